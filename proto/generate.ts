@@ -1,6 +1,6 @@
 /**
  * A buf plugin: reads a CodeGeneratorRequest from stdin and answers with src/gen/messages.ts (the message types as
- * @grpc/proto-loader yields them with the options of src/wire.ts) and src/gen/descriptor.ts (the descriptor set it loads).
+ * @grpc/proto-loader yields them with the options of src/wire.ts) and src/gen/descriptor.ts (the descriptor it loads).
  */
 import { readFileSync, writeSync } from 'node:fs';
 import protobuf from 'protobufjs';
@@ -8,6 +8,7 @@ import 'protobufjs/ext/descriptor/index.js';
 
 interface Field {
   readonly name: string;
+  readonly number: number;
   readonly label?: number;
   readonly type: number;
   readonly typeName?: string;
@@ -101,8 +102,20 @@ const byName = [...messages]
   .filter(([, message]) => !message.options?.mapEntry)
   .map(([fullName]) => `  readonly '${fullName.slice(1)}': ${typeName(fullName)};`);
 
-const descriptorSet = protobuf.Writer.create();
-for (const file of files) descriptorSet.uint32(10).bytes(FileDescriptorProto.encode(file).finish());
+const types = (protobuf.Root as unknown as { fromDescriptor(set: object): protobuf.Root })
+  .fromDescriptor({ file: files })
+  .resolveAll();
+for (const [fullName, message] of messages) {
+  for (const field of message.field) {
+    if (!messages.get(field.typeName ?? '')?.options?.mapEntry) continue;
+    // protobufjs takes a map from a descriptor for the repeated entries that it is on the wire.
+    const type = types.lookupType(fullName);
+    const entry = types.lookupType(field.typeName as string);
+    const { key, value } = entry.fields as { readonly [name: string]: protobuf.Field };
+    type.remove(type.fields[field.name] as protobuf.Field).remove(entry);
+    type.add(new protobuf.MapField(field.name, field.number, (key as protobuf.Field).type, (value as protobuf.Field).type));
+  }
+}
 
 const header = '// Written by proto/generate.ts from proto/. Not committed: `npm run generate`.\n\n';
 const output = root
@@ -116,7 +129,7 @@ const output = root
       },
       {
         name: 'descriptor.ts',
-        content: `${header}/** A google.protobuf.FileDescriptorSet. */\nexport const descriptorSet = Buffer.from(\n  '${Buffer.from(descriptorSet.finish()).toString('base64')}',\n  'base64',\n);\n`,
+        content: `${header}/** The same as a protobufjs JSON descriptor. */\nexport const descriptor = JSON.parse(${JSON.stringify(JSON.stringify(types))});\n`,
       },
     ],
   })

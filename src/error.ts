@@ -9,7 +9,7 @@ export type ErrorCode =
   | 'bundle_invalid'
   | 'response_invalid'
   | 'listen_failed'
-  | 'node_unsupported'
+  | 'sds_failed'
   | 'usage';
 
 /** An error that says what was being done, to what, and what to change. Its message never holds a key or a token. */

@@ -1,10 +1,10 @@
 /** The messages and methods of proto/, encoded and decoded by @grpc/proto-loader. */
 import type { MethodDefinition } from '@grpc/grpc-js';
-import { loadFileDescriptorSetFromBuffer, type MessageTypeDefinition } from '@grpc/proto-loader';
-import { descriptorSet } from './gen/descriptor.ts';
+import { fromJSON, type MessageTypeDefinition } from '@grpc/proto-loader';
+import { descriptor } from './gen/descriptor.ts';
 import type { Messages } from './gen/messages.ts';
 
-const definitions = loadFileDescriptorSetFromBuffer(descriptorSet, { defaults: true, longs: Number });
+const definitions = fromJSON(descriptor, { defaults: true, longs: Number });
 
 /** A message to encode: what is left out has its default value. */
 export type Input<T> = T extends Uint8Array

@@ -1,0 +1,73 @@
+/** `spiffe-sds get`: an SDS client that subscribes as Envoy does and shows what it gets, without the keys. */
+import { parseDuration } from '../config/duration.ts';
+import { type Endpoint, formatEndpoint } from '../endpoint.ts';
+import { SpiffeSdsError } from '../error.ts';
+import { configurationOf } from './configuration.ts';
+import { type ReceivedSecret, streamSecrets } from './sds-client.ts';
+import { type OutputFormat, printSecrets } from './secret-description.ts';
+import { terminated } from './signals.ts';
+
+export interface GetFlags {
+  readonly config?: string;
+  readonly listen?: string;
+  readonly output: OutputFormat;
+  readonly watch?: boolean;
+  readonly timeout: string;
+}
+
+/** @throws SpiffeSdsError `sds_failed` naming what did not come in time, and what there is instead */
+export async function get(names: readonly string[], { output, watch = false, timeout, ...flags }: GetFlags): Promise<void> {
+  const endpoint = configurationOf(flags).configuration.sds.listen;
+  const timeoutMs = parseDuration(timeout);
+  const print = (secrets: readonly ReceivedSecret[]) => process.stdout.write(printSecrets(secrets, output));
+  const received = watch ? await watchSecrets(endpoint, names, timeoutMs, print) : await firstSecrets(endpoint, names, timeoutMs);
+  if (!watch) print([...received.values()]);
+  const missing = names.filter((name) => !received.has(name));
+  if (missing.length > 0 || received.size === 0) throw await missingError(endpoint, missing, timeout, timeoutMs);
+}
+
+type Received = Map<string, ReceivedSecret>;
+
+/** Until every name is there, or time is up. */
+async function firstSecrets(endpoint: Endpoint, names: readonly string[], timeoutMs: number): Promise<Received> {
+  const received: Received = new Map();
+  for await (const secrets of streamSecrets(endpoint, names, AbortSignal.timeout(timeoutMs))) {
+    for (const secret of secrets) received.set(secret.secret.name, secret);
+    if (names.every((name) => received.has(name))) break;
+  }
+  return received;
+}
+
+/** Prints what is new in each response until the process is told to stop; gives up when nothing has come after `timeoutMs`. */
+async function watchSecrets(
+  endpoint: Endpoint,
+  names: readonly string[],
+  timeoutMs: number,
+  print: (secrets: readonly ReceivedSecret[]) => void,
+): Promise<Received> {
+  const received: Received = new Map();
+  const stop = new AbortController();
+  void terminated().then(() => stop.abort());
+  const timer = setTimeout(() => stop.abort(), timeoutMs);
+  for await (const secrets of streamSecrets(endpoint, names, stop.signal)) {
+    clearTimeout(timer);
+    print(secrets.filter(({ secret, version }) => received.get(secret.name)?.version !== version));
+    for (const secret of secrets) received.set(secret.secret.name, secret);
+  }
+  return received;
+}
+
+async function missingError(
+  endpoint: Endpoint,
+  missing: readonly string[],
+  timeout: string,
+  timeoutMs: number,
+): Promise<SpiffeSdsError> {
+  const what = missing.length === 0 ? 'no secrets at all' : `no secret named ${missing.join(', ')}`;
+  const available = missing.length === 0 ? new Map() : await firstSecrets(endpoint, [], timeoutMs);
+  const hint =
+    available.size === 0
+      ? 'it has no identity yet: look at its log for what the Workload API said'
+      : `it has ${[...available.keys()].join(', ')} and the names its configuration gives them`;
+  return new SpiffeSdsError('sds_failed', `${formatEndpoint(endpoint)} sent ${what} within ${timeout}: ${hint}`);
+}

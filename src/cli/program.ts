@@ -1,0 +1,80 @@
+/** The commands and their options; what they do is imported when it is asked for. */
+import { Command, CommanderError, Option } from 'commander';
+import { messageOf, SpiffeSdsError } from '../error.ts';
+import { version } from '../version.ts';
+
+const FAILED = 1;
+const WRONG_USAGE = 2;
+const USAGE_CODES: ReadonlySet<string> = new Set(['config_invalid', 'config_unreadable', 'endpoint_invalid', 'usage']);
+
+/** Runs the command line and sets the exit code: 0 done, 1 failed while running, 2 wrong usage or configuration. */
+export async function run(argv: readonly string[]): Promise<void> {
+  try {
+    await createProgram().parseAsync([...argv]);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : WRONG_USAGE;
+      return;
+    }
+    process.stderr.write(`spiffe-sds: ${messageOf(error)}\n`);
+    if (!(error instanceof SpiffeSdsError)) process.stderr.write(`${error instanceof Error ? error.stack : ''}\n`);
+    process.exitCode = error instanceof SpiffeSdsError && USAGE_CODES.has(error.code) ? WRONG_USAGE : FAILED;
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command('spiffe-sds')
+    .description('Serves SPIFFE identities to Envoy over the Secret Discovery Service.')
+    .exitOverride()
+    .showHelpAfterError('(spiffe-sds --help tells the commands, spiffe-sds COMMAND --help their options)');
+
+  withConfigurationOptions(program.command('serve', { isDefault: true }))
+    .description('the sidecar: Workload API in, SDS out (the default command)')
+    .action(async (flags) => (await import('./serve.ts')).serve(flags));
+
+  withConfigurationOptions(program.command('dev'))
+    .description('the sidecar with a development Workload API of its own in front; needs nothing else')
+    .option('--trust-domain <name>', 'trust domain of the development CA', 'example.org')
+    .option('--id <path[=hint]>', 'path of an identity, and its hint; may be repeated (default: /backend and /frontend)', collect)
+    .option('--federate <name>', 'a trust domain to federate with; may be repeated', collect)
+    .option('--svid-ttl <duration>', 'how long an SVID is valid; it is rotated at half of that', '1h')
+    .option('--ca-ttl <duration>', 'how long the CA is valid', '24h')
+    .action(async (flags) => (await import('./dev.ts')).dev(flags));
+
+  withConfigurationOptions(program.command('check'))
+    .description('checks the configuration and prints the effective one with where each value came from')
+    .action(async (flags) => (await import('./check.ts')).check(flags));
+
+  program
+    .command('get')
+    .argument('[name...]', 'names of secrets; none: all that this socket offers')
+    .description('asks for secrets as an Envoy does and prints them without their keys')
+    .option('--config <file>', 'configuration file, for the address of the SDS socket')
+    .option('--listen <uri>', 'the SDS socket (default: SPIFFE_SDS_LISTEN, or unix:///run/spiffe-sds/sds.sock)')
+    .addOption(new Option('--output <format>', 'how to print').choices(['text', 'json', 'yaml', 'pem']).default('text'))
+    .option('--watch', 'go on and print each new version')
+    .option('--timeout <duration>', 'how long to wait for every name', '5s')
+    .action(async (names, flags) => (await import('./get.ts')).get(names, flags));
+
+  program
+    .command('version')
+    .description('version, Node, platform')
+    .action(() => {
+      process.stdout.write(`spiffe-sds ${version} (Node ${process.version}, ${process.platform}/${process.arch})\n`);
+    });
+
+  return program;
+}
+
+function withConfigurationOptions(command: Command): Command {
+  return command
+    .option('--config <file>', 'configuration file (SPIFFE_SDS_CONFIG)')
+    .option('--workload-api <uri>', 'the Workload API: unix:///… or tcp://IP:PORT (SPIFFE_ENDPOINT_SOCKET)')
+    .option('--listen <uri>', 'the SDS socket: unix:///… (SPIFFE_SDS_LISTEN)')
+    .option('--log-level <level>', 'trace, debug, info, warn, error or silent (SPIFFE_SDS_LOG_LEVEL)')
+    .option('--log-format <format>', 'text or json (SPIFFE_SDS_LOG_FORMAT)');
+}
+
+function collect(value: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, value];
+}

@@ -1,0 +1,111 @@
+/** A received secret as people may see it: everything but the keys. */
+import { X509Certificate } from 'node:crypto';
+import { stringify } from 'yaml';
+import type { CertificateValidationContext } from '../gen/messages.ts';
+import { decode } from '../wire.ts';
+import type { ReceivedSecret } from './sds-client.ts';
+
+export type OutputFormat = 'text' | 'json' | 'yaml' | 'pem';
+
+interface CertificateDescription {
+  readonly uri?: string;
+  readonly subject: string;
+  readonly issuer: string;
+  readonly serial: string;
+  readonly not_before: string;
+  readonly not_after: string;
+}
+
+export interface SecretDescription {
+  readonly name: string;
+  readonly kind: 'tls_certificate' | 'validation_context' | 'other';
+  readonly version: string;
+  /** Of a tls_certificate, leaf first. */
+  readonly certificate_chain?: readonly CertificateDescription[];
+  /** Of a validation_context in SPIFFE form: the authorities of each trust domain. */
+  readonly trust_domains?: Readonly<Record<string, readonly CertificateDescription[]>>;
+  /** Of a validation_context in plain form. */
+  readonly trusted_ca?: readonly CertificateDescription[];
+}
+
+export function printSecrets(secrets: readonly ReceivedSecret[], format: OutputFormat): string {
+  if (format === 'pem') return secrets.map((received) => pemBlocks(received).join('')).join('');
+  const descriptions = secrets.map(describeSecret);
+  if (format === 'json') return `${JSON.stringify(descriptions, undefined, 2)}\n`;
+  return format === 'yaml' ? stringify(descriptions) : descriptions.map(textOf).join('\n');
+}
+
+export function describeSecret({ secret, version }: ReceivedSecret): SecretDescription {
+  const { name, tls_certificate, validation_context } = secret;
+  if (tls_certificate !== undefined) {
+    const certificate_chain = certificatesOf(tls_certificate.certificate_chain?.inline_bytes);
+    return { name, kind: 'tls_certificate', version, certificate_chain };
+  }
+  if (validation_context === undefined) return { name, kind: 'other', version };
+  const description = { name, kind: 'validation_context', version } as const;
+  const trustDomains = trustDomainsOf(validation_context);
+  if (trustDomains.length === 0)
+    return { ...description, trusted_ca: certificatesOf(validation_context.trusted_ca?.inline_bytes) };
+  return { ...description, trust_domains: Object.fromEntries(trustDomains.map(({ name, pem }) => [name, certificatesOf(pem)])) };
+}
+
+function pemBlocks({ secret: { tls_certificate, validation_context } }: ReceivedSecret): readonly string[] {
+  if (tls_certificate !== undefined) return blocks(tls_certificate.certificate_chain?.inline_bytes);
+  if (validation_context === undefined) return [];
+  return [
+    ...trustDomainsOf(validation_context).flatMap(({ pem }) => blocks(pem)),
+    ...blocks(validation_context.trusted_ca?.inline_bytes),
+  ];
+}
+
+function trustDomainsOf({
+  custom_validator_config,
+}: CertificateValidationContext): readonly { name: string; pem: Uint8Array | undefined }[] {
+  const value = custom_validator_config?.typed_config?.value;
+  if (value === undefined) return [];
+  const { trust_domains } = decode('envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig', value);
+  return trust_domains.map(({ name, trust_bundle }) => ({ name, pem: trust_bundle?.inline_bytes }));
+}
+
+function blocks(pem: Uint8Array | undefined): readonly string[] {
+  return (
+    Buffer.from(pem ?? [])
+      .toString()
+      .match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?/g) ?? []
+  );
+}
+
+function certificatesOf(pem: Uint8Array | undefined): readonly CertificateDescription[] {
+  return blocks(pem).map((block) => {
+    const { subject, issuer, serialNumber, validFrom, validTo, subjectAltName } = new X509Certificate(block);
+    const uri = /\bURI:([^,\s]+)/.exec(subjectAltName ?? '')?.[1];
+    return {
+      ...(uri !== undefined && { uri }),
+      subject: oneLine(subject),
+      issuer: oneLine(issuer),
+      serial: serialNumber,
+      not_before: new Date(validFrom).toISOString(),
+      not_after: new Date(validTo).toISOString(),
+    };
+  });
+}
+
+/** node:crypto gives one attribute a line, and undefined for an empty name. */
+function oneLine(name: string | undefined): string {
+  return (name ?? '').split('\n').join(', ');
+}
+
+function textOf({ name, kind, version, certificate_chain = [], trust_domains = {}, trusted_ca = [] }: SecretDescription): string {
+  return [
+    `${name}\n  ${kind}, version ${version}\n`,
+    ...certificate_chain.map((certificate, i) => lineOf(i === 0 ? 'leaf' : 'intermediate', certificate)),
+    ...Object.entries(trust_domains).flatMap(([td, authorities]) =>
+      authorities.map((authority) => lineOf(`authority of ${td}`, authority)),
+    ),
+    ...trusted_ca.map((authority) => lineOf('trusted CA', authority)),
+  ].join('');
+}
+
+function lineOf(role: string, { uri, subject, serial, not_after }: CertificateDescription): string {
+  return `  ${role}: ${uri ?? subject}, serial ${serial}, until ${not_after}\n`;
+}

@@ -1,0 +1,15 @@
+/** A configuration in force as the file that would give it. */
+import { Document, isScalar } from 'yaml';
+import { z } from 'zod';
+import type { LoadedConfiguration } from './load.ts';
+import { configurationSchema } from './schema.ts';
+
+/** YAML that loads as the same configuration; each value's source is the comment at its end. */
+export function formatConfiguration({ configuration, sources }: LoadedConfiguration): string {
+  const document = new Document(z.encode(configurationSchema, configuration));
+  for (const [path, source] of sources) {
+    const node = document.getIn(path.split('.'), true);
+    if (isScalar(node)) node.comment = ` ${source}`;
+  }
+  return document.toString({ lineWidth: 0 });
+}

@@ -1,0 +1,110 @@
+/**
+ * What a configuration may hold. The message of every rule here is the end of the sentence "expected …"; only the rules that have the
+ * code `custom` speak a whole sentence.
+ */
+import { z } from 'zod';
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../endpoint.ts';
+import { messageOf } from '../error.ts';
+
+const MODE = 'an octal string like "0660"';
+const GROUP = 'the name of a group or a gid';
+/** One less than the value with which chown(2) leaves the group alone. */
+const MAX_GID = 0xfffffffe;
+
+const workloadEndpoint = endpointCodec((endpoint) => endpoint);
+const listenEndpoint = endpointCodec((endpoint) => {
+  if (endpoint.kind === 'unix') return endpoint;
+  const reason = 'over TCP the private keys would go to whoever connects';
+  throw new Error(`${formatEndpoint(endpoint)} cannot be served on: ${reason}; use a Unix socket: unix:///absolute/path`);
+});
+
+const fileMode = z.codec(z.string(MODE).regex(/^0?[0-7]{3}$/, MODE), z.number(), {
+  decode: (text) => Number.parseInt(text, 8),
+  encode: (mode) => mode.toString(8).padStart(4, '0'),
+});
+
+const NAMES = { default_svid: 'default', default_bundle: 'ROOTCA', default_all_bundles: 'ALL' } as const;
+const secretName = z.string().regex(/^(?!spiffe:\/\/)/, 'a name that does not begin with "spiffe://": such names are SPIFFE IDs');
+
+const names = section({
+  default_svid: secretName.default(NAMES.default_svid),
+  default_bundle: secretName.default(NAMES.default_bundle),
+  default_all_bundles: secretName.default(NAMES.default_all_bundles),
+  answer_empty_request: z.boolean().default(true),
+}).check(({ value, issues }) => {
+  const keys = ['default_svid', 'default_bundle', 'default_all_bundles'] as const;
+  for (const [i, key] of keys.entries()) {
+    const other = keys.slice(0, i).find((earlier) => value[key] !== '' && value[earlier] === value[key]);
+    if (other === undefined) continue;
+    const message = `names.${other} and names.${key} are both ${JSON.stringify(value[key])}: a name stands for one secret`;
+    // Blame the one that is not a default: somebody wrote it.
+    issues.push({ code: 'custom', input: value, path: [value[key] === NAMES[key] ? other : key], message });
+  }
+});
+
+/** The whole of it: `z.encode` gives back what a file would say. */
+export const configurationSchema = z
+  .strictObject({
+    workload_api: section({ address: workloadEndpoint.optional() }).prefault({}),
+    sds: section({
+      listen: listenEndpoint.prefault('unix:///run/spiffe-sds/sds.sock'),
+      mode: fileMode.prefault('0660'),
+      group: z.union([z.string().min(1, GROUP), z.int(GROUP).min(0, GROUP).max(MAX_GID, GROUP)], GROUP).optional(),
+    }).prefault({}),
+    names: names.prefault({}),
+    validation: section({ mode: z.enum(['spiffe', 'trusted_ca']).default('spiffe') }).prefault({}),
+    log: section({
+      level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+      format: z.enum(['json', 'text']).default('json'),
+    }).prefault({}),
+  })
+  .readonly();
+
+/** A configuration in force: addresses are endpoints, `sds.mode` is a number. */
+export type Configuration = z.infer<typeof configurationSchema>;
+
+/** Keys that are promised and not there yet. */
+export const plannedKeys: ReadonlySet<string> = new Set([
+  'sds.allow',
+  'sds.limits',
+  'names.preset',
+  'names.on_demand',
+  'validation.crl',
+  'validation.unsafe_merge',
+  'on_permission_denied',
+  'secrets',
+  'admin',
+  'telemetry',
+  'log.audit',
+]);
+
+/** The keys that may stand in the mapping at a path. */
+export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
+  let schema: unknown = unwrap(configurationSchema);
+  for (const key of path) schema = schema instanceof z.ZodObject ? unwrap(schema.shape[String(key)]) : undefined;
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+}
+
+function section<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.strictObject(shape).readonly();
+}
+
+function unwrap(schema: unknown): unknown {
+  const wrapped = schema instanceof z.ZodReadonly || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional;
+  return wrapped ? unwrap(schema.unwrap()) : schema;
+}
+
+/** @param accept throws a sentence when an endpoint will not do here */
+function endpointCodec<E extends Endpoint>(accept: (endpoint: Endpoint) => E) {
+  return z.codec(z.string(), z.custom<E>(), {
+    decode(text, context) {
+      try {
+        return accept(parseEndpoint(text));
+      } catch (error) {
+        context.issues.push({ code: 'custom', input: text, message: messageOf(error) });
+        return z.NEVER;
+      }
+    },
+    encode: (endpoint) => formatEndpoint(endpoint),
+  });
+}

@@ -1,0 +1,81 @@
+/** Where a value comes from: a flag, the environment, the file or the defaults, in this order. */
+import type { YamlFile } from './yaml-file.ts';
+
+/** What `serve` and `dev` take on the command line. */
+export interface Flags {
+  readonly config?: string | undefined;
+  readonly workload_api?: string | undefined;
+  readonly listen?: string | undefined;
+  readonly log_level?: string | undefined;
+  readonly log_format?: string | undefined;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A text that was given, and where: `flag --listen`, `environment SPIFFE_SDS_LISTEN`. */
+export interface Given {
+  readonly text: string;
+  readonly source: string;
+}
+
+const SETTINGS = [
+  { section: 'workload_api', key: 'address', flag: 'workload_api', variable: 'SPIFFE_ENDPOINT_SOCKET' },
+  { section: 'sds', key: 'listen', flag: 'listen', variable: 'SPIFFE_SDS_LISTEN' },
+  { section: 'log', key: 'level', flag: 'log_level', variable: 'SPIFFE_SDS_LOG_LEVEL' },
+  { section: 'log', key: 'format', flag: 'log_format', variable: 'SPIFFE_SDS_LOG_FORMAT' },
+] as const;
+
+/** The name of the configuration file, if one was given. */
+export function configurationFile(flags: Flags, env: Environment): Given | undefined {
+  return given(flags, env, 'config', 'SPIFFE_SDS_CONFIG');
+}
+
+/** What flags and environment say, by the path of the value: `sds.listen`. */
+export function overridesOf(flags: Flags, env: Environment): ReadonlyMap<string, Given> {
+  const overrides = new Map<string, Given>();
+  for (const { section, key, flag, variable } of SETTINGS) {
+    const found = given(flags, env, flag, variable);
+    if (found !== undefined) overrides.set(`${section}.${key}`, found);
+  }
+  return overrides;
+}
+
+/** The content of a file with the overrides put in; what is no mapping stays as it is, for the schema to refuse. */
+export function withOverrides(content: unknown, overrides: ReadonlyMap<string, Given>): unknown {
+  const root = content ?? {};
+  if (!isMapping(root)) return root;
+  // A section whose keys are all commented out reads as null.
+  const tree = Object.fromEntries(Object.entries(root).filter(([, value]) => value !== null));
+  for (const { section, key } of SETTINGS) {
+    const override = overrides.get(`${section}.${key}`);
+    const at = tree[section] ?? {};
+    if (override !== undefined && isMapping(at)) tree[section] = { ...at, [key]: override.text };
+  }
+  return tree;
+}
+
+/** For each value, where it comes from: `default`, `file /etc/x.yaml:7`, or as in `Given`. */
+export function sourcesOf(tree: unknown, file: YamlFile, overrides: ReadonlyMap<string, Given>): ReadonlyMap<string, string> {
+  const sourceOf = (path: readonly string[]) => {
+    const place = file.find(path);
+    return overrides.get(path.join('.'))?.source ?? (place === undefined ? 'default' : `file ${file.name}:${place.line}`);
+  };
+  return new Map(leaves(tree).map((path) => [path.join('.'), sourceOf(path)]));
+}
+
+function given(flags: Flags, env: Environment, flag: keyof Flags, variable: string): Given | undefined {
+  const text = flags[flag];
+  if (text !== undefined) return { text, source: `flag --${flag.replaceAll('_', '-')}` };
+  const value = env[variable];
+  return value === undefined || value === '' ? undefined : { text: value, source: `environment ${variable}` };
+}
+
+/** The paths of all that is set and no mapping; a list is one value. */
+function leaves(value: unknown, path: readonly string[] = []): readonly (readonly string[])[] {
+  if (isMapping(value)) return Object.entries(value).flatMap(([key, below]) => leaves(below, [...path, key]));
+  return value === undefined ? [] : [path];
+}
+
+function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,92 @@
+/** Addresses of sockets, in the form that the SPIFFE Workload Endpoint specification (section 4) gives them. */
+import { isIP } from 'node:net';
+import { SpiffeSdsError } from './error.ts';
+
+/** Where to connect or listen: an absolute path, or an IP literal (IPv6 without its brackets) and a port. */
+export type Endpoint =
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+/** The kernel's sockaddr_un holds 108 bytes, one of them the closing NUL. */
+const MAX_PATH_BYTES = 107;
+const FORMS = 'write unix:///absolute/path or tcp://IP:PORT';
+
+/**
+ * @param text `unix:///absolute/path` or `tcp://IP:PORT`
+ * @throws SpiffeSdsError `endpoint_invalid`, naming the text, the rule it breaks and the mend.
+ */
+export function parseEndpoint(text: string): Endpoint {
+  const result = read(text);
+  if ('kind' in result) return result;
+  const mend = result.mend !== undefined && 'kind' in read(result.mend) ? `; did you mean ${result.mend}?` : '';
+  throw new SpiffeSdsError('endpoint_invalid', `not an endpoint: ${JSON.stringify(text)}: ${result.rule}${mend}`);
+}
+
+/** The text that `parseEndpoint` reads. */
+export function formatEndpoint(endpoint: Endpoint): string {
+  return endpoint.kind === 'unix' ? `unix://${endpoint.path}` : `tcp://${hostAndPort(endpoint)}`;
+}
+
+/** The endpoint as a target of grpc-js: `unix:/path`, `ipv4:127.0.0.1:80`, `ipv6:[::1]:80`. */
+export function grpcTarget(endpoint: Endpoint): string {
+  return endpoint.kind === 'unix' ? `unix:${endpoint.path}` : `ipv${isIP(endpoint.host)}:${hostAndPort(endpoint)}`;
+}
+
+function hostAndPort({ host, port }: Endpoint & { kind: 'tcp' }): string {
+  return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+}
+
+interface Refusal {
+  readonly rule: string;
+  /** A guess at what was meant; it is offered only if it is an endpoint. */
+  readonly mend?: string;
+}
+
+function read(text: string): Endpoint | Refusal {
+  if (text === '') return { rule: `it is empty: ${FORMS}` };
+  if (/[\s\p{Cc}]/u.test(text)) return { rule: 'it holds white space or a control character', mend: text.trim() };
+  if (/^(unix:@|unix:\/\/@|unix-abstract:)/.test(text)) {
+    return {
+      rule: 'an abstract socket has no file permissions, so anybody could use it: give it a path (unix:///absolute/path)',
+    };
+  }
+  if (/[?#]/.test(text)) return { rule: 'it must not have a query or a fragment', mend: text.replace(/[?#].*/, '') };
+  if (text.startsWith('unix:')) return readUnix(text);
+  if (text.startsWith('tcp:')) return readTcp(text);
+  return { rule: FORMS, mend: text.startsWith('/') ? `unix://${text}` : `tcp://${text}` };
+}
+
+function readUnix(text: string): Endpoint | Refusal {
+  const path = /^unix:\/\/(\/.*)$/.exec(text)?.[1];
+  if (path === undefined) {
+    const mend = text.replace(/^unix:\/*/, 'unix:///');
+    return { rule: 'a Unix socket is "unix://" and an absolute path, so three slashes and no host', mend };
+  }
+  // grpc-js would take what follows two slashes for a host.
+  if (path.includes('//')) return { rule: 'its path has an empty segment', mend: `unix://${path.replace(/\/+/g, '/')}` };
+  if (path.endsWith('/')) return { rule: 'its path names a folder, not a socket' };
+  if (path.includes('%')) return { rule: 'percent-encoding is not supported: choose a path without "%"' };
+  const bytes = Buffer.byteLength(path);
+  if (bytes > MAX_PATH_BYTES) {
+    return { rule: `its path is ${bytes} bytes long and the kernel takes at most ${MAX_PATH_BYTES}: choose a shorter one` };
+  }
+  return { kind: 'unix', path };
+}
+
+function readTcp(text: string): Endpoint | Refusal {
+  const authority = /^tcp:\/\/([^/]*)(\/.*)?$/.exec(text);
+  if (authority === null) return { rule: FORMS, mend: text.replace(/^tcp:\/*/, 'tcp://') };
+  const [, address = '', path] = authority;
+  if (path !== undefined) return { rule: 'a TCP endpoint has no path', mend: `tcp://${address}` };
+  const port = /:([1-9]\d{0,4})$/.exec(address)?.[1];
+  if (port === undefined || Number(port) > 65535) return { rule: 'it must end with a port from 1 to 65535: tcp://IP:PORT' };
+  const name = address.slice(0, -port.length - 1);
+  if (isIP(name) === 6) return { rule: 'an IPv6 address stands in brackets', mend: `tcp://[${name}]:${port}` };
+  const bracketed = /^\[([^%]*)\]$/.exec(name)?.[1];
+  const host = bracketed ?? name;
+  if (isIP(host) !== (bracketed === undefined ? 4 : 6)) {
+    const rule = 'the host must be an IP address, never a name, which others could make point elsewhere';
+    return name === 'localhost' ? { rule, mend: `tcp://127.0.0.1:${port}` } : { rule };
+  }
+  return { kind: 'tcp', host, port: Number(port) };
+}

@@ -1,0 +1,60 @@
+/**
+ * Who is told of a change, and when: all streams, a slice in each turn of the event loop, so that ten thousand of them neither block
+ * the loop nor pile up their bytes in memory. The one place that decides the order.
+ */
+
+export interface Subscriber {
+  /** Sends what is new for this subscriber; called again, it sends what is newest then. */
+  deliver(): void;
+}
+
+/** Measured: fifty pushes a turn are faster, and leaner, than one or all. */
+const SLICE = 50;
+
+export class Delivery {
+  readonly #subscribers = new Set<Subscriber>();
+  readonly #defer: (callback: () => void) => void;
+  #pending = new Set<Subscriber>();
+  #scheduled = false;
+
+  /** @param defer calls back in a later turn of the event loop */
+  constructor(defer: (callback: () => void) => void = setImmediate) {
+    this.#defer = defer;
+  }
+
+  get size(): number {
+    return this.#subscribers.size;
+  }
+
+  add(subscriber: Subscriber): void {
+    this.#subscribers.add(subscriber);
+  }
+
+  remove(subscriber: Subscriber): void {
+    this.#subscribers.delete(subscriber);
+    this.#pending.delete(subscriber);
+  }
+
+  /** The secrets changed: everyone is due again, those included who were still waiting for the last change. */
+  announce(): void {
+    this.#pending = new Set(this.#subscribers);
+    if (this.#scheduled || this.#pending.size === 0) return;
+    this.#scheduled = true;
+    this.#defer(() => this.#slice());
+  }
+
+  [Symbol.iterator](): Iterator<Subscriber> {
+    return this.#subscribers.values();
+  }
+
+  #slice(): void {
+    let left = SLICE;
+    for (const subscriber of this.#pending) {
+      if (left-- === 0) break;
+      this.#pending.delete(subscriber);
+      subscriber.deliver();
+    }
+    this.#scheduled = this.#pending.size > 0;
+    if (this.#scheduled) this.#defer(() => this.#slice());
+  }
+}

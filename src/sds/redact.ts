@@ -1,0 +1,21 @@
+/**
+ * Envoy's NACK text, made fit to be shown: when a Secret does not decode or validate, Envoy's error_detail.message contains the whole
+ * message as text, the private key included.
+ */
+
+const MAX_LENGTH = 300;
+const CUT = '… [redacted]';
+
+/** Where text stops being a sentence of Envoy's and begins being a message dumped field by field, or PEM. */
+const DUMP = /goo\.gle\/debug|-----\s*BEGIN|\b\w+\s*\{|\b[a-z_]+\s*:\s*["'<[]|\binline_(?:bytes|string)\b/;
+/** Base64, base64url or hexadecimal that is too long for a name or an error code. */
+const ENCODED_RUN = /[A-Za-z0-9+/=_-]{40,}/g;
+const CONTROL = /[\p{Cc}\p{Cf}]+/gu;
+
+/** One line of at most 300 characters and the mark that something was cut, with nothing in it that could be a key. */
+export function redact(text: string): string {
+  const dump = text.search(DUMP);
+  const sentence = (dump === -1 ? text : text.slice(0, dump)).replace(CONTROL, ' ').replace(ENCODED_RUN, '[redacted]').trim();
+  const short = sentence.length > MAX_LENGTH ? sentence.slice(0, MAX_LENGTH) : sentence;
+  return dump === -1 && short === sentence ? short : `${short}${CUT}`;
+}

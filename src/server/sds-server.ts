@@ -1,0 +1,51 @@
+/** gRPC on sockets that we accepted ourselves, so that who is at the other end can be known, and closing can be trusted. */
+import type { Socket } from 'node:net';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { SdsService } from '../sds/service.ts';
+
+/** An Envoy's first request carries its node: some 60 KB. */
+const MAX_REQUEST_BYTES = 1024 * 1024;
+const MAX_STREAMS_PER_CONNECTION = 16_384;
+
+export class SdsServer {
+  readonly #service: SdsService;
+  readonly #server: Server;
+  readonly #injector: ReturnType<Server['createConnectionInjector']>;
+  readonly #sockets = new Set<Socket>();
+
+  constructor(service: SdsService) {
+    this.#service = service;
+    this.#server = new Server({
+      'grpc.enable_channelz': 0,
+      'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
+      'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
+    });
+    this.#server.addService(service.definition, service.implementation);
+    this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+  }
+
+  /** Serves one connection. */
+  accept(socket: Socket): void {
+    // A peer that resets the connection is no error of ours; without a listener it would be thrown.
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => this.#sockets.delete(socket));
+    this.#sockets.add(socket);
+    this.#injector.injectConnection(socket);
+  }
+
+  /**
+   * Ends all streams with UNAVAILABLE and closes the connections once that has left, by force after `graceMs`. grpc-js's own shutdown
+   * does not wait for injected connections, nor close all of them.
+   */
+  async close(graceMs: number): Promise<void> {
+    this.#service.drain();
+    this.#injector.drain(graceMs);
+    const closed = [...this.#sockets].map((socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())));
+    const force = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, graceMs);
+    await Promise.all(closed);
+    clearTimeout(force);
+    this.#server.forceShutdown();
+  }
+}

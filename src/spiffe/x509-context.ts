@@ -1,0 +1,28 @@
+/** What a Workload API says of this workload's X.509 identities, verified: plain values, newest state. */
+import type { Certificate } from './certificate.ts';
+import type { SpiffeId, TrustDomain } from './spiffe-id.ts';
+
+export interface X509Svid {
+  readonly id: SpiffeId;
+  /** What the registration said this SVID is for; empty when it said nothing. */
+  readonly hint: string;
+  /** Leaf first, at least one. */
+  readonly chain: readonly [Certificate, ...Certificate[]];
+  /** PKCS#8 DER. */
+  readonly privateKey: Uint8Array;
+}
+
+export interface X509Bundle {
+  readonly trustDomain: TrustDomain;
+  /** At least one. */
+  readonly authorities: readonly Certificate[];
+}
+
+export interface X509Context {
+  /** The first is the default identity. Empty: nothing is entrusted to this workload. */
+  readonly svids: readonly X509Svid[];
+  /** By trust domain: the SVIDs' own and the federated ones. */
+  readonly bundles: ReadonlyMap<TrustDomain, X509Bundle>;
+}
+
+export const EMPTY_CONTEXT: X509Context = { svids: [], bundles: new Map() };

@@ -1,0 +1,126 @@
+/** Events as log lines: one line each, JSON for machines or text for people, with a stable `event` name. */
+import { type DestinationStream, type Logger, pino } from 'pino';
+import type { Event, EventListener } from '../events.ts';
+
+export interface LogOptions {
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly format: 'json' | 'text';
+}
+
+type Level = 'debug' | 'info' | 'warn' | 'error';
+
+/** Logs go to stderr: stdout is for what a command was asked to print. */
+export async function openLog(options: LogOptions): Promise<EventListener> {
+  return logEvents(
+    pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, await destination(options)),
+  );
+}
+
+async function destination({ format }: LogOptions): Promise<DestinationStream> {
+  if (format === 'json') return pino.destination({ dest: 2, sync: true });
+  const { default: pretty } = await import('pino-pretty');
+  return pretty({
+    destination: 2,
+    sync: true,
+    colorize: process.stderr.isTTY,
+    hideObject: true,
+    translateTime: 'SYS:HH:MM:ss.l',
+  });
+}
+
+/** Adds a line to `log` for each event. */
+export function logEvents(log: Logger): EventListener {
+  return (event) => {
+    const level = levelOf(event);
+    if (!log.isLevelEnabled(level)) return;
+    const { type, ...fields } = event;
+    log[level]({ event: type, ...readable(fields) }, sentence(event));
+  };
+}
+
+function levelOf(event: Event): Level {
+  switch (event.type) {
+    case 'context_discarded':
+    case 'secrets_rejected':
+      return 'error';
+    case 'workload_api_lost':
+      return event.retryInMs === undefined ? 'error' : 'warn';
+    case 'svid_withdrawn':
+    case 'bundle_withdrawn':
+    case 'bundle_left_out':
+    case 'names_held':
+      return 'warn';
+    case 'svid_received':
+    case 'svid_rotated':
+      return event.warning === undefined ? 'info' : 'warn';
+    case 'stream_opened':
+    case 'stream_closed':
+    case 'context_received':
+    case 'secrets_pushed':
+    case 'secrets_accepted':
+      return 'debug';
+    default:
+      return 'info';
+  }
+}
+
+/** Field names as in configuration and specifications, times as people read them. */
+function readable(fields: object): object {
+  const entries = Object.entries(fields).map(([key, value]) => [
+    key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    key === 'notAfter' ? new Date(value).toISOString() : value,
+  ]);
+  return Object.fromEntries(entries);
+}
+
+function sentence(event: Event): string {
+  switch (event.type) {
+    case 'listening':
+      return `serving SDS on ${event.address}`;
+    case 'draining':
+      return `stopping: ending ${event.streams} streams`;
+    case 'stopped':
+      return 'stopped';
+    case 'workload_api_connected':
+      return `connected to the Workload API at ${event.address}`;
+    case 'workload_api_lost':
+      return `${event.meaning} (${event.address}: ${event.code}: ${event.details})${event.retryInMs === undefined ? ': not tried again, restart when it is mended' : ''}`;
+    case 'context_received':
+      return `the Workload API sent ${event.svids} SVIDs and ${event.bundles} bundles`;
+    case 'context_discarded':
+      return `discarded a message of the Workload API, what came before stays in use: ${event.reason}`;
+    case 'svid_received':
+    case 'svid_rotated':
+      return `${event.type === 'svid_received' ? 'received' : 'rotated'} ${event.id}, serial ${event.serial}${event.warning === undefined ? '' : `: ${event.warning}`}`;
+    case 'svid_withdrawn':
+      return `withdrew ${event.id}: ${event.reason}`;
+    case 'bundle_updated':
+      return `bundle of ${event.trustDomain} has ${event.authorities} authorities`;
+    case 'bundle_withdrawn':
+      return `withdrew the bundle of ${event.trustDomain}: ${event.reason}`;
+    case 'bundle_left_out':
+      return `left out the bundle of ${event.trustDomain}: ${event.reason}`;
+    case 'stream_opened':
+      return `stream ${event.stream} opened`;
+    case 'stream_subscribed':
+      return `stream ${event.stream} of node ${quoted(event.node)} asks for ${event.subscription === 'names' ? event.names.join(', ') : event.subscription}`;
+    case 'stream_closed':
+      return `stream ${event.stream} closed: ${event.reason}`;
+    case 'names_held':
+      return `no secret named ${event.names.join(', ')} for node ${quoted(event.node)}: held until there is one; there is now: ${event.available.join(', ') || 'none'}`;
+    case 'secrets_pushed':
+      return `sent ${secretList(event)} on stream ${event.stream}`;
+    case 'secrets_accepted':
+      return `node ${quoted(event.node)} accepted ${secretList(event)}`;
+    case 'secrets_rejected':
+      return `node ${quoted(event.node)} rejected ${secretList(event)}: ${event.reason}`;
+  }
+}
+
+function secretList({ secrets }: { readonly secrets: readonly { readonly name: string; readonly version: string }[] }): string {
+  return secrets.map(({ name, version }) => `${name}@${version}`).join(', ');
+}
+
+function quoted(node: string): string {
+  return JSON.stringify(node);
+}

@@ -1,0 +1,44 @@
+/** What is different between two contexts, as events. */
+import type { Event } from '../events.ts';
+import { svidWarning } from '../spiffe/verify.ts';
+import type { X509Bundle, X509Context, X509Svid } from '../spiffe/x509-context.ts';
+
+/** @param reason why something that is missing in `after` is withdrawn */
+export function contextChanges(before: X509Context, after: X509Context, reason: string): readonly Event[] {
+  return [...svidChanges(before, after, reason), ...bundleChanges(before, after, reason)];
+}
+
+function* svidChanges(before: X509Context, after: X509Context, reason: string): Generator<Event> {
+  const known = new Map(before.svids.map((svid) => [svid.id, svid]));
+  for (const svid of after.svids) {
+    const old = known.get(svid.id);
+    known.delete(svid.id);
+    if (old?.chain[0].serial !== svid.chain[0].serial)
+      yield svidEvent(old === undefined ? 'svid_received' : 'svid_rotated', svid);
+  }
+  for (const { id } of known.values()) yield { type: 'svid_withdrawn', id, reason };
+}
+
+function svidEvent(type: 'svid_received' | 'svid_rotated', svid: X509Svid): Event {
+  const { serial, notAfter } = svid.chain[0];
+  const warning = svidWarning(svid);
+  return { type, id: svid.id, hint: svid.hint, serial, notAfter, ...(warning === undefined ? {} : { warning }) };
+}
+
+function* bundleChanges(before: X509Context, after: X509Context, reason: string): Generator<Event> {
+  for (const bundle of after.bundles.values()) {
+    const { trustDomain, authorities } = bundle;
+    if (!sameBundle(before.bundles.get(trustDomain), bundle))
+      yield { type: 'bundle_updated', trustDomain, authorities: authorities.length };
+  }
+  for (const trustDomain of before.bundles.keys()) {
+    if (!after.bundles.has(trustDomain)) yield { type: 'bundle_withdrawn', trustDomain, reason };
+  }
+}
+
+function sameBundle(before: X509Bundle | undefined, after: X509Bundle): boolean {
+  return (
+    before?.authorities.length === after.authorities.length &&
+    before.authorities.every(({ fingerprint }, index) => fingerprint === after.authorities[index]?.fingerprint)
+  );
+}

@@ -1,0 +1,57 @@
+/** FetchX509SVID over gRPC: one call, told to a listener. Retries, deadlines and meaning are the watch's. */
+import { Client, credentials, Metadata, status } from '@grpc/grpc-js';
+import { type Endpoint, grpcTarget } from '../endpoint.ts';
+import type { X509SVIDRequest, X509SVIDResponse } from '../gen/messages.ts';
+import { method } from '../wire.ts';
+
+/** A bundle of many federated trust domains can be large; grpc-js would stop at 4 MiB. */
+const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+
+export interface FetchListener {
+  message(response: X509SVIDResponse): void;
+  /** Called once, unless the fetch was cancelled. */
+  end(code: status, details: string): void;
+}
+
+/** Opens a FetchX509SVID stream; the function that it returns cancels it. */
+export type Fetch = (listener: FetchListener) => () => void;
+
+/**
+ * Each fetch has a connection of its own: an address whose socket was replaced is connected anew, and a failed attempt leaves no
+ * backoff of grpc-js's behind.
+ */
+export function fetchX509Svid(endpoint: Endpoint): Fetch {
+  const { path, requestSerialize, responseDeserialize } = method<X509SVIDRequest, X509SVIDResponse>(
+    'SpiffeWorkloadAPI',
+    'FetchX509SVID',
+  );
+  return (listener) => {
+    const client = new Client(grpcTarget(endpoint), credentials.createInsecure(), {
+      'grpc.enable_channelz': 0,
+      'grpc.enable_retries': 0,
+      'grpc.service_config_disable_resolution': 1,
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    });
+    const metadata = new Metadata();
+    metadata.set('workload.spiffe.io', 'true');
+    const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, {}, metadata);
+    let open = true;
+    const end = (code: status, details: string) => {
+      if (!open) return;
+      open = false;
+      client.close();
+      listener.end(code, details);
+    };
+    call.on('data', (response: X509SVIDResponse) => open && listener.message(response));
+    call.on('error', (error: Error & { code?: status; details?: string }) =>
+      end(error.code ?? status.UNKNOWN, error.details ?? error.message),
+    );
+    call.on('status', ({ code, details }) => end(code, details));
+    return () => {
+      open = false;
+      call.cancel();
+      client.close();
+    };
+  };
+}

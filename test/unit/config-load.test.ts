@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'vitest';
+import { formatConfiguration } from '../../src/config/format.ts';
+import { type ConfigurationInputs, loadConfiguration } from '../../src/config/load.ts';
+
+function load(text: string, { flags, env }: Partial<ConfigurationInputs> = {}) {
+  return loadConfiguration({ flags: { config: '/etc/x.yaml', ...flags }, env: env ?? {}, readFile: () => text });
+}
+
+const noFile = () => {
+  throw new Error('there is no file to read');
+};
+
+const defaults = {
+  workload_api: {},
+  sds: { listen: { kind: 'unix', path: '/run/spiffe-sds/sds.sock' }, mode: 0o660 },
+  names: { default_svid: 'default', default_bundle: 'ROOTCA', default_all_bundles: 'ALL', answer_empty_request: true },
+  validation: { mode: 'spiffe' },
+  log: { level: 'info', format: 'json' },
+};
+
+describe('a configuration', () => {
+  test('without file, flags and environment is the defaults', () => {
+    expect(loadConfiguration({ flags: {}, env: {}, readFile: noFile }).configuration).toEqual(defaults);
+  });
+
+  test.each([
+    ['empty', ''],
+    ['all comments', '# sds:\n'],
+    ['of empty sections', 'workload_api:\nsds:\nnames: {}\nlog:\n  # level: debug\n'],
+  ])('from a file that is %s is the defaults', (_, text) => {
+    expect(load(text).configuration).toEqual(defaults);
+  });
+
+  test('takes every key from its file', () => {
+    const text = `
+workload_api: { address: "tcp://[::1]:8081" }
+sds: { listen: unix:///run/s.sock, mode: "0600", group: envoy }
+names: { default_svid: "", default_bundle: CA, default_all_bundles: "", answer_empty_request: false }
+validation: { mode: trusted_ca }
+log: { level: silent, format: text }
+`;
+    expect(load(text).configuration).toEqual({
+      workload_api: { address: { kind: 'tcp', host: '::1', port: 8081 } },
+      sds: { listen: { kind: 'unix', path: '/run/s.sock' }, mode: 0o600, group: 'envoy' },
+      names: { default_svid: '', default_bundle: 'CA', default_all_bundles: '', answer_empty_request: false },
+      validation: { mode: 'trusted_ca' },
+      log: { level: 'silent', format: 'text' },
+    });
+  });
+
+  test('takes a group by its gid', () => {
+    expect(load('sds: { group: 1337 }').configuration.sds.group).toBe(1337);
+  });
+
+  test('cannot be changed', () => {
+    const { log } = load('').configuration;
+    expect(() => Object.assign(log, { level: 'trace' })).toThrow(TypeError);
+  });
+});
+
+describe('of several values for one key', () => {
+  const env = { SPIFFE_SDS_LISTEN: 'unix:///environment' };
+  const file = 'log:\n  level: warn\nsds:\n  listen: unix:///file\n';
+
+  test('a flag wins over the environment', () => {
+    const { configuration, sources } = load(file, { flags: { listen: 'unix:///flag' }, env });
+    expect([configuration.sds.listen.path, sources.get('sds.listen')]).toEqual(['/flag', 'flag --listen']);
+  });
+
+  test('the environment wins over the file', () => {
+    const { configuration, sources } = load(file, { env });
+    expect([configuration.sds.listen.path, sources.get('sds.listen')]).toEqual(['/environment', 'environment SPIFFE_SDS_LISTEN']);
+  });
+
+  test('the file wins over the default', () => {
+    const { configuration, sources } = load(file, { env: { SPIFFE_SDS_LISTEN: '' } });
+    expect([configuration.sds.listen.path, sources.get('sds.listen')]).toEqual(['/file', 'file /etc/x.yaml:4']);
+  });
+
+  test('the default is named as such', () => {
+    expect(load(file).sources.get('sds.mode')).toBe('default');
+  });
+
+  test.each([
+    ['workload_api.address', { workload_api: 'unix:///a' }, '--workload-api', { SPIFFE_ENDPOINT_SOCKET: 'unix:///a' }],
+    ['sds.listen', { listen: 'unix:///a' }, '--listen', { SPIFFE_SDS_LISTEN: 'unix:///a' }],
+    ['log.level', { log_level: 'debug' }, '--log-level', { SPIFFE_SDS_LOG_LEVEL: 'debug' }],
+    ['log.format', { log_format: 'text' }, '--log-format', { SPIFFE_SDS_LOG_FORMAT: 'text' }],
+  ])('%s has a flag and a variable', (path, flags, flag, env) => {
+    const sources = [load('', { flags }).sources.get(path), load('', { env }).sources.get(path)];
+    expect(sources).toEqual([`flag ${flag}`, `environment ${Object.keys(env)[0]}`]);
+  });
+});
+
+describe('the configuration file', () => {
+  test('is the one that the environment names', () => {
+    const read: string[] = [];
+    const readFile = (path: string) => {
+      read.push(path);
+      return '';
+    };
+    loadConfiguration({ flags: {}, env: { SPIFFE_SDS_CONFIG: '/etc/env.yaml' }, readFile });
+    expect(read).toEqual(['/etc/env.yaml']);
+  });
+
+  test('that cannot be read is named, with who named it and why', () => {
+    expect(() => loadConfiguration({ flags: { config: '/etc/x.yaml' }, env: {}, readFile: noFile })).toThrow(
+      expect.objectContaining({
+        code: 'config_unreadable',
+        message: expect.stringContaining('"/etc/x.yaml" (flag --config): there is no file to read'),
+      }),
+    );
+  });
+});
+
+describe('the effective configuration', () => {
+  const text = 'workload_api:\n  address: unix:///agent\nsds: { group: envoy }\nnames: { default_svid: "" }\n';
+
+  test('is printed with the source of each value', () => {
+    const lines = formatConfiguration(load(text, { flags: { log_level: 'debug' } })).split('\n');
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        '  address: unix:///agent # file /etc/x.yaml:2',
+        '  mode: "0660" # default',
+        '  group: envoy # file /etc/x.yaml:3',
+        '  default_svid: "" # file /etc/x.yaml:4',
+        '  level: debug # flag --log-level',
+      ]),
+    );
+  });
+
+  test('loads as the same configuration', () => {
+    const loaded = load(text);
+    expect(load(formatConfiguration(loaded)).configuration).toEqual(loaded.configuration);
+  });
+});
