@@ -7,7 +7,7 @@ import type { EventListener } from './events.ts';
 import { SdsService } from './sds/service.ts';
 import { createSecretSet } from './secrets/secret-set.ts';
 import { gidOf } from './server/group.ts';
-import { SdsServer } from './server/sds-server.ts';
+import { GrpcServer } from './server/grpc-server.ts';
 import { UnixListener } from './server/unix-listener.ts';
 import { CertificateReader } from './spiffe/certificate.ts';
 import { EMPTY_CONTEXT } from './spiffe/x509-context.ts';
@@ -55,10 +55,11 @@ export async function startSidecar({
     answerEmptyRequest: names.answer_empty_request,
     events,
   });
-  const server = new SdsServer(service);
+  const server = new GrpcServer([service]);
   const listener = await UnixListener.open({
     path: sds.listen.path,
     mode: sds.mode,
+    setting: 'sds.listen',
     ...(sds.group !== undefined && { gid: await gidOf(sds.group) }),
     onConnection: (socket) => server.accept(socket),
   });

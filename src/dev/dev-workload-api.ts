@@ -1,12 +1,13 @@
 /** The embedded development Workload API: a small CA, and all five methods on a Unix socket. Not for production. */
-import { setTimeout } from 'node:timers/promises';
-import { Server, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { type Clock, systemClock } from '../clock.ts';
+import { parseEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import type { X509SVIDResponse } from '../gen/messages.ts';
+import { GrpcServer } from '../server/grpc-server.ts';
+import { UnixListener } from '../server/unix-listener.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import { certificatesPem, type DevAuthority, privateKeyPem } from './authority.ts';
-import { listenOnUnixSocket, socketPath } from './unix-socket.ts';
 import {
   authorityActivated,
   authorityPrepared,
@@ -58,36 +59,50 @@ export class DevWorkloadApi implements AsyncDisposable {
   readonly address: string;
   readonly trustDomain: string;
   readonly #issuance: Issuance;
-  readonly #server: Server;
+  readonly #server: GrpcServer;
+  readonly #listener: UnixListener;
   readonly #service: WorkloadService;
   readonly #foreign = new Map<TrustDomain, Promise<DevAuthority>>();
   #state: WorkloadState;
   #changes: Promise<unknown> = Promise.resolve();
   #cancelRotation: () => void = () => {};
 
-  private constructor(address: string, issuance: Issuance, state: WorkloadState, server: Server) {
+  private constructor(
+    address: string,
+    issuance: Issuance,
+    state: WorkloadState,
+    service: WorkloadService,
+    server: GrpcServer,
+    listener: UnixListener,
+  ) {
     this.address = address;
     this.trustDomain = state.trustDomain;
     this.#issuance = issuance;
     this.#state = state;
     for (const [name, authority] of state.federated) this.#foreign.set(name, Promise.resolve(authority));
+    this.#service = service;
     this.#server = server;
-    this.#service = new WorkloadService(issuance.clock, Math.min(issuance.svidTtlMs, JWT_TTL_MS), state);
-    this.#service.addTo(server);
+    this.#listener = listener;
   }
 
   /** @throws SpiffeSdsError `endpoint_invalid`, `spiffe_id_invalid`, or `listen_failed` when the socket cannot be had */
   static async start(options: DevWorkloadApiOptions): Promise<DevWorkloadApi> {
-    const { clock = systemClock, svidTtlMs = HOUR_MS, caTtlMs = 24 * HOUR_MS, intermediate = false } = options;
+    const { address, clock = systemClock, svidTtlMs = HOUR_MS, caTtlMs = 24 * HOUR_MS, intermediate = false } = options;
     const issuance: Issuance = { clock, svidTtlMs, caTtlMs, intermediate };
-    const path = socketPath(options.address);
+    const path = socketPath(address);
     const trustDomain = parseTrustDomain(options.trustDomain ?? 'example.org');
     const federated = (options.federated ?? []).map(parseTrustDomain);
     const state = await initialState(issuance, trustDomain, federated);
     const served = await withIdentities(issuance, state, options.identities ?? [{ path: '/workload' }]);
-    const server = new Server();
-    const api = new DevWorkloadApi(options.address, issuance, served, server);
-    await listenOnUnixSocket(server, path, options.mode ?? 0o777);
+    const service = new WorkloadService(clock, Math.min(svidTtlMs, JWT_TTL_MS), served);
+    const server = new GrpcServer([service]);
+    const listener = await UnixListener.open({
+      path,
+      mode: options.mode ?? 0o777,
+      setting: '--workload-api',
+      onConnection: (socket) => server.accept(socket),
+    });
+    const api = new DevWorkloadApi(address, issuance, served, service, server, listener);
     api.#rotateEvery(options.rotateEveryMs ?? svidTtlMs / 2);
     return api;
   }
@@ -211,11 +226,8 @@ export class DevWorkloadApi implements AsyncDisposable {
   async close(): Promise<void> {
     this.#cancelRotation();
     await this.#changes;
-    this.#service.endStreams(status.UNAVAILABLE, 'the development Workload API is shutting down');
-    // The statuses leave before the connections go; a client that does not read them is not waited for.
-    const left = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
-    await Promise.race([left, setTimeout(GRACE_MS, undefined, { ref: false })]);
-    this.#server.forceShutdown();
+    await this.#listener.close();
+    await this.#server.close(GRACE_MS);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -246,4 +258,13 @@ export class DevWorkloadApi implements AsyncDisposable {
     this.#foreign.set(name, known);
     return known;
   }
+}
+
+function socketPath(address: string): string {
+  const endpoint = parseEndpoint(address);
+  if (endpoint.kind === 'unix') return endpoint.path;
+  throw new SpiffeSdsError(
+    'endpoint_invalid',
+    `the development Workload API cannot listen on ${address}: it must be unix:///absolute/path`,
+  );
 }

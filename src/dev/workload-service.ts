@@ -1,5 +1,13 @@
 /** The server side of the Workload API on gRPC: which streams are open, what each was sent last, and who is refused. */
-import { type Metadata, type Server, type ServerWritableStream, type sendUnaryData, status } from '@grpc/grpc-js';
+import {
+  type Metadata,
+  type MethodDefinition,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../error.ts';
 import type {
@@ -9,6 +17,7 @@ import type {
   ValidateJWTSVIDResponse,
   X509SVIDResponse,
 } from '../gen/messages.ts';
+import type { GrpcService } from '../server/grpc-server.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import { encode, method } from '../wire.ts';
 import { issueJwtSvid, validateJwtSvid } from './jwt.ts';
@@ -38,7 +47,9 @@ class CallStatus extends Error {
   }
 }
 
-export class WorkloadService {
+const SHUTTING_DOWN = new CallStatus(status.UNAVAILABLE, 'the development Workload API is shutting down');
+
+export class WorkloadService implements GrpcService {
   readonly #clock: Clock;
   readonly #jwtTtlMs: number;
   readonly #streams = new Set<OpenStream>();
@@ -48,6 +59,7 @@ export class WorkloadService {
   #opened = 0;
   #held: boolean = false;
   #denied: boolean = false;
+  #draining: boolean = false;
 
   constructor(clock: Clock, jwtTtlMs: number, state: WorkloadState) {
     this.#clock = clock;
@@ -56,28 +68,34 @@ export class WorkloadService {
     this.#messages = encodeAll(state);
   }
 
-  addTo(server: Server): void {
+  get definition(): ServiceDefinition {
     // Messages are encoded when the state changes, and may be garbage on purpose: the streams take bytes.
-    const stream = (name: StreamMethod) => ({
+    const stream = (name: StreamMethod): MethodDefinition<unknown, Buffer> => ({
       ...method<unknown, Buffer>(SERVICE, name),
-      responseSerialize: (bytes: Buffer) => bytes,
+      responseSerialize: (bytes) => bytes,
     });
-    server.addService(
-      {
-        FetchX509SVID: stream('FetchX509SVID'),
-        FetchX509Bundles: stream('FetchX509Bundles'),
-        FetchJWTBundles: stream('FetchJWTBundles'),
-        FetchJWTSVID: method(SERVICE, 'FetchJWTSVID'),
-        ValidateJWTSVID: method(SERVICE, 'ValidateJWTSVID'),
-      },
-      {
-        FetchX509SVID: (call: Call) => this.#open('FetchX509SVID', call),
-        FetchX509Bundles: (call: Call) => this.#open('FetchX509Bundles', call),
-        FetchJWTBundles: (call: Call) => this.#open('FetchJWTBundles', call),
-        FetchJWTSVID: this.#unary((request: JWTSVIDRequest) => this.#fetchJwtSvid(request)),
-        ValidateJWTSVID: this.#unary((request: ValidateJWTSVIDRequest) => this.#validateJwtSvid(request)),
-      },
-    );
+    return {
+      FetchX509SVID: stream('FetchX509SVID'),
+      FetchX509Bundles: stream('FetchX509Bundles'),
+      FetchJWTBundles: stream('FetchJWTBundles'),
+      FetchJWTSVID: method(SERVICE, 'FetchJWTSVID'),
+      ValidateJWTSVID: method(SERVICE, 'ValidateJWTSVID'),
+    };
+  }
+
+  get implementation(): UntypedServiceImplementation {
+    return {
+      FetchX509SVID: (call: Call) => this.#open('FetchX509SVID', call),
+      FetchX509Bundles: (call: Call) => this.#open('FetchX509Bundles', call),
+      FetchJWTBundles: (call: Call) => this.#open('FetchJWTBundles', call),
+      FetchJWTSVID: this.#unary((request: JWTSVIDRequest) => this.#fetchJwtSvid(request)),
+      ValidateJWTSVID: this.#unary((request: ValidateJWTSVIDRequest) => this.#validateJwtSvid(request)),
+    };
+  }
+
+  drain(): void {
+    this.#draining = true;
+    this.endStreams(SHUTTING_DOWN.code, SHUTTING_DOWN.details);
   }
 
   get connections(): number {
@@ -161,6 +179,7 @@ export class WorkloadService {
   }
 
   #refusal(metadata: Metadata): CallStatus | undefined {
+    if (this.#draining) return SHUTTING_DOWN;
     if (metadata.get('workload.spiffe.io')[0] !== 'true') {
       return new CallStatus(status.INVALID_ARGUMENT, 'the metadata "workload.spiffe.io: true" is missing');
     }

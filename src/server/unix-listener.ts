@@ -14,13 +14,15 @@ export interface UnixListenerOptions {
   readonly mode: number;
   /** The group that owns the file; absent: that of the process. */
   readonly gid?: number;
+  /** The setting that names the path, for messages. */
+  readonly setting: string;
   readonly onConnection: (socket: Socket) => void;
 }
 
 /** What was in the way, and what to do about it. */
 const MENDS: Readonly<Record<string, string>> = {
   EACCES: 'let this user write in that folder (in a pod: an emptyDir that the container may write)',
-  EPERM: 'this user may not set that mode or group: run it as a member of the group, or leave sds.group out',
+  EPERM: 'this user may not set that mode or group: run it as a member of the group, or set no group',
   EROFS: 'the file system is read-only: mount a writable volume there (in a pod: an emptyDir)',
   ENOTDIR: 'a part of that path is not a folder',
 };
@@ -37,13 +39,13 @@ export class UnixListener {
   }
 
   /** @throws SpiffeSdsError `listen_failed` naming the path, the user and the mend */
-  static async open({ path, mode, gid, onConnection }: UnixListenerOptions): Promise<UnixListener> {
+  static async open({ path, mode, gid, setting, onConnection }: UnixListenerOptions): Promise<UnixListener> {
     const server = createServer(onConnection);
     // Short, for a socket's path has at most 107 bytes.
     const temporary = join(dirname(path), `.${process.pid}`);
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o750 });
-      await refuseIfTaken(path);
+      await refuseIfTaken(path, setting);
       await unlink(temporary).catch(() => undefined);
       await listen(server, temporary);
       if (gid !== undefined) await chown(temporary, -1, gid);
@@ -69,12 +71,12 @@ export class UnixListener {
   }
 }
 
-async function refuseIfTaken(path: string): Promise<void> {
+async function refuseIfTaken(path: string, setting: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;
   if (!found.isSocket())
-    throw new Error('something that is not a socket is there: remove it, or choose another path (sds.listen)');
-  if (await answers(path)) throw new Error('another process answers there: stop it, or choose another path (sds.listen)');
+    throw new Error(`something that is not a socket is there: remove it, or choose another path (${setting})`);
+  if (await answers(path)) throw new Error(`another process answers there: stop it, or choose another path (${setting})`);
 }
 
 /** Refused is dead; anything else, a full backlog or a missing permission, comes from a living one. */

@@ -1,26 +1,32 @@
 /** gRPC on sockets that we accepted ourselves, so that who is at the other end can be known, and closing can be trusted. */
 import type { Socket } from 'node:net';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
-import type { SdsService } from '../sds/service.ts';
+import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 
 /** An Envoy's first request carries its node: some 60 KB. */
 const MAX_REQUEST_BYTES = 1024 * 1024;
 const MAX_STREAMS_PER_CONNECTION = 16_384;
 
-export class SdsServer {
-  readonly #service: SdsService;
+export interface GrpcService {
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+  /** Ends every call, and each that comes later, with UNAVAILABLE. */
+  drain(): void;
+}
+
+export class GrpcServer {
+  readonly #services: readonly GrpcService[];
   readonly #server: Server;
   readonly #injector: ReturnType<Server['createConnectionInjector']>;
   readonly #sockets = new Set<Socket>();
 
-  constructor(service: SdsService) {
-    this.#service = service;
+  constructor(services: readonly GrpcService[]) {
+    this.#services = services;
     this.#server = new Server({
       'grpc.enable_channelz': 0,
       'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
       'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
     });
-    this.#server.addService(service.definition, service.implementation);
+    for (const { definition, implementation } of services) this.#server.addService(definition, implementation);
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
   }
 
@@ -34,11 +40,11 @@ export class SdsServer {
   }
 
   /**
-   * Ends all streams with UNAVAILABLE and closes the connections once that has left, by force after `graceMs`. grpc-js's own shutdown
-   * does not wait for injected connections, nor close all of them.
+   * Drains the services and closes the connections once what that sends has left, by force after `graceMs`. grpc-js's own shutdown
+   * does not wait for injected connections, nor does it close all of them.
    */
   async close(graceMs: number): Promise<void> {
-    this.#service.drain();
+    for (const service of this.#services) service.drain();
     this.#injector.drain(graceMs);
     const closed = [...this.#sockets].map((socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())));
     const force = setTimeout(() => {
