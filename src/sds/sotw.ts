@@ -71,7 +71,7 @@ export function receive(
   const subscription = subscribe(state, request.names, options);
   const answered = state.unanswered.find(({ nonce }) => nonce === request.nonce);
   const judged = answered === undefined ? state : judge(state, answered, request.rejected);
-  const names = subscription.kind === 'names' ? keep(judged.names, subscription.names) : judged.names;
+  const names = subscription.kind === 'everything' ? judged.names : keep(judged.names, subscribedNames(subscription));
   return { state: { ...judged, begun: true, subscription, names }, ...(answered && { answered }) };
 }
 
@@ -84,7 +84,7 @@ export function next(
   state: SotwState,
   view: SecretsView,
 ): { readonly state: SotwState; readonly response: SotwResponse } | undefined {
-  const names = subscribedNames(state, view);
+  const names = state.subscription.kind === 'everything' ? everything(state, view) : subscribedNames(state.subscription);
   const isDue = (name: string) => {
     const secret = wanted(name, state, view);
     return secret !== undefined && secret.version !== state.names.get(name)?.sent?.version;
@@ -103,8 +103,7 @@ export function next(
 
 /** The names that are subscribed to, were never sent, and that there is nothing to send for. */
 export function heldNames({ subscription, names }: SotwState, view: SecretsView): readonly string[] {
-  if (subscription.kind !== 'names') return [];
-  return subscription.names.filter((name) => names.get(name)?.sent === undefined && view.get(name) === undefined);
+  return subscribedNames(subscription).filter((name) => names.get(name)?.sent === undefined && view.get(name) === undefined);
 }
 
 /** The newest list counts, whatever its nonce: requests of one stream come in order. */
@@ -141,9 +140,13 @@ function keep(states: SotwState['names'], names: readonly string[]): SotwState['
   return new Map(names.map((name) => [name, states.get(name) ?? {}]));
 }
 
-function subscribedNames({ subscription, names }: SotwState, view: SecretsView): readonly string[] {
-  if (subscription.kind === 'names') return subscription.names;
-  return subscription.kind === 'everything' ? [...new Set([...view.everything, ...names.keys()])] : [];
+/** What there is now, and what this stream got of it before. */
+function everything({ names }: SotwState, view: SecretsView): readonly string[] {
+  return [...new Set([...view.everything, ...names.keys()])];
+}
+
+function subscribedNames(subscription: Subscription): readonly string[] {
+  return subscription.kind === 'names' ? subscription.names : [];
 }
 
 function wanted(name: string, state: SotwState, view: SecretsView): Secret | undefined {

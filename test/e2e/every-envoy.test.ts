@@ -1,0 +1,105 @@
+/** The main cases, on each Envoy that `ENVOY_VERSIONS` names. */
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
+import { describeWithEnvoy, type Envoy, envoyVersions } from '../support/envoy.ts';
+import { eventually } from '../support/eventually.ts';
+import { BACKEND, callerOf, FRONTEND, type Mesh, startMesh } from '../support/mesh.ts';
+import { MtlsClient } from '../support/mtls-client.ts';
+import { SteadyLoad } from '../support/steady-load.ts';
+
+const BUNDLE_VERSION = 'sds.spiffe_example.org.version_text';
+const TLS = 'listener.127.0.0.1_0.ssl';
+
+describe.each(envoyVersions().map((version) => ({ version, name: version ?? 'as found' })))('Envoy $name', ({ version }) => {
+  describeWithEnvoy(version)('with secrets from the sidecar', () => {
+    describe('mutual TLS with the shipped bootstraps', () => {
+      let mesh: Mesh;
+      beforeAll(async () => {
+        mesh = await startMesh(version);
+        return () => mesh[Symbol.asyncDispose]();
+      });
+
+      it('uses nothing that Envoy calls deprecated', () => {
+        expect(mesh.server.log + mesh.client.log).not.toMatch(/^.*\[(warning|error)\].*deprecated/m);
+      });
+
+      it('lets each side see the SPIFFE ID of the other', async () => {
+        const { status, headers } = await fetch(mesh.url);
+        expect({ status, caller: headers.get('x-peer-uri-san'), called: headers.get('x-upstream-uri-san') }).toEqual({
+          status: 200,
+          caller: FRONTEND,
+          called: BACKEND,
+        });
+      });
+
+      it('admits a caller with an SVID of the trust domain', async () => {
+        using caller = await callerOf(mesh.workloadApi, mesh.serverPort);
+        await expect(caller.get()).resolves.toMatchObject({ status: 200 });
+      });
+
+      it('refuses a caller without a certificate', async () => {
+        const { bundlePem } = await mesh.workloadApi.issueForeign('example.org', '/caller');
+        using caller = new MtlsClient(mesh.serverPort, BACKEND, bundlePem);
+        await expect(caller.get()).rejects.toThrow();
+        expect(await mesh.server.stat(`${TLS}.fail_verify_no_cert`)).toBe(1);
+      });
+
+      it('refuses a caller of the right name whose certificate comes from a foreign CA', async () => {
+        await using foreign = await DevWorkloadApi.start({ address: `unix://${join(mesh.stage.folder, 'foreign.sock')}` });
+        const identity = await foreign.issueForeign('example.org', '/frontend');
+        const { bundlePem } = await mesh.workloadApi.issueForeign('example.org', '/caller');
+        using caller = new MtlsClient(mesh.serverPort, BACKEND, bundlePem, identity);
+        await expect(caller.get()).rejects.toThrow();
+        expect(await mesh.server.stat(`${TLS}.fail_verify_error`)).toBe(1);
+      });
+    });
+
+    it('loses no request when the SVIDs rotate under load', async () => {
+      await using mesh = await startMesh(version);
+      await using load = new SteadyLoad(mesh.url);
+      await load.more(100);
+      await mesh.workloadApi.rotate();
+      await rotated(mesh);
+      await load.more(100);
+      await load.stop();
+      expect(load.failures).toEqual(new Map());
+    });
+
+    it('loses no request when the CA is replaced under load', async () => {
+      await using mesh = await startMesh(version);
+      await using load = new SteadyLoad(mesh.url);
+      await load.more(100);
+      await newBundle(mesh, () => mesh.workloadApi.prepareAuthority());
+      await load.more(100);
+      await mesh.workloadApi.activateAuthority();
+      await rotated(mesh);
+      await load.more(100);
+      await newBundle(mesh, () => mesh.workloadApi.retireAuthority());
+      await load.more(100);
+      await load.stop();
+      expect(load.failures).toEqual(new Map());
+    });
+  });
+});
+
+/** Both Envoys have the newest SVIDs, and a request through them was made with one. */
+async function rotated({ workloadApi, server, client, url }: Mesh): Promise<void> {
+  const serials = workloadApi.serials();
+  await Promise.all([server.presents(serials.get(BACKEND)), client.presents(serials.get(FRONTEND))]);
+  await eventually('a request with the new SVID', async () => {
+    const { headers } = await fetch(url);
+    return BigInt(`0x${headers.get('x-peer-serial')}`) === BigInt(`0x${serials.get(FRONTEND)}`) || undefined;
+  });
+}
+
+/** Changes the bundle, and waits until both Envoys have the new one. */
+async function newBundle({ server, client }: Mesh, change: () => Promise<void>): Promise<void> {
+  const changed = async (envoy: Envoy) => {
+    const before = await envoy.stat(BUNDLE_VERSION);
+    return () => envoy.waitForStat(BUNDLE_VERSION, (version) => version !== before);
+  };
+  const waits = [await changed(server), await changed(client)];
+  await change();
+  await Promise.all(waits.map((wait) => wait()));
+}

@@ -1,0 +1,73 @@
+/** Which secrets an Envoy gets, when, and in which form. */
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { Document } from 'yaml';
+import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
+import { describeWithEnvoy } from '../support/envoy.ts';
+import { BACKEND, callerOf, Stage } from '../support/mesh.ts';
+import { MtlsClient } from '../support/mtls-client.ts';
+
+const LATE = 'spiffe://example.org/late';
+
+describeWithEnvoy()('a name that the Workload API does not know', () => {
+  it('holds back its own listener only, and is delivered on the open stream once it is known', async () => {
+    await using stage = await Stage.prepare();
+    const workloadApi = await stage.startWorkloadApi();
+    await stage.startSidecar();
+    const lds = join(stage.folder, 'lds.json');
+    await writeFile(lds, JSON.stringify({ resources: [] }));
+    let late = {};
+    const server = await stage.startServer({
+      edit(bootstrap) {
+        late = listenerFor(LATE, bootstrap);
+        bootstrap.setIn(['dynamic_resources', 'lds_config'], { resource_api_version: 'V3', path_config_source: { path: lds } });
+      },
+    });
+    await server.live();
+    // Envoy watches for files that are moved in.
+    await writeFile(`${lds}.new`, JSON.stringify({ resources: [late] }));
+    await rename(`${lds}.new`, lds);
+    await server.waitForStat('listener_manager.total_listeners_warming', (warming) => warming === 1);
+
+    using known = await callerOf(workloadApi, await server.port('mtls'));
+    await expect(known.get()).resolves.toMatchObject({ status: 200 });
+
+    const streams = await server.stat('cluster.spiffe_sds.upstream_rq_total');
+    await workloadApi.setIdentities([{ path: '/backend' }, { path: '/late' }]);
+    await server.waitForStat('listener_manager.total_listeners_warming', (warming) => warming === 0);
+    await server.presents(workloadApi.serials().get(LATE));
+    expect(await server.stat('cluster.spiffe_sds.upstream_rq_total')).toBe(streams);
+  });
+});
+
+describeWithEnvoy()('an Envoy with disable_spiffe_cert_validation in its node metadata', () => {
+  it('gets the trust bundle as a plain trusted_ca, and admits and refuses callers by it', async () => {
+    await using stage = await Stage.prepare();
+    const workloadApi = await stage.startWorkloadApi();
+    await stage.startSidecar();
+    const server = await stage.startServer({
+      edit: (bootstrap) => bootstrap.setIn(['node', 'metadata', 'disable_spiffe_cert_validation'], true),
+    });
+    await server.live();
+    const port = await server.port('mtls');
+    const { bundlePem } = await workloadApi.issueForeign('example.org', '/caller');
+    await using foreign = await DevWorkloadApi.start({ address: `unix://${join(stage.folder, 'foreign.sock')}` });
+    using stranger = new MtlsClient(port, BACKEND, bundlePem, await foreign.issueForeign('example.org', '/frontend'));
+    using known = await callerOf(workloadApi, port);
+
+    expect(await server.configDump()).toContain('"trusted_ca"');
+    expect(await server.configDump()).not.toContain('"custom_validator_config"');
+    await expect(known.get()).resolves.toMatchObject({ status: 200 });
+    await expect(stranger.get()).rejects.toThrow();
+  });
+});
+
+/** The shipped listener under another name, with another certificate. */
+function listenerFor(certificate: string, bootstrap: Document): object {
+  const listener = new Document(bootstrap.toJS().static_resources.listeners[0]);
+  listener.set('name', certificate);
+  const context = ['filter_chains', 0, 'transport_socket', 'typed_config', 'common_tls_context'];
+  listener.setIn([...context, 'tls_certificate_sds_secret_configs', 0, 'name'], certificate);
+  return { '@type': 'type.googleapis.com/envoy.config.listener.v3.Listener', ...listener.toJS() };
+}

@@ -1,0 +1,183 @@
+/** State of the world: the rules of the xDS protocol, and of Envoy, one by one. */
+import { describe, expect, test } from 'vitest';
+import { heldNames, INITIAL_SOTW_STATE, next, receive, type SotwState } from '../../src/sds/sotw.ts';
+import type { SecretsView } from '../../src/sds/view.ts';
+import { view } from '../support/secrets.ts';
+
+/** One stream and what was sent on it, as `name@version` lists. */
+class Stream {
+  readonly sent: string[] = [];
+  state: SotwState = INITIAL_SOTW_STATE;
+  #view: SecretsView;
+  readonly #answerEmptyRequest: boolean;
+
+  constructor(secrets: Readonly<Record<string, string>>, answerEmptyRequest = true) {
+    this.#view = view(secrets);
+    this.#answerEmptyRequest = answerEmptyRequest;
+  }
+
+  request(names: readonly string[], nonce = '', rejected = false): this {
+    this.state = receive(this.state, { names, nonce, rejected }, { answerEmptyRequest: this.#answerEmptyRequest }).state;
+    return this.#send();
+  }
+
+  /** Answers the newest response. */
+  ack(names: readonly string[]): this {
+    return this.request(names, String(this.state.sequence));
+  }
+
+  nack(names: readonly string[]): this {
+    return this.request(names, String(this.state.sequence), true);
+  }
+
+  change(secrets: Readonly<Record<string, string>>): this {
+    this.#view = view(secrets);
+    return this.#send();
+  }
+
+  get held(): readonly string[] {
+    return heldNames(this.state, this.#view);
+  }
+
+  #send(): this {
+    const step = next(this.state, this.#view);
+    if (step === undefined) return this;
+    this.state = step.state;
+    this.sent.push(step.response.secrets.map(({ name, version }) => `${name}@${version}`).join(' '));
+    return this;
+  }
+}
+
+describe('the first request', () => {
+  test('is answered', () => {
+    expect(new Stream({ a: '1' }).request(['a']).sent).toEqual(['a@1']);
+  });
+
+  test('is answered whatever nonce it brings from an earlier stream', () => {
+    expect(new Stream({ a: '1' }).request(['a'], '7').sent).toEqual(['a@1']);
+  });
+
+  test('is answered although it says that it rejects: it answers nothing on this stream', () => {
+    expect(new Stream({ a: '1' }).request(['a'], '1', true).sent).toEqual(['a@1']);
+  });
+
+  test('for an unknown name is held, and answered when the name appears', () => {
+    const stream = new Stream({}).request(['a']);
+    expect(stream.sent).toEqual([]);
+    expect(stream.held).toEqual(['a']);
+    expect(stream.change({ a: '1' }).sent).toEqual(['a@1']);
+    expect(stream.held).toEqual([]);
+  });
+
+  test('for several names gets those that are known, and the others later beside them', () => {
+    const stream = new Stream({ a: '1' }).request(['a', 'b']);
+    expect(stream.change({ a: '1', b: '1' }).sent).toEqual(['a@1', 'a@1 b@1']);
+  });
+
+  test('that names a secret twice gets it once', () => {
+    expect(new Stream({ a: '1' }).request(['a', 'a']).sent).toEqual(['a@1']);
+  });
+
+  test('without names gets everything, now and later', () => {
+    const stream = new Stream({ a: '1', b: '1' }).request([]).ack([]);
+    expect(stream.change({ a: '1', b: '1', c: '1' }).sent).toEqual(['a@1 b@1', 'a@1 b@1 c@1']);
+  });
+
+  test('without names gets nothing when that is turned off', () => {
+    expect(new Stream({ a: '1' }, false).request([]).sent).toEqual([]);
+  });
+});
+
+describe('an ACK', () => {
+  test('is not answered', () => {
+    expect(new Stream({ a: '1' }).request(['a']).ack(['a']).sent).toEqual(['a@1']);
+  });
+
+  test('that adds a name gets all of its names', () => {
+    expect(new Stream({ a: '1', b: '1' }).request(['a']).ack(['a', 'b']).sent).toEqual(['a@1', 'a@1 b@1']);
+  });
+
+  test('that drops a name is not answered', () => {
+    expect(new Stream({ a: '1', b: '1' }).request(['a', 'b']).ack(['a']).sent).toEqual(['a@1 b@1']);
+  });
+
+  test('without names unsubscribes from all: it is no wildcard', () => {
+    const stream = new Stream({ a: '1' }).request(['a']).ack([]);
+    expect(stream.change({ a: '2' }).sent).toEqual(['a@1']);
+  });
+
+  test('is told apart from the response it answers when newer ones are on their way', () => {
+    const stream = new Stream({ a: '1' }).request(['a']).change({ a: '2' }).request(['a'], '1');
+    expect(stream.state.unanswered.map(({ nonce }) => nonce)).toEqual(['2']);
+    expect(stream.sent).toEqual(['a@1', 'a@2']);
+  });
+});
+
+describe('a subscription', () => {
+  test('that adds a name with a stale nonce is honoured', () => {
+    const stream = new Stream({ a: '1', b: '1' }).request(['a']).change({ a: '2', b: '1' });
+    expect(stream.request(['a', 'b'], '1').sent).toEqual(['a@1', 'a@2', 'a@2 b@1']);
+  });
+
+  test('to a name that was dropped is answered again', () => {
+    expect(new Stream({ a: '1' }).request(['a']).ack([]).request(['a'], '1').sent).toEqual(['a@1', 'a@1']);
+  });
+
+  test('hears of its own names only', () => {
+    expect(new Stream({ a: '1', b: '1' }).request(['a']).change({ a: '1', b: '2' }).sent).toEqual(['a@1']);
+  });
+});
+
+describe('a change', () => {
+  test('is sent with all names of the stream', () => {
+    const stream = new Stream({ a: '1', b: '1' }).request(['a', 'b']).ack(['a', 'b']);
+    expect(stream.change({ a: '1', b: '2' }).sent).toEqual(['a@1 b@1', 'a@1 b@2']);
+  });
+
+  test('sends along what Envoy has of a name that is gone meanwhile', () => {
+    const stream = new Stream({ a: '1', b: '1' }).request(['a', 'b']).ack(['a', 'b']);
+    expect(stream.change({ b: '2' }).sent).toEqual(['a@1 b@1', 'a@1 b@2']);
+  });
+
+  test('that only takes a name away sends nothing', () => {
+    expect(new Stream({ a: '1' }).request(['a']).ack(['a']).change({}).sent).toEqual(['a@1']);
+  });
+
+  test('before the first request sends nothing', () => {
+    expect(new Stream({ a: '1' }).change({ a: '2' }).sent).toEqual([]);
+  });
+});
+
+describe('a NACK', () => {
+  test('is not answered with the same bytes, nor is a later request', () => {
+    expect(new Stream({ a: '1' }).request(['a']).nack(['a']).request(['a'], '1').sent).toEqual(['a@1']);
+  });
+
+  test('is answered when the content changes', () => {
+    expect(new Stream({ a: '1' }).request(['a']).nack(['a']).change({ a: '2' }).sent).toEqual(['a@1', 'a@2']);
+  });
+
+  test('is forgotten when other content has gone out', () => {
+    const stream = new Stream({ a: '1' }).request(['a']).nack(['a']).change({ a: '2' }).ack(['a']);
+    expect(stream.change({ a: '1' }).sent).toEqual(['a@1', 'a@2', 'a@1']);
+  });
+
+  test('of a response that a newer one overtook counts for its bytes', () => {
+    const stream = new Stream({ a: '1', b: '1' }).request(['a', 'b']).ack(['a', 'b']);
+    stream.change({ a: '2', b: '1' }).change({ a: '2', b: '2' }).request(['a', 'b'], '2', true);
+    expect(stream.change({ a: '2', b: '3' }).sent.at(-1)).toBe('a@1 b@3');
+  });
+
+  test('leaves the last accepted content in later responses', () => {
+    const stream = new Stream({ a: '1', b: '1' }).request(['a', 'b']).ack(['a', 'b']);
+    stream.change({ a: '2', b: '1' }).nack(['a', 'b']);
+    expect(stream.change({ a: '2', b: '2' }).sent).toEqual(['a@1 b@1', 'a@2 b@1', 'a@1 b@2']);
+  });
+});
+
+test('a client that never answers costs sixteen responses at most', () => {
+  const stream = new Stream({ a: '0' }).request(['a']);
+  for (let version = 1; version <= 100; version++) stream.change({ a: String(version) });
+  expect(stream.sent).toHaveLength(101);
+  expect(stream.state.unanswered).toHaveLength(16);
+});
