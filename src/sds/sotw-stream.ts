@@ -8,7 +8,16 @@ import type { Subscriber } from './delivery.ts';
 import { validationForm } from './node.ts';
 import { redact } from './redact.ts';
 import { encodeResponse } from './response.ts';
-import { heldNames, INITIAL_SOTW_STATE, next, receive, type SotwOptions } from './sotw.ts';
+import {
+  heldNames,
+  INITIAL_SOTW_STATE,
+  next,
+  receive,
+  type SotwOptions,
+  type SotwResponse,
+  type SotwState,
+  sameNames,
+} from './sotw.ts';
 import type { SecretsView } from './view.ts';
 
 export interface StreamContext extends SotwOptions {
@@ -29,6 +38,8 @@ export class SotwStream implements Subscriber {
   #state = INITIAL_SOTW_STATE;
   /** A response has not left yet: what changes meanwhile goes out after it, and only the newest. */
   #writing = false;
+  /** The names that were last told to be held. */
+  #held: readonly string[] = [];
 
   /** @param stream its number, unique in this process */
   constructor(call: Call, stream: number, context: StreamContext) {
@@ -42,9 +53,13 @@ export class SotwStream implements Subscriber {
 
   deliver(): void {
     if (this.#writing || this.#call.destroyed) return;
-    const step = next(this.#state, this.#view());
-    if (step === undefined) return;
-    const { state, response } = step;
+    const view = this.#view();
+    const step = next(this.#state, view);
+    if (step !== undefined) this.#send(step);
+    this.#tellHeld(view);
+  }
+
+  #send({ state, response }: { readonly state: SotwState; readonly response: SotwResponse }): void {
     this.#state = state;
     this.#writing = true;
     this.#call.write(encodeResponse(response), () => {
@@ -92,9 +107,15 @@ export class SotwStream implements Subscriber {
     const { subscription } = this.#state;
     const names = subscription.kind === 'names' ? subscription.names : [];
     this.#context.events({ type: 'stream_subscribed', names, subscription: subscription.kind, form: this.#form, ...this.#info });
-    const held = heldNames(this.#state, this.#view());
-    if (held.length > 0)
-      this.#context.events({ type: 'names_held', names: held, available: this.#context.secrets().names, ...this.#info });
+  }
+
+  /** Once for each list of names; not while there is nothing at all, for then the Workload API is what to look at. */
+  #tellHeld(view: SecretsView): void {
+    const names = heldNames(this.#state, view);
+    const available = this.#context.secrets().names;
+    if (available.length === 0 || sameNames(names, this.#held)) return;
+    this.#held = names;
+    if (names.length > 0) this.#context.events({ type: 'names_held', names, available, ...this.#info });
   }
 
   #view(): SecretsView {

@@ -118,7 +118,8 @@ function subscribe(state: SotwState, names: readonly string[], { answerEmptyRequ
   return subscription.kind === 'everything' ? subscription : { kind: 'none' };
 }
 
-function sameNames(a: readonly string[], b: readonly string[]): boolean {
+/** The same names in the same order. */
+export function sameNames(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((name, index) => name === b[index]);
 }
 

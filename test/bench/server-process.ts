@@ -1,0 +1,46 @@
+/** A server as a process of its own, and what the kernel says it costs. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+
+const TICKS_PER_SECOND = 100;
+
+export class ServerProcess implements AsyncDisposable {
+  readonly #child: ChildProcess;
+
+  /** @param args after those of Node */
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv) {
+    this.#child = spawn(process.execPath, args, { env: { ...env, MALLOC_ARENA_MAX: '1' }, stdio: ['ignore', 'ignore', 'inherit'] });
+    process.once('exit', this.#kill);
+    this.#child.once('exit', (code, signal) => {
+      process.off('exit', this.#kill);
+      if (code !== 0) process.stderr.write(`${args.join(' ')} ended with ${code ?? signal}\n`);
+    });
+  }
+
+  /** Resident memory now, and at its highest. */
+  memoryMb(): { readonly now: number; readonly peak: number } {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
+    const mb = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024;
+    return { now: mb('VmRSS'), peak: mb('VmHWM') };
+  }
+
+  /** User and system time of all its threads, in microseconds; the kernel counts in steps of 10 ms. */
+  cpuUs(): number {
+    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8');
+    // The name, in parentheses, may hold anything; state is the third field, utime and stime are the 14th and 15th.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1e6;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const exit = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    const impatience = setTimeout(this.#kill, 8_000);
+    await exit;
+    clearTimeout(impatience);
+  }
+
+  readonly #kill = () => this.#child.kill('SIGKILL');
+}

@@ -1,0 +1,106 @@
+/** What is measured: the sidecar as it is released, and beside it a bare HTTP/2 server that does as much. */
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildSync } from 'esbuild';
+import type { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
+import type { X509SVIDResponse } from '../../src/gen/messages.ts';
+import { encode } from '../../src/wire.ts';
+import { frame } from './frames.ts';
+import { SdsConnection } from './sds-connection.ts';
+import { ServerProcess } from './server-process.ts';
+
+export interface Subject {
+  /** Spawns it, and waits for nothing. */
+  start(): Running;
+}
+
+export interface Running extends AsyncDisposable {
+  readonly process: ServerProcess;
+  readonly socket: string;
+  /** Call it when it has answered. The function makes it send something new to every subscriber. */
+  publisher(): Promise<() => void>;
+}
+
+const SIDECAR = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
+const FLOOR = join(import.meta.dirname, 'floor-server.ts');
+
+/** @param rotations encoded X509SVIDResponses, from `issueRotations` */
+export function sidecarSubject(folder: string, api: DevWorkloadApi, rotations: readonly Buffer[]): Subject {
+  const socket = join(folder, 'sds.sock');
+  // As its shebang starts it, without /usr/bin/env in between.
+  const [, , , ...flags] = readFileSync(SIDECAR, 'utf8').split('\n', 1)[0]?.split(' ') ?? [];
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_|NODE_)/.test(name));
+  const env = {
+    ...Object.fromEntries(inherited),
+    SPIFFE_ENDPOINT_SOCKET: api.address,
+    SPIFFE_SDS_LISTEN: `unix://${socket}`,
+    SPIFFE_SDS_LOG_LEVEL: 'warn',
+  };
+  return {
+    start() {
+      const server = new ServerProcess([...flags, SIDECAR, 'serve'], env);
+      let sent = 0;
+      return {
+        process: server,
+        socket,
+        publisher: async () => () => api.sendRaw(rotations[sent++ % rotations.length] as Buffer),
+        [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+      };
+    },
+  };
+}
+
+/** @param answerBytes size of what it sends */
+export function floorSubject(folder: string, answerBytes: number): Subject {
+  const socket = join(folder, 'floor.sock');
+  const script = join(folder, 'floor-server.mjs');
+  buildSync({ entryPoints: [FLOOR], outfile: script, bundle: true, platform: 'node', format: 'esm' });
+  const message = frame(Buffer.alloc(answerBytes, 'y'));
+  return {
+    start() {
+      const server = new ServerProcess(['--max-semi-space-size=2', script, socket, String(answerBytes)], process.env);
+      let source: SdsConnection | undefined;
+      return {
+        process: server,
+        socket,
+        async publisher() {
+          source = await SdsConnection.open(socket);
+          await source.settled();
+          const stream = source.stream(Buffer.alloc(0), () => {}, '/source');
+          return () => stream.write(message);
+        },
+        async [Symbol.asyncDispose]() {
+          source?.[Symbol.dispose]();
+          await server[Symbol.asyncDispose]();
+          rmSync(socket, { force: true });
+        },
+      };
+    },
+  };
+}
+
+/**
+ * New SVIDs, issued before anything is measured.
+ * @param padding authorities' certificates put into each chain, so that a secret has some 4 KB
+ */
+export async function issueRotations(api: DevWorkloadApi, count: number, padding: number): Promise<readonly Buffer[]> {
+  const extra = await Promise.all(Array.from({ length: padding }, () => api.issueForeign('example.org', '/padding')));
+  void extra;
+  const rotations: Buffer[] = [];
+  for (let i = 0; i < count; i++) {
+    await api.rotate();
+    api.send((response) => {
+      rotations.push(encode('X509SVIDResponse', padded(response, padding)));
+      return response;
+    });
+  }
+  return rotations;
+}
+
+function padded(response: X509SVIDResponse, padding: number): X509SVIDResponse {
+  const svids = response.svids.map((svid) => ({
+    ...svid,
+    x509_svid: Buffer.concat([svid.x509_svid, ...Array.from({ length: padding }, () => svid.bundle)]),
+  }));
+  return { ...response, svids };
+}

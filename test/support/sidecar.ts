@@ -1,0 +1,68 @@
+/** A sidecar and its Workload API in this process, on real sockets in a folder of their own. */
+import { EventEmitter, on } from 'node:events';
+import { mkdtempDisposable } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfiguration } from '../../src/config/load.ts';
+import { DevWorkloadApi, type DevWorkloadApiOptions } from '../../src/dev/dev-workload-api.ts';
+import type { Event } from '../../src/events.ts';
+import { startSidecar } from '../../src/sidecar.ts';
+import { SdsClient } from './sds-client.ts';
+
+export interface Running extends AsyncDisposable {
+  readonly workloadApi: DevWorkloadApi;
+  readonly client: SdsClient;
+  readonly socket: string;
+  /** All that happened so far. */
+  readonly events: readonly Event[];
+  /** The first event of that type, and of that stream, that has happened or will. */
+  event<T extends Event['type']>(type: T, stream?: number): Promise<Event & { readonly type: T }>;
+  stop(): Promise<void>;
+}
+
+/** @param yaml configuration beside the two addresses */
+export async function startRunning(workload: Partial<DevWorkloadApiOptions> = {}, yaml = ''): Promise<Running> {
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'))).path;
+  const socket = join(folder, 'sds.sock');
+  const address = `unix://${join(folder, 'workload.sock')}`;
+  const { configuration } = loadConfiguration({
+    flags: { config: 'test.yaml', workload_api: address, listen: `unix://${socket}` },
+    env: {},
+    readFile: () => yaml,
+  });
+  const workloadApi = stack.use(await DevWorkloadApi.start({ address, rotateEveryMs: 0, ...workload }));
+  const events: Event[] = [];
+  const news = new EventEmitter();
+  const sidecar = await startSidecar({
+    configuration,
+    events: (event) => {
+      events.push(event);
+      news.emit('event', event);
+    },
+  });
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= sidecar.stop();
+    return stopped;
+  };
+  stack.defer(stop);
+  const client = stack.use(new SdsClient(socket));
+  const owned = stack.move();
+  return {
+    workloadApi,
+    client,
+    socket,
+    events,
+    async event<T extends Event['type']>(type: T, stream?: number) {
+      const is = (event: Event): event is Event & { readonly type: T } =>
+        event.type === type && (stream === undefined || ('stream' in event && event.stream === stream));
+      const known = events.find(is);
+      if (known !== undefined) return known;
+      for await (const [event] of on(news, 'event') as AsyncIterable<[Event]>) if (is(event)) return event;
+      throw new Error('unreachable: the emitter never ends');
+    },
+    stop,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
