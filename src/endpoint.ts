@@ -57,7 +57,8 @@ function read(text: string): Endpoint | Refusal {
 }
 
 function readUnix(text: string): Endpoint | Refusal {
-  const path = /^unix:\/\/(\/.*)$/.exec(text)?.[1];
+  // With or without the empty authority: RFC 3986 makes no difference, and both are in use.
+  const path = /^unix:(?:\/\/)?(\/(?!\/).*)$/.exec(text)?.[1];
   if (path === undefined) {
     const mend = text.replace(/^unix:\/*/, 'unix:///');
     return { rule: 'a Unix socket is "unix://" and an absolute path, so three slashes and no host', mend };

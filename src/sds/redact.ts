@@ -8,14 +8,19 @@ const CUT = '… [redacted]';
 
 /** Where text stops being a sentence of Envoy's and begins being a message dumped field by field, or PEM. */
 const DUMP = /goo\.gle\/debug|-----\s*BEGIN|\b\w+\s*\{|\b[a-z_]+\s*:\s*["'<[]|\binline_(?:bytes|string)\b/;
-/** Base64, base64url or hexadecimal that is too long for a name or an error code. */
-const ENCODED_RUN = /[A-Za-z0-9+/=_-]{40,}/g;
-const CONTROL = /[\p{Cc}\p{Cf}]+/gu;
+/** Base64, base64url or hexadecimal that is too long for a name or an error code, with the shorter lines that end it. */
+const ENCODED_RUN = /[A-Za-z0-9+/=_-]{40,}(?:(?:\s|\\[nr])+[A-Za-z0-9+/=_-]{16,})*/g;
+/** The name of one of Envoy's classes. */
+const WORDS = /^(?:[A-Z][a-z]{2,})+$/;
+const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 
 /** One line of at most 300 characters and the mark that something was cut, with nothing in it that could be a key. */
 export function redact(text: string): string {
   const dump = text.search(DUMP);
-  const sentence = (dump === -1 ? text : text.slice(0, dump)).replace(CONTROL, ' ').replace(ENCODED_RUN, '[redacted]').trim();
+  const sentence = (dump === -1 ? text : text.slice(0, dump))
+    .replace(CONTROL, ' ')
+    .replace(ENCODED_RUN, (run) => (WORDS.test(run) ? run : '[redacted]'))
+    .trim();
   const short = sentence.length > MAX_LENGTH ? sentence.slice(0, MAX_LENGTH) : sentence;
   return dump === -1 && short === sentence ? short : `${short}${CUT}`;
 }

@@ -44,7 +44,7 @@ export class UnixListener {
     // Short, for a socket's path has at most 107 bytes.
     const temporary = join(dirname(path), `.${process.pid}`);
     try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o750 });
+      await mkdir(dirname(path), { recursive: true, mode: 0o755 });
       await refuseIfTaken(path, setting);
       await unlink(temporary).catch(() => undefined);
       await listen(server, temporary);

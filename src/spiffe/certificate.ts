@@ -82,7 +82,14 @@ export class CertificateReader {
       // A copy: the message that carried it also carries a private key and must not be kept alive by a certificate.
       const der = Uint8Array.from(bytes);
       const x509 = new X509Certificate(der);
+      const notBefore = Date.parse(x509.validFrom);
+      const notAfter = Date.parse(x509.validTo);
+      // Compared with a clock, NaN would never be over.
+      if (Number.isNaN(notBefore) || Number.isNaN(notAfter)) throw new Error('its validity is not a time');
       const extensions = new this.#x509.X509Certificate(der);
+      const oids = extensions.extensions.map(({ type }) => type);
+      // RFC 5280, section 4.2: which of two would a peer believe?
+      if (new Set(oids).size < oids.length) throw new Error('it has the same extension twice');
       const constraints = extensions.getExtension(BasicConstraintsExtension);
       const usages = extensions.getExtension(KeyUsagesExtension)?.usages;
       const san = extensions.getExtension(SubjectAlternativeNameExtension);
@@ -91,8 +98,8 @@ export class CertificateReader {
         der,
         fingerprint,
         x509,
-        notBefore: Date.parse(x509.validFrom),
-        notAfter: Date.parse(x509.validTo),
+        notBefore,
+        notAfter,
         serial: x509.serialNumber,
         uriSans: san?.names.items.filter(({ type }) => type === 'url').map(({ value }) => value) ?? [],
         isCa: constraints?.ca ?? false,

@@ -23,6 +23,8 @@ function sequenceEnd(bytes: Uint8Array, start: number): number {
   if (first === 0x80 || lengthBytes > 4) throw new RangeError(`byte ${start + 1} is not a DER length`);
   let length = lengthBytes === 0 ? first : 0;
   for (let i = 0; i < lengthBytes; i++) length = length * 256 + (bytes[start + 2 + i] ?? 0);
+  if (lengthBytes > 0 && length < Math.max(0x80, 256 ** (lengthBytes - 1)))
+    throw new RangeError(`the length at byte ${start + 1} is not the shortest, as DER wants it`);
   const end = start + 2 + lengthBytes + length;
   if (end > bytes.length)
     throw new RangeError(`the element at byte ${start} says it ends at ${end}, but there are ${bytes.length} bytes`);

@@ -14,8 +14,7 @@ export interface X509Svid {
 
 export interface X509Bundle {
   readonly trustDomain: TrustDomain;
-  /** At least one. */
-  readonly authorities: readonly Certificate[];
+  readonly authorities: readonly [Certificate, ...Certificate[]];
 }
 
 export interface X509Context {

@@ -7,6 +7,9 @@ export interface LogOptions {
   readonly format: 'json' | 'text';
 }
 
+/** A name that a peer made up must not begin a line of its own, nor command a terminal. */
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
+
 type Level = 'debug' | 'info' | 'warn' | 'error';
 
 /** Logs go to stderr: stdout is for what a command was asked to print. */
@@ -34,7 +37,7 @@ export function logEvents(log: Logger): EventListener {
     const level = levelOf(event);
     if (!log.isLevelEnabled(level)) return;
     const { type, ...fields } = event;
-    log[level]({ event: type, ...readable(fields) }, sentence(event));
+    log[level]({ event: type, ...readable(fields) }, sentence(event).replace(CONTROL, ' '));
   };
 }
 

@@ -1,5 +1,6 @@
 /** What is different between two contexts, as events. */
 import type { Event } from '../events.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import { svidWarning } from '../spiffe/verify.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../spiffe/x509-context.ts';
 
@@ -9,14 +10,21 @@ export function contextChanges(before: X509Context, after: X509Context, reason: 
 }
 
 function* svidChanges(before: X509Context, after: X509Context, reason: string): Generator<Event> {
-  const known = new Map(before.svids.map((svid) => [svid.id, svid]));
-  for (const svid of after.svids) {
+  const known = firstById(before);
+  for (const svid of firstById(after).values()) {
     const old = known.get(svid.id);
     known.delete(svid.id);
     if (old?.chain[0].serial !== svid.chain[0].serial)
       yield svidEvent(old === undefined ? 'svid_received' : 'svid_rotated', svid);
   }
   for (const { id } of known.values()) yield { type: 'svid_withdrawn', id, reason };
+}
+
+/** Of several SVIDs with one SPIFFE ID only the first is served. */
+function firstById({ svids }: X509Context): Map<SpiffeId, X509Svid> {
+  const first = new Map<SpiffeId, X509Svid>();
+  for (const svid of svids) if (!first.has(svid.id)) first.set(svid.id, svid);
+  return first;
 }
 
 function svidEvent(type: 'svid_received' | 'svid_rotated', svid: X509Svid): Event {
@@ -36,9 +44,12 @@ function* bundleChanges(before: X509Context, after: X509Context, reason: string)
   }
 }
 
+/** In whatever order: it is served sorted. */
 function sameBundle(before: X509Bundle | undefined, after: X509Bundle): boolean {
-  return (
-    before?.authorities.length === after.authorities.length &&
-    before.authorities.every(({ fingerprint }, index) => fingerprint === after.authorities[index]?.fingerprint)
-  );
+  return before !== undefined && includesAll(before, after) && includesAll(after, before);
+}
+
+function includesAll(bundle: X509Bundle, other: X509Bundle): boolean {
+  const known = new Set(bundle.authorities.map(({ fingerprint }) => fingerprint));
+  return other.authorities.every(({ fingerprint }) => known.has(fingerprint));
 }

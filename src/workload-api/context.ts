@@ -28,7 +28,7 @@ export function readContext(response: X509SVIDResponse, reader: CertificateReade
     try {
       return readSvid(message, reader, bundles, now);
     } catch (error) {
-      const which = `X509-SVID ${index + 1} of ${response.svids.length} (${message.spiffe_id || 'without a SPIFFE ID'})`;
+      const which = `X509-SVID ${index + 1} of ${response.svids.length} (${message.spiffe_id.slice(0, 200) || 'without a SPIFFE ID'})`;
       const code = error instanceof SpiffeSdsError ? error.code : 'response_invalid';
       throw new SpiffeSdsError(code, `${which}: ${messageOf(error)}`, { cause: error });
     }

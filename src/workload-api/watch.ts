@@ -87,9 +87,9 @@ export class X509Watch {
       events({ type: 'workload_api_connected', address });
     }
     if (this.#state.kind !== 'streaming') return;
+    reader.nextGeneration();
     try {
       const { context, leftOut } = readContext(response, reader, clock.now());
-      reader.nextGeneration();
       events({ type: 'context_received', svids: context.svids.length, bundles: context.bundles.size });
       for (const bundle of leftOut) events({ type: 'bundle_left_out', ...bundle });
       this.#adopt(context, 'the Workload API no longer lists it');

@@ -1,6 +1,6 @@
 /** A raw HTTP/2 client on a Unix socket: many SDS streams on one connection. */
 import { once } from 'node:events';
-import { type FSWatcher, existsSync, watch } from 'node:fs';
+import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { createConnection, type Socket } from 'node:net';
 import { basename, dirname } from 'node:path';

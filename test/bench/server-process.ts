@@ -10,7 +10,10 @@ export class ServerProcess implements AsyncDisposable {
 
   /** @param args after those of Node */
   constructor(args: readonly string[], env: NodeJS.ProcessEnv) {
-    this.#child = spawn(process.execPath, args, { env: { ...env, MALLOC_ARENA_MAX: '1' }, stdio: ['ignore', 'ignore', 'inherit'] });
+    this.#child = spawn(process.execPath, args, {
+      env: { ...env, MALLOC_ARENA_MAX: '1' },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
     process.once('exit', this.#kill);
     this.#child.once('exit', (code, signal) => {
       process.off('exit', this.#kill);

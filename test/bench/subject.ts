@@ -22,6 +22,7 @@ export interface Running extends AsyncDisposable {
 }
 
 const SIDECAR = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
+const PADDING = 4;
 const FLOOR = join(import.meta.dirname, 'floor-server.ts');
 
 /** @param rotations encoded X509SVIDResponses, from `issueRotations` */
@@ -79,28 +80,24 @@ export function floorSubject(folder: string, answerBytes: number): Subject {
   };
 }
 
-/**
- * New SVIDs, issued before anything is measured.
- * @param padding authorities' certificates put into each chain, so that a secret has some 4 KB
- */
-export async function issueRotations(api: DevWorkloadApi, count: number, padding: number): Promise<readonly Buffer[]> {
-  const extra = await Promise.all(Array.from({ length: padding }, () => api.issueForeign('example.org', '/padding')));
-  void extra;
+/** New SVIDs, issued before anything is measured. */
+export async function issueRotations(api: DevWorkloadApi, count: number): Promise<readonly Buffer[]> {
   const rotations: Buffer[] = [];
   for (let i = 0; i < count; i++) {
     await api.rotate();
     api.send((response) => {
-      rotations.push(encode('X509SVIDResponse', padded(response, padding)));
+      rotations.push(encode('X509SVIDResponse', padded(response)));
       return response;
     });
   }
   return rotations;
 }
 
-function padded(response: X509SVIDResponse, padding: number): X509SVIDResponse {
+/** Authorities' certificates after the leaf make a secret of some 4 KB. */
+function padded(response: X509SVIDResponse): X509SVIDResponse {
   const svids = response.svids.map((svid) => ({
     ...svid,
-    x509_svid: Buffer.concat([svid.x509_svid, ...Array.from({ length: padding }, () => svid.bundle)]),
+    x509_svid: Buffer.concat([svid.x509_svid, ...Array.from({ length: PADDING }, () => svid.bundle)]),
   }));
   return { ...response, svids };
 }

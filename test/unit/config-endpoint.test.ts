@@ -11,6 +11,10 @@ describe('an endpoint', () => {
     expect({ parsed, text: formatEndpoint(parsed), target: grpcTarget(parsed) }).toEqual({ parsed: endpoint, text, target });
   });
 
+  test('may leave out the empty host', () => {
+    expect(parseEndpoint('unix:/run/x.sock')).toEqual(parseEndpoint('unix:///run/x.sock'));
+  });
+
   test('takes a path of 107 bytes', () => {
     expect(parseEndpoint(`unix:///${'a'.repeat(106)}`)).toMatchObject({ kind: 'unix' });
   });
@@ -46,7 +50,7 @@ describe('an endpoint', () => {
   test.each([
     ['/run/x.sock', 'unix:///run/x.sock'],
     ['unix://run/x.sock', 'unix:///run/x.sock'],
-    ['unix:/run/x.sock', 'unix:///run/x.sock'],
+    ['unix:run/x.sock', 'unix:///run/x.sock'],
     ['unix:////run/x.sock', 'unix:///run/x.sock'],
     ['unix:///run/x.sock ', 'unix:///run/x.sock'],
     ['unix:///run/x.sock?a=b', 'unix:///run/x.sock'],
