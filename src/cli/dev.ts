@@ -27,6 +27,7 @@ const DEFAULT_IDENTITIES: readonly DevIdentity[] = [{ path: '/backend' }, { path
 /** Runs the development Workload API and the sidecar until SIGTERM or SIGINT. */
 export async function dev(flags: DevFlags): Promise<void> {
   const configuration = await devConfiguration(configurationOf({ ...flags, logFormat: flags.logFormat ?? 'text' }));
+  const stop = terminated();
   const log = await openLog(configuration.log);
   await using workloadApi = await DevWorkloadApi.start({
     address: formatEndpoint(configuration.workload_api.address as Endpoint),
@@ -40,7 +41,7 @@ export async function dev(flags: DevFlags): Promise<void> {
   await using sidecar = await startSidecar({ configuration, events: first.events });
   await first.received;
   process.stdout.write(introduction(configuration, sidecar, workloadApi));
-  await terminated();
+  await stop;
 }
 
 /** `/path` or `/path=hint`. */

@@ -43,13 +43,19 @@ export class Child implements AsyncDisposable {
     }
   }
 
+  /** Waits for its end. Returns how it ended. */
+  async ended(): Promise<number | NodeJS.Signals> {
+    while (this.#exit === undefined) await once(this.#news, 'news');
+    return this.#exit;
+  }
+
   /** SIGTERM, and SIGKILL when that is not heeded within five seconds. Returns how it ended. */
   async stop(): Promise<number | NodeJS.Signals> {
     this.#process.kill('SIGTERM');
     const impatience = setTimeout(() => this.#process.kill('SIGKILL'), 5_000);
-    while (this.#exit === undefined) await once(this.#news, 'news');
+    const exit = await this.ended();
     clearTimeout(impatience);
-    return this.#exit;
+    return exit;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,132 @@
+/** The command as people run it: a process of its own, its output and its exit code. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { Child } from '../support/child.ts';
+import { type Running, startRunning } from '../support/sidecar.ts';
+
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
+const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_)/.test(name)));
+
+function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { env: { ...ENV, ...env }, encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+/** Not spawnSync: what is asked runs in this process. */
+async function get(running: Running, ...args: readonly string[]): Promise<{ readonly status: unknown; readonly log: string }> {
+  await using child = new Child(process.execPath, [MAIN, 'get', '--listen', `unix://${running.socket}`, ...args], ENV);
+  const status = await child.ended();
+  return { status, log: child.log };
+}
+
+test('version names the version, Node and the platform', () => {
+  const { status, stdout } = run(['version']);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^spiffe-sds \d+\.\d+\.\d+ \(Node v\d+\.\d+\.\d+, linux\/\w+\)\n$/);
+});
+
+describe('wrong usage exits with 2 and says what is right', () => {
+  test.each([
+    ['an unknown command', ['sevre'], /unknown command|too many arguments/],
+    ['an unknown option', ['serve', '--wokload-api', 'x'], /--workload-api/],
+    ['no Workload API', ['serve'], /SPIFFE_ENDPOINT_SOCKET/],
+    ['a bad address', ['serve', '--workload-api', '/run/x.sock'], /unix:\/\/\/run\/x\.sock/],
+    ['a missing file', ['check', '--config', '/nonexistent.yaml'], /\/nonexistent\.yaml/],
+    ['a bad duration', ['dev', '--svid-ttl', 'soon'], /soon/],
+  ])('%s', (_, args, message) => {
+    const { status, stderr } = run(args);
+    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringMatching(message) });
+  });
+});
+
+describe('check', () => {
+  test('prints what is in force and where each value came from', () => {
+    const { status, stdout } = run(['check', '--log-level', 'warn'], { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/agent.sock' });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/address: unix:\/\/\/run\/agent\.sock\s+# environment SPIFFE_ENDPOINT_SOCKET/);
+    expect(stdout).toMatch(/level: warn\s+# flag --log-level/);
+    expect(stdout).toMatch(/listen: unix:\/\/\/run\/spiffe-sds\/sds\.sock\s+# default/);
+  });
+
+  test('names the line of each problem', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
+    const file = join(folder.path, 'config.yaml');
+    await writeFile(file, 'sds:\n  lisen: unix:///run/x.sock\n');
+    const { status, stderr } = run(['check', '--config', file]);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/config\.yaml:2:3: .*lisen.*listen/);
+  });
+});
+
+describe('get', () => {
+  test('prints a certificate without its key', async () => {
+    await using running = await startRunning({ identities: [{ path: '/web' }] });
+    const { status, log } = await get(running, 'spiffe://example.org/web');
+    expect(status).toBe(0);
+    expect(log).toContain(`serial ${running.workloadApi.serials().get('spiffe://example.org/web')}`);
+    expect(log).not.toContain('PRIVATE KEY');
+  });
+
+  test.each([
+    ['json', JSON.parse],
+    ['yaml', parse],
+  ])('prints everything as %s', async (format, read) => {
+    await using running = await startRunning({ identities: [{ path: '/web' }], federated: ['partner.test'] });
+    const { log } = await get(running, '--output', format);
+    expect((read as (text: string) => unknown)(log)).toEqual([
+      expect.objectContaining({ name: 'spiffe://example.org/web', kind: 'tls_certificate' }),
+      expect.objectContaining({ name: 'spiffe://example.org', kind: 'validation_context' }),
+      expect.objectContaining({ name: 'spiffe://partner.test', trust_domains: { 'partner.test': [expect.any(Object)] } }),
+    ]);
+  });
+
+  test('says of a name that does not come what there is instead', async () => {
+    await using running = await startRunning({ identities: [{ path: '/web' }] });
+    const { status, log } = await get(running, 'spiffe://example.org/wbe', '--timeout', '200ms');
+    expect(status).toBe(1);
+    expect(log).toMatch(/no secret named spiffe:\/\/example\.org\/wbe within 200ms: it has spiffe:\/\/example\.org\/web/);
+  });
+
+  test('says when nobody answers', async () => {
+    await using running = await startRunning();
+    await running.stop();
+    const { status, log } = await get(running);
+    expect(status).toBe(1);
+    expect(log).toMatch(/UNAVAILABLE.*does spiffe-sds run/);
+  });
+
+  test('watches until it is told to stop, and prints each rotation once', async () => {
+    await using running = await startRunning({ identities: [{ path: '/web' }] });
+    await using child = new Child(
+      process.execPath,
+      [MAIN, 'get', '--watch', 'default', '--listen', `unix://${running.socket}`],
+      ENV,
+    );
+    await child.written(/serial/);
+    await running.workloadApi.rotate();
+    await child.written(new RegExp(`serial ${running.workloadApi.serials().get('spiffe://example.org/web')}`));
+    expect(await child.stop()).toBe(0);
+    expect(child.log.match(/serial/g)).toHaveLength(2);
+  });
+});
+
+test('dev serves what it says, until SIGTERM', async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
+  const args = [
+    'dev',
+    '--listen',
+    `unix://${folder.path}/sds.sock`,
+    '--workload-api',
+    `unix://${folder.path}/workload.sock`,
+    '--id',
+    '/web=internal',
+  ];
+  await using child = new Child(process.execPath, [MAIN, ...args], ENV);
+  await child.written(/Ctrl-C/);
+  expect(child.log).toContain('spiffe://example.org/web');
+  expect(await child.stop()).toBe(0);
+});
