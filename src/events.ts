@@ -8,6 +8,7 @@ import type { SpiffeId, TrustDomain } from './spiffe/spiffe-id.ts';
 export interface StreamInfo {
   /** Unique in this process. */
   readonly stream: number;
+  readonly method: 'sotw' | 'delta';
   /** The Envoy's node.id; empty until its first request, or when it sent none. */
   readonly node: string;
 }
@@ -16,6 +17,13 @@ export interface StreamInfo {
 export interface SecretVersion {
   readonly name: string;
   readonly version: string;
+}
+
+export interface ResponseInfo {
+  readonly nonce: string;
+  readonly secrets: readonly SecretVersion[];
+  /** Names that a delta client was told are gone. */
+  readonly removed: readonly string[];
 }
 
 export type Event =
@@ -60,15 +68,21 @@ export type Event =
     } & StreamInfo)
   | ({ readonly type: 'stream_closed'; readonly reason: string } & StreamInfo)
   | ({ readonly type: 'names_held'; readonly names: readonly string[]; readonly available: readonly string[] } & StreamInfo)
-  | ({ readonly type: 'secrets_pushed'; readonly secrets: readonly SecretVersion[]; readonly nonce: string } & StreamInfo)
-  | ({ readonly type: 'secrets_accepted'; readonly secrets: readonly SecretVersion[]; readonly nonce: string } & StreamInfo)
+  /** On an aggregated stream: a type that is not served here. */
+  | ({ readonly type: 'type_ignored'; readonly typeUrl: string } & StreamInfo)
+  | ({ readonly type: 'secrets_pushed' } & ResponseInfo & StreamInfo)
+  | ({ readonly type: 'secrets_accepted' } & ResponseInfo & StreamInfo)
   | ({
       readonly type: 'secrets_rejected';
-      readonly secrets: readonly SecretVersion[];
-      readonly nonce: string;
       /** Envoy's words, redacted. */
       readonly reason: string;
-    } & StreamInfo);
+    } & ResponseInfo &
+      StreamInfo)
+  /** A CA roll: certificates wait until this many streams have taken the new bundle. */
+  | { readonly type: 'bundle_rollout'; readonly waiting: number }
+  /** They go out now; `late` streams have not answered in time. */
+  | { readonly type: 'bundle_rolled_out'; readonly late: number }
+  | { readonly type: 'connection_refused'; readonly limit: number };
 
 /** Hears of every event, in order, while it happens: it must be quick and must not throw. */
 export type EventListener = (event: Event) => void;

@@ -1,11 +1,13 @@
 /** The composition root: a Workload API on one side, a socket that serves SDS on the other, and what was configured in between. */
 import { type Clock, systemClock } from './clock.ts';
+import { matcherOf } from './config/pattern.ts';
 import type { Configuration } from './config/schema.ts';
 import { formatEndpoint } from './endpoint.ts';
 import { SpiffeSdsError } from './error.ts';
 import type { EventListener } from './events.ts';
 import { SdsService } from './sds/service.ts';
 import { createSecretSet } from './secrets/secret-set.ts';
+import { needsBundleFirst } from './secrets/staged-set.ts';
 import { gidOf } from './server/group.ts';
 import { GrpcServer } from './server/grpc-server.ts';
 import { UnixListener } from './server/unix-listener.ts';
@@ -50,12 +52,22 @@ export async function startSidecar({
       'no Workload API address: set SPIFFE_ENDPOINT_SOCKET, --workload-api or workload_api.address, for example unix:///run/spire/agent/api.sock',
     );
   }
-  const service = new SdsService(createSecretSet(EMPTY_CONTEXT, names), {
+  const { connections, streams_per_connection, names_per_stream, request_bytes } = sds.limits;
+  const service = new SdsService({
     validation: validation.mode,
     answerEmptyRequest: names.answer_empty_request,
+    onDemand: matcherOf(names.on_demand),
+    maxNames: names_per_stream,
+    bundleAckTimeoutMs: sds.bundle_ack_timeout,
     events,
+    clock,
   });
-  const server = new GrpcServer([service]);
+  const server = new GrpcServer(service.grpc, {
+    maxConnections: connections,
+    maxStreamsPerConnection: streams_per_connection,
+    maxRequestBytes: request_bytes,
+    onRefused: () => events({ type: 'connection_refused', limit: connections }),
+  });
   const listener = await UnixListener.open({
     path: sds.listen.path,
     mode: sds.mode,
@@ -65,6 +77,7 @@ export async function startSidecar({
   });
   events({ type: 'listening', address: formatEndpoint(sds.listen), mode: sds.mode.toString(8).padStart(4, '0') });
 
+  let served = EMPTY_CONTEXT;
   const watch = new X509Watch({
     fetch: fetchX509Svid(workload_api.address),
     address: formatEndpoint(workload_api.address),
@@ -72,7 +85,11 @@ export async function startSidecar({
     clock,
     random,
     events,
-    onContext: (context) => service.update(createSecretSet(context, names)),
+    onContext(context) {
+      const bundleFirst = needsBundleFirst(served, context, clock.now());
+      served = context;
+      service.update(createSecretSet(context, names), bundleFirst);
+    },
   });
   watch.start();
 

@@ -5,11 +5,18 @@
 import { z } from 'zod';
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../endpoint.ts';
 import { messageOf } from '../error.ts';
+import { formatDuration, parseDuration } from './duration.ts';
+import { formatSize, parseSize } from './size.ts';
 
 const MODE = 'an octal string like "0660"';
 const GROUP = 'the name of a group or a gid';
+const COUNT = 'a whole number from 1';
+const PATTERN = 'a pattern like "*.example.org"';
+const PATTERNS = 'a list of patterns like "*.example.org"';
 /** One less than the value with which chown(2) leaves the group alone. */
 const MAX_GID = 0xfffffffe;
+
+const count = z.int(COUNT).min(1, COUNT);
 
 const workloadEndpoint = endpointCodec((endpoint) => endpoint);
 const listenEndpoint = endpointCodec((endpoint) => {
@@ -30,6 +37,7 @@ const names = section({
   default_svid: secretName.default(NAMES.default_svid),
   default_bundle: secretName.default(NAMES.default_bundle),
   default_all_bundles: secretName.default(NAMES.default_all_bundles),
+  on_demand: z.array(z.string().min(1, PATTERN), PATTERNS).readonly().default([]),
   answer_empty_request: z.boolean().default(true),
 }).check(({ value, issues }) => {
   const keys = ['default_svid', 'default_bundle', 'default_all_bundles'] as const;
@@ -50,6 +58,13 @@ export const configurationSchema = z
       listen: listenEndpoint.prefault('unix:///run/spiffe-sds/sds.sock'),
       mode: fileMode.prefault('0660'),
       group: z.union([z.string().min(1, GROUP), z.int(GROUP).min(0, GROUP).max(MAX_GID, GROUP)], GROUP).optional(),
+      bundle_ack_timeout: textCodec(parseDuration, formatDuration).prefault('2s'),
+      limits: section({
+        connections: count.default(64),
+        streams_per_connection: count.default(16_384),
+        names_per_stream: count.default(1024),
+        request_bytes: textCodec(parseSize, formatSize).prefault('1MiB'),
+      }).prefault({}),
     }).prefault({}),
     names: names.prefault({}),
     validation: section({ mode: z.enum(['spiffe', 'trusted_ca']).default('spiffe') }).prefault({}),
@@ -66,9 +81,7 @@ export type Configuration = z.infer<typeof configurationSchema>;
 /** Keys that are promised and not there yet. */
 export const plannedKeys: ReadonlySet<string> = new Set([
   'sds.allow',
-  'sds.limits',
   'names.preset',
-  'names.on_demand',
   'validation.crl',
   'validation.unsafe_merge',
   'on_permission_denied',
@@ -94,17 +107,24 @@ function unwrap(schema: unknown): unknown {
   return wrapped ? unwrap(schema.unwrap()) : schema;
 }
 
+/** A number that is written with units; `parse` throws what is wrong. */
+function textCodec(parse: (text: string) => number, format: (value: number) => string) {
+  return z.codec(z.string(), z.number(), { decode: decoder(parse), encode: format });
+}
+
 /** @param accept throws a sentence when an endpoint will not do here */
 function endpointCodec<E extends Endpoint>(accept: (endpoint: Endpoint) => E) {
-  return z.codec(z.string(), z.custom<E>(), {
-    decode(text, context) {
-      try {
-        return accept(parseEndpoint(text));
-      } catch (error) {
-        context.issues.push({ code: 'custom', input: text, message: messageOf(error) });
-        return z.NEVER;
-      }
-    },
-    encode: (endpoint) => formatEndpoint(endpoint),
-  });
+  return z.codec(z.string(), z.custom<E>(), { decode: decoder((text) => accept(parseEndpoint(text))), encode: formatEndpoint });
+}
+
+/** What `parse` throws becomes the problem. */
+function decoder<T>(parse: (text: string) => T) {
+  return (text: string, context: z.core.ParsePayload): T => {
+    try {
+      return parse(text);
+    } catch (error) {
+      context.issues.push({ code: 'custom', input: text, message: messageOf(error) });
+      return z.NEVER;
+    }
+  };
 }

@@ -1,27 +1,66 @@
 /**
- * A DiscoveryResponse as bytes. What many streams share is encoded once; a response adds only its nonce, which protobuf lets stand
- * after the other fields.
+ * Responses as bytes. What many streams share is encoded once; a response adds only its nonce, which protobuf lets stand after the
+ * other fields.
  */
 import { createHash } from 'node:crypto';
 import { SECRET_TYPE_URL, type Secret } from '../secrets/secret.ts';
 import { version } from '../version.ts';
 import { encode } from '../wire.ts';
+import type { DeltaResponse } from './delta.ts';
 import type { SotwResponse } from './sotw.ts';
 
+/** Both have the same numbers in DiscoveryResponse and DeltaDiscoveryResponse. */
 const RESOURCES_FIELD = 2;
 const NONCE_FIELD = 5;
 /** Identifies us in Envoy's control_plane statistics. */
 const CONTROL_PLANE = { identifier: `spiffe-sds/${version}` };
 
-const shared = new WeakMap<Secret, Buffer>();
+const sharedSotw = new WeakMap<Secret, Buffer>();
+const sharedDelta = new WeakMap<Secret, Buffer>();
 
 /** envoy.service.discovery.v3.DiscoveryResponse */
-export function encodeResponse({ secrets, nonce }: SotwResponse): Buffer {
-  return Buffer.concat([sharedPart(secrets), lengthDelimited(NONCE_FIELD, Buffer.from(nonce))]);
+export function encodeSotw({ secrets, nonce }: SotwResponse): Buffer {
+  return withNonce(memo(sharedSotw, secrets, sotwPart), nonce);
 }
 
-/** Of one secret its own version, so that Envoy shows the same one as in delta; of several a hash over theirs. */
-export function responseVersion(secrets: readonly Secret[]): string {
+/** envoy.service.discovery.v3.DeltaDiscoveryResponse */
+export function encodeDelta({ secrets, removed, nonce }: DeltaResponse): Buffer {
+  return withNonce(removed.length > 0 ? deltaPart(secrets, removed) : memo(sharedDelta, secrets, deltaPart), nonce);
+}
+
+/** envoy.service.discovery.v3.DiscoveryResponse to a unary call, which has no nonce. */
+export function encodeFetch(secrets: readonly Secret[]): Buffer {
+  return sotwPart(secrets);
+}
+
+function sotwPart(secrets: readonly Secret[]): Buffer {
+  const head = encode('envoy.service.discovery.v3.DiscoveryResponse', {
+    version_info: versionOf(secrets),
+    type_url: SECRET_TYPE_URL,
+    control_plane: CONTROL_PLANE,
+  });
+  return Buffer.concat([head, ...secrets.map(({ any }) => lengthDelimited(RESOURCES_FIELD, any))]);
+}
+
+function deltaPart(secrets: readonly Secret[], removed: readonly string[] = []): Buffer {
+  const head = encode('envoy.service.discovery.v3.DeltaDiscoveryResponse', {
+    system_version_info: versionOf(secrets),
+    type_url: SECRET_TYPE_URL,
+    removed_resources: removed,
+    control_plane: CONTROL_PLANE,
+  });
+  const resources = secrets.map(({ name, version, any }) => {
+    const resource = encode('envoy.service.discovery.v3.Resource', { name, version });
+    return lengthDelimited(RESOURCES_FIELD, Buffer.concat([resource, lengthDelimited(RESOURCE_FIELD, any)]));
+  });
+  return Buffer.concat([head, ...resources]);
+}
+
+/** Of Resource. */
+const RESOURCE_FIELD = 2;
+
+/** Of one secret its own version, so that Envoy shows the same one in both protocols; of several a hash over theirs. */
+function versionOf(secrets: readonly Secret[]): string {
   const [first] = secrets;
   if (first !== undefined && secrets.length === 1) return first.version;
   const hash = createHash('sha256');
@@ -29,24 +68,21 @@ export function responseVersion(secrets: readonly Secret[]): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-function sharedPart(secrets: readonly Secret[]): Buffer {
+/** Encodes a response of one secret once. */
+function memo(
+  known: WeakMap<Secret, Buffer>,
+  secrets: readonly Secret[],
+  encodeShared: (secrets: readonly Secret[]) => Buffer,
+): Buffer {
   const [first] = secrets;
   if (first === undefined || secrets.length > 1) return encodeShared(secrets);
-  let bytes = shared.get(first);
-  if (bytes === undefined) {
-    bytes = encodeShared(secrets);
-    shared.set(first, bytes);
-  }
+  const bytes = known.get(first) ?? encodeShared(secrets);
+  known.set(first, bytes);
   return bytes;
 }
 
-function encodeShared(secrets: readonly Secret[]): Buffer {
-  const head = encode('envoy.service.discovery.v3.DiscoveryResponse', {
-    version_info: responseVersion(secrets),
-    type_url: SECRET_TYPE_URL,
-    control_plane: CONTROL_PLANE,
-  });
-  return Buffer.concat([head, ...secrets.map(({ any }) => lengthDelimited(RESOURCES_FIELD, any))]);
+function withNonce(shared: Buffer, nonce: string): Buffer {
+  return Buffer.concat([shared, lengthDelimited(NONCE_FIELD, Buffer.from(nonce))]);
 }
 
 /** A length-delimited field (protobuf encoding, wire type 2) with a number below 16. */

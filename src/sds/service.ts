@@ -1,31 +1,56 @@
 /** The secret discovery service: the newest secrets, and the streams that hear of them. */
-import type { MethodDefinition, ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type {
+  MethodDefinition,
+  ServerDuplexStream,
+  ServerUnaryCall,
+  ServiceDefinition,
+  sendUnaryData,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
-import type { DiscoveryRequest } from '../gen/messages.ts';
-import type { SecretSet } from '../secrets/secret-set.ts';
+import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
+import { NO_SECRETS, type SecretSet } from '../secrets/secret-set.ts';
+import { stageBundles } from '../secrets/staged-set.ts';
+import type { GrpcService } from '../server/grpc-server.ts';
 import { method } from '../wire.ts';
 import { Delivery } from './delivery.ts';
-import { SotwStream, type StreamContext } from './sotw-stream.ts';
+import { fetchSecrets } from './fetch.ts';
+import { validationForm } from './node.ts';
+import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from './protocol.ts';
+import { Rejections } from './rejections.ts';
+import { encodeFetch } from './response.ts';
+import { Rollout } from './rollout.ts';
+import { type OtherTypes, SecretStream, type StreamContext } from './secret-stream.ts';
 
-const SERVICE = 'envoy.service.secret.v3.SecretDiscoveryService';
+const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';
+const ADS = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
+const SHUTTING_DOWN = 'spiffe-sds is shutting down';
+
+export interface SdsOptions extends Omit<StreamContext, 'secrets' | 'rejections' | 'onAnswer'> {
+  /** How long certificates wait for streams to take a new bundle. */
+  readonly bundleAckTimeoutMs: number;
+}
+
+type Call<Message> = ServerDuplexStream<Message, Buffer>;
 
 export class SdsService {
-  readonly #delivery = new Delivery();
-  readonly #streams = new Set<SotwStream>();
+  readonly #options: SdsOptions;
   readonly #context: StreamContext;
-  #secrets: SecretSet;
+  readonly #delivery = new Delivery();
+  readonly #rejections = new Rejections();
+  #secrets = NO_SECRETS;
+  #rollout: Rollout | undefined;
   #opened = 0;
   #draining = false;
 
-  constructor(secrets: SecretSet, context: Omit<StreamContext, 'secrets'>) {
-    this.#secrets = secrets;
-    this.#context = { ...context, secrets: () => this.#secrets };
-  }
-
-  /** Makes these the secrets that are served and tells every stream that subscribed to one that changed. */
-  update(secrets: SecretSet): void {
-    this.#secrets = secrets;
-    this.#delivery.announce();
+  constructor(options: SdsOptions) {
+    this.#options = options;
+    this.#context = {
+      ...options,
+      rejections: this.#rejections,
+      secrets: () => this.#secrets,
+      onAnswer: (subscriber) => this.#rollout?.settle(subscriber, false),
+    };
   }
 
   get secrets(): SecretSet {
@@ -33,41 +58,84 @@ export class SdsService {
   }
 
   get streams(): number {
-    return this.#streams.size;
+    return this.#delivery.size;
+  }
+
+  /**
+   * Makes these the secrets that are served and tells every stream that subscribed to one that changed.
+   * @param bundleFirst certificates wait until the streams that hold a bundle have taken the new one
+   */
+  update(secrets: SecretSet, bundleFirst: boolean): void {
+    const waits = bundleFirst || (this.#rollout !== undefined && secrets.ids.length > 0);
+    this.#rollout?.cancel();
+    this.#rollout = undefined;
+    this.#rejections.retain(secrets);
+    if (waits) this.#rollOut(secrets);
+    else this.#serve(secrets);
   }
 
   /** Ends every stream, and each that comes later: clients are to connect elsewhere, or again. */
   drain(): void {
     this.#draining = true;
-    for (const stream of this.#streams) stream.end(status.UNAVAILABLE, 'spiffe-sds is shutting down');
+    this.#rollout?.cancel();
+    for (const stream of this.#delivery) stream.end(status.UNAVAILABLE, SHUTTING_DOWN);
   }
 
-  /** Responses are handed to grpc-js as bytes. */
-  get definition(): ServiceDefinition {
-    const stream = method<DiscoveryRequest, unknown>(SERVICE, 'StreamSecrets');
-    const bytes: MethodDefinition<DiscoveryRequest, Buffer> = {
-      ...stream,
-      responseSerialize: (response) => response,
-      responseDeserialize: (response) => response,
+  /** The two services, by what each method does. Responses are handed to grpc-js as bytes. */
+  get grpc(): readonly GrpcService[] {
+    const drain = () => this.drain();
+    const sds = {
+      StreamSecrets: (call: Call<DiscoveryRequest>) => this.#open(call, SOTW, 'refuse'),
+      DeltaSecrets: (call: Call<DeltaDiscoveryRequest>) => this.#open(call, DELTA, 'refuse'),
+      FetchSecrets: (call: ServerUnaryCall<DiscoveryRequest, Buffer>, reply: sendUnaryData<Buffer>) => this.#fetch(call, reply),
     };
-    return { StreamSecrets: bytes };
+    const ads = {
+      StreamAggregatedResources: (call: Call<DiscoveryRequest>) => this.#open(call, SOTW, 'ignore'),
+      DeltaAggregatedResources: (call: Call<DeltaDiscoveryRequest>) => this.#open(call, DELTA, 'ignore'),
+    };
+    return [
+      { definition: bytesDefinition(SDS, sds), implementation: sds, drain },
+      { definition: bytesDefinition(ADS, ads), implementation: ads, drain },
+    ];
   }
 
-  get implementation(): UntypedServiceImplementation {
-    return { StreamSecrets: (call: ServerDuplexStream<DiscoveryRequest, Buffer>) => this.#open(call) };
+  #serve(secrets: SecretSet): void {
+    this.#secrets = secrets;
+    this.#delivery.announce();
   }
 
-  #open(call: ServerDuplexStream<DiscoveryRequest, Buffer>): void {
-    const stream = new SotwStream(call, ++this.#opened, this.#context);
-    this.#streams.add(stream);
+  #rollOut(secrets: SecretSet): void {
+    const { clock, events, bundleAckTimeoutMs } = this.#options;
+    this.#secrets = stageBundles(this.#secrets, secrets);
+    const rollout = new Rollout(this.#delivery, clock, bundleAckTimeoutMs, (late) => {
+      this.#rollout = undefined;
+      events({ type: 'bundle_rolled_out', late });
+      this.#serve(secrets);
+    });
+    if (rollout.waiting === 0) {
+      rollout.cancel();
+      this.#serve(secrets);
+    } else {
+      this.#rollout = rollout;
+      events({ type: 'bundle_rollout', waiting: rollout.waiting });
+      this.#delivery.announce();
+    }
+  }
+
+  #open<Message extends RequestMessage, State extends { readonly begun: boolean }, Response extends Sent>(
+    call: Call<Message>,
+    protocol: Protocol<Message, State, Response>,
+    otherTypes: OtherTypes,
+  ): void {
+    const stream = new SecretStream(call, ++this.#opened, protocol, otherTypes, this.#context);
     this.#delivery.add(stream);
     let open = true;
     const close = (reason: string) => {
       if (!open) return;
       open = false;
-      this.#streams.delete(stream);
       this.#delivery.remove(stream);
       stream.closed(reason);
+      this.#rollout?.settle(stream, true);
     };
     call.on('end', () => {
       close('the client ended it');
@@ -75,6 +143,24 @@ export class SdsService {
     });
     call.on('cancelled', () => close('the client cancelled it or its connection closed'));
     call.on('error', (error: Error & { details?: string }) => close(error.details ?? error.message));
-    if (this.#draining) stream.end(status.UNAVAILABLE, 'spiffe-sds is shutting down');
+    if (this.#draining) stream.end(status.UNAVAILABLE, SHUTTING_DOWN);
   }
+
+  #fetch({ request }: ServerUnaryCall<DiscoveryRequest, Buffer>, reply: sendUnaryData<Buffer>): void {
+    const { validation, answerEmptyRequest, onDemand } = this.#options;
+    const form = validationForm(request.node, validation);
+    const { ids, complete, get } = this.#secrets;
+    const view = { everything: ids, complete, onDemand, get: (name: string) => get(name, form) };
+    const fetched = fetchSecrets(request.resource_names, view, answerEmptyRequest);
+    if (fetched.kind === 'secrets') reply(null, encodeFetch(fetched.secrets));
+    else reply(fetched);
+  }
+}
+
+function bytesDefinition(service: string, methods: UntypedServiceImplementation): ServiceDefinition {
+  const asBytes = (name: string): MethodDefinition<unknown, Buffer> => ({
+    ...method<unknown, Buffer>(service, name),
+    responseSerialize: (response) => response,
+  });
+  return Object.fromEntries(Object.keys(methods).map((name) => [name, asBytes(name)]));
 }

@@ -3,6 +3,19 @@
  * xDS protocol, "ACK/NACK and resource type instance version"; what Envoy makes of it is said beside each rule.
  */
 import type { Secret } from '../secrets/secret.ts';
+import {
+  afterAccept,
+  afterReject,
+  afterSending,
+  cleared,
+  isDue,
+  lastGood,
+  type NameState,
+  type NameStates,
+  type Recall,
+  subscribed,
+  wanted,
+} from './name-state.ts';
 import type { SecretsView } from './view.ts';
 
 export type Subscription =
@@ -23,25 +36,24 @@ export interface SotwRequest {
 export interface SotwResponse {
   readonly nonce: string;
   readonly secrets: readonly Secret[];
-}
-
-/** What happened to one subscribed name on this stream. */
-interface NameState {
-  /** The last that was sent: Envoy has it, or has rejected it. */
-  readonly sent?: Secret;
-  /** The last that was accepted. */
-  readonly accepted?: Secret;
-  /** The version that was rejected: Envoy would acknowledge the same bytes without applying them, so they are not sent again. */
-  readonly rejected?: string;
+  /** The one that is tried alone, beside the others' last good content, after a rejection that named no culprit. */
+  readonly trial?: string;
 }
 
 export interface SotwState {
   /** False until the first request. */
   readonly begun: boolean;
   readonly subscription: Subscription;
-  readonly names: ReadonlyMap<string, NameState>;
+  readonly names: NameStates;
   /** Responses without an answer, oldest first. */
   readonly unanswered: readonly SotwResponse[];
+  /** The nonce that was acknowledged last, until it is acknowledged again. */
+  readonly acknowledged: string | undefined;
+  /**
+   * After a rejection of several changed secrets: first everything goes back to what is known to be good, because Envoy would acknowledge
+   * bytes that it has just seen, then one is tried after the other.
+   */
+  readonly isolation: 'none' | 'reset' | 'trials';
   /** How many responses were sent. */
   readonly sequence: number;
 }
@@ -49,6 +61,16 @@ export interface SotwState {
 export interface SotwOptions {
   /** Whether a first request without names subscribes to everything. */
   readonly answerEmptyRequest: boolean;
+  /** Heeded in the first request. */
+  readonly recall: Recall;
+}
+
+export interface SotwReceived {
+  readonly state: SotwState;
+  /** The response that the request accepts or rejects. */
+  readonly answered?: SotwResponse;
+  /** The one that is to blame for the rejection, when that is known. */
+  readonly culprit?: Secret;
 }
 
 /** A client that never answers costs no more than this. Envoy answers each response, in order. */
@@ -59,20 +81,25 @@ export const INITIAL_SOTW_STATE: SotwState = {
   subscription: { kind: 'none' },
   names: new Map(),
   unanswered: [],
+  acknowledged: undefined,
+  isolation: 'none',
   sequence: 0,
 };
 
 /** Takes a request in. What is to be sent then, `next` says. */
-export function receive(
-  state: SotwState,
-  request: SotwRequest,
-  options: SotwOptions,
-): { readonly state: SotwState /** The response that the request accepts or rejects. */; readonly answered?: SotwResponse } {
+export function receive(state: SotwState, request: SotwRequest, options: SotwOptions): SotwReceived {
   const subscription = subscribe(state, request.names, options);
   const answered = state.unanswered.find(({ nonce }) => nonce === request.nonce);
-  const judged = answered === undefined ? state : judge(state, answered, request.rejected);
-  const names = subscription.kind === 'everything' ? judged.names : keep(judged.names, subscribedNames(subscription));
-  return { state: { ...judged, begun: true, subscription, names }, ...(answered && { answered }) };
+  const changed = answered === undefined ? [] : changedIn(answered, state);
+  const judged = answered === undefined ? state : judge(state, answered, changed, request.rejected);
+  const recall: Recall = state.begun ? () => undefined : options.recall;
+  const kept = subscription.kind === 'everything' ? judged.names : keep(judged.names, subscribedNames(subscription), recall);
+  const next = { ...judged, begun: true, subscription, names: kept };
+  if (answered !== undefined) {
+    const culprit = request.rejected && changed.length === 1 ? changed[0] : undefined;
+    return { state: settled(next), answered, ...(culprit && { culprit }) };
+  }
+  return { state: isRepeated(state, request, subscription) ? owingAll(next) : next };
 }
 
 /**
@@ -84,21 +111,21 @@ export function next(
   state: SotwState,
   view: SecretsView,
 ): { readonly state: SotwState; readonly response: SotwResponse } | undefined {
+  if (state.isolation !== 'none' && state.unanswered.length > 0) return undefined;
   const names = state.subscription.kind === 'everything' ? everything(state, view) : subscribedNames(state.subscription);
-  const isDue = (name: string) => {
-    const secret = wanted(name, state, view);
-    return secret !== undefined && secret.version !== state.names.get(name)?.sent?.version;
-  };
-  if (!names.some(isDue)) return undefined;
-  const secrets = names
-    .map((name) => wanted(name, state, view) ?? lastGood(name, state))
-    .filter((secret) => secret !== undefined);
-  const sequence = state.sequence + 1;
-  const response = { nonce: String(sequence), secrets };
-  const sent = new Map(state.names);
-  for (const secret of secrets) sent.set(secret.name, afterSending(sent.get(secret.name), secret, view));
-  const unanswered = [...state.unanswered, response].slice(-MAX_UNANSWERED);
-  return { state: { ...state, names: sent, sequence, unanswered }, response };
+  const stateOf = (name: string): NameState => state.names.get(name) ?? {};
+  const due = names.filter((name) => isDue(name, stateOf(name), view));
+  const [first] = due;
+  if (first === undefined) return undefined;
+  const contentOf = (fresh: readonly string[]) =>
+    names
+      .map((name) => (fresh.includes(name) ? wanted(name, stateOf(name), view) : undefined) ?? lastGood(stateOf(name)))
+      .filter((secret) => secret !== undefined);
+  const reset = state.isolation === 'reset' ? contentOf([]) : [];
+  if (reset.length > 0) return sent(state, reset, view, {});
+  return state.isolation === 'none'
+    ? sent(state, contentOf(due), view, {})
+    : sent(state, contentOf([first]), view, { trial: first });
 }
 
 /** The names that are subscribed to, were never sent, and that there is nothing to send for. */
@@ -106,39 +133,69 @@ export function heldNames({ subscription, names }: SotwState, view: SecretsView)
   return subscribedNames(subscription).filter((name) => names.get(name)?.sent === undefined && view.get(name) === undefined);
 }
 
-/** The newest list counts, whatever its nonce: requests of one stream come in order. */
-function subscribe(state: SotwState, names: readonly string[], { answerEmptyRequest }: SotwOptions): Subscription {
-  const { subscription, begun } = state;
-  if (names.length > 0) {
-    return subscription.kind === 'names' && sameNames(subscription.names, names)
-      ? subscription
-      : { kind: 'names', names: [...new Set(names)] };
-  }
-  if (!begun) return answerEmptyRequest ? { kind: 'everything' } : { kind: 'none' };
-  return subscription.kind === 'everything' ? subscription : { kind: 'none' };
-}
-
 /** The same names in the same order. */
 export function sameNames(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((name, index) => name === b[index]);
 }
 
-/** An answer counts for the response that its nonce names, also when newer ones are on their way. */
-function judge(state: SotwState, answered: SotwResponse, rejected: boolean): SotwState {
-  const names = new Map(state.names);
-  for (const secret of answered.secrets) {
-    const before = names.get(secret.name);
-    if (before === undefined) continue;
-    if (!rejected) names.set(secret.name, { ...before, accepted: secret });
-    else if (before.accepted?.version !== secret.version) names.set(secret.name, { ...before, rejected: secret.version });
+/** The newest list counts, whatever its nonce: requests of one stream come in order. */
+function subscribe(state: SotwState, names: readonly string[], { answerEmptyRequest }: SotwOptions): Subscription {
+  const { subscription, begun } = state;
+  if (names.length > 0) {
+    const same = subscription.kind === 'names' && sameNames(subscription.names, names);
+    return same ? subscription : { kind: 'names', names: [...new Set(names)] };
   }
-  return { ...state, names, unanswered: state.unanswered.slice(state.unanswered.indexOf(answered) + 1) };
+  if (!begun) return answerEmptyRequest ? { kind: 'everything' } : { kind: 'none' };
+  return subscription.kind === 'everything' ? subscription : { kind: 'none' };
+}
+
+/**
+ * Envoy's way, without unified mux, of asking for a name that it has already, for another listener: it says its last ACK again. Unanswered,
+ * that listener would wait for ever. The others ignore bytes they have.
+ */
+function isRepeated(state: SotwState, { nonce, rejected }: SotwRequest, subscription: Subscription): boolean {
+  return !rejected && state.acknowledged !== undefined && nonce === state.acknowledged && subscription === state.subscription;
+}
+
+function owingAll(state: SotwState): SotwState {
+  const names = new Map([...state.names].map(([name, nameState]) => [name, { ...nameState, owed: true } as const]));
+  return { ...state, names, acknowledged: undefined };
+}
+
+/** An answer counts for the response that its nonce names, also when newer ones are on their way. */
+function judge(state: SotwState, answered: SotwResponse, changed: readonly Secret[], rejected: boolean): SotwState {
+  const names = new Map(state.names);
+  for (const secret of changed) {
+    const before = names.get(secret.name) as NameState;
+    if (!rejected) names.set(secret.name, afterAccept(secret.name === answered.trial ? cleared(before) : before, secret));
+    else names.set(secret.name, changed.length === 1 ? afterReject(before, secret) : { ...before, suspect: secret.version });
+  }
+  return {
+    ...state,
+    names,
+    unanswered: state.unanswered.slice(state.unanswered.indexOf(answered) + 1),
+    acknowledged: rejected ? undefined : answered.nonce,
+    isolation: rejected && changed.length > 1 ? 'reset' : state.isolation,
+  };
+}
+
+/** What the response brought that was not known to be good or bad before. */
+function changedIn({ secrets }: SotwResponse, { names }: SotwState): readonly Secret[] {
+  return secrets.filter(({ name, version }) => {
+    const before = names.get(name);
+    return before !== undefined && before.accepted?.version !== version && before.rejected !== version;
+  });
+}
+
+function settled(state: SotwState): SotwState {
+  const suspects = [...state.names.values()].some(({ suspect }) => suspect !== undefined);
+  return suspects || state.isolation === 'none' ? state : { ...state, isolation: 'none' };
 }
 
 /** A name that is not asked for any more is forgotten, so that it is answered when it is asked for again. */
-function keep(states: SotwState['names'], names: readonly string[]): SotwState['names'] {
+function keep(states: NameStates, names: readonly string[], recall: Recall): NameStates {
   if (states.size === names.length && names.every((name) => states.has(name))) return states;
-  return new Map(names.map((name) => [name, states.get(name) ?? {}]));
+  return new Map(names.map((name) => [name, states.get(name) ?? subscribed(name, recall)]));
 }
 
 /** What there is now, and what this stream got of it before. */
@@ -150,20 +207,17 @@ function subscribedNames(subscription: Subscription): readonly string[] {
   return subscription.kind === 'names' ? subscription.names : [];
 }
 
-function wanted(name: string, state: SotwState, view: SecretsView): Secret | undefined {
-  const secret = view.get(name);
-  return secret?.version === state.names.get(name)?.rejected ? undefined : secret;
-}
-
-/** For a name that has nothing new to offer: what Envoy has of it. */
-function lastGood(name: string, state: SotwState): Secret | undefined {
-  const { accepted, sent, rejected } = state.names.get(name) ?? {};
-  return accepted ?? (sent?.version === rejected ? undefined : sent);
-}
-
-/** A rejection is forgotten when there is other content: Envoy compares with the last bytes only. */
-function afterSending(before: NameState | undefined, secret: Secret, view: SecretsView): NameState {
-  const { accepted, rejected } = before ?? {};
-  const stillRejected = rejected !== undefined && view.get(secret.name)?.version === rejected;
-  return { sent: secret, ...(accepted && { accepted }), ...(stillRejected && { rejected }) };
+function sent(
+  state: SotwState,
+  secrets: readonly Secret[],
+  view: SecretsView,
+  trial: Pick<SotwResponse, 'trial'>,
+): { readonly state: SotwState; readonly response: SotwResponse } {
+  const sequence = state.sequence + 1;
+  const response = { nonce: String(sequence), secrets, ...trial };
+  const names = new Map(state.names);
+  for (const secret of secrets) names.set(secret.name, afterSending(names.get(secret.name) ?? {}, secret, view));
+  const unanswered = [...state.unanswered, response].slice(-MAX_UNANSWERED);
+  const isolation = state.isolation === 'none' ? 'none' : 'trials';
+  return { state: settled({ ...state, names, sequence, unanswered, isolation }), response };
 }

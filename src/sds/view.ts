@@ -5,4 +5,8 @@ export interface SecretsView {
   get(name: string): Secret | undefined;
   /** What a subscription to everything covers now. */
   readonly everything: readonly string[];
+  /** False until the Workload API has said anything: until then a missing secret is not gone, it is not there yet. */
+  readonly complete: boolean;
+  /** Whether an Envoy asks for this name while a connection waits: it is told at once that there is none. */
+  onDemand(name: string): boolean;
 }

@@ -18,11 +18,16 @@ export interface Aliases {
 export interface SecretSet {
   /** @returns undefined when there is no secret of that name now, or none that can be said in that form. */
   get(name: string, form: ValidationForm): Secret | undefined;
+  /** False until the Workload API has said anything. */
+  readonly complete: boolean;
   /** Every secret once, by its SPIFFE ID: what a request without names gets. */
   readonly ids: readonly string[];
   /** Every name that can be asked for. */
   readonly names: readonly string[];
 }
+
+/** Before the Workload API has said anything. */
+export const NO_SECRETS: SecretSet = { complete: false, ids: [], names: [], get: () => undefined };
 
 interface Source {
   readonly kind: SecretKind;
@@ -51,6 +56,7 @@ export function createSecretSet(context: X509Context, aliases: Aliases): SecretS
 
   const encoded: Readonly<Record<ValidationForm, Map<string, Secret | undefined>>> = { spiffe: new Map(), trusted_ca: new Map() };
   return {
+    complete: true,
     ids,
     names: [...sources.keys()],
     get(name, form) {

@@ -2,10 +2,6 @@
 import type { Socket } from 'node:net';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 
-/** An Envoy's first request carries its node: some 60 KB. */
-const MAX_REQUEST_BYTES = 1024 * 1024;
-const MAX_STREAMS_PER_CONNECTION = 16_384;
-
 export interface GrpcService {
   readonly definition: ServiceDefinition;
   readonly implementation: UntypedServiceImplementation;
@@ -13,18 +9,33 @@ export interface GrpcService {
   drain(): void;
 }
 
+export interface GrpcLimits {
+  /** One more is closed at once. */
+  readonly maxConnections: number;
+  /** HTTP/2's SETTINGS_MAX_CONCURRENT_STREAMS: a client waits, or its stream is refused. */
+  readonly maxStreamsPerConnection: number;
+  /** A larger message ends its stream with RESOURCE_EXHAUSTED. An Envoy's first request carries its node: some 60 KB. */
+  readonly maxRequestBytes: number;
+  /** A connection was closed because there are too many. */
+  readonly onRefused?: () => void;
+}
+
+export const DEFAULT_LIMITS: GrpcLimits = { maxConnections: 64, maxStreamsPerConnection: 16_384, maxRequestBytes: 1024 * 1024 };
+
 export class GrpcServer {
+  readonly #limits: GrpcLimits;
   readonly #services: readonly GrpcService[];
   readonly #server: Server;
   readonly #injector: ReturnType<Server['createConnectionInjector']>;
   readonly #sockets = new Set<Socket>();
 
-  constructor(services: readonly GrpcService[]) {
+  constructor(services: readonly GrpcService[], limits: GrpcLimits = DEFAULT_LIMITS) {
+    this.#limits = limits;
     this.#services = services;
     this.#server = new Server({
       'grpc.enable_channelz': 0,
-      'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
-      'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
+      'grpc.max_receive_message_length': limits.maxRequestBytes,
+      'grpc.max_concurrent_streams': limits.maxStreamsPerConnection,
     });
     for (const { definition, implementation } of services) this.#server.addService(definition, implementation);
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -34,6 +45,11 @@ export class GrpcServer {
   accept(socket: Socket): void {
     // A peer that resets the connection is no error of ours; without a listener it would be thrown.
     socket.on('error', () => socket.destroy());
+    if (this.#sockets.size >= this.#limits.maxConnections) {
+      socket.destroy();
+      this.#limits.onRefused?.();
+      return;
+    }
     socket.once('close', () => this.#sockets.delete(socket));
     this.#sockets.add(socket);
     this.#injector.injectConnection(socket);

@@ -21,6 +21,11 @@ export function verifySvid(svid: X509Svid, bundle: X509Bundle, now: number): voi
   if (problem !== undefined) throw new SpiffeSdsError('svid_invalid', problem);
 }
 
+/** Whether the chain of an SVID leads to one of these authorities: what a peer that trusts only them would find. */
+export function isVerified({ chain }: X509Svid, bundle: X509Bundle, now: number): boolean {
+  return chainProblem(chain, bundle, now) === undefined;
+}
+
 /** Something that Envoy accepts but that will not work everywhere; undefined when there is nothing to say. */
 export function svidWarning(svid: X509Svid): string | undefined {
   const { asymmetricKeyType, asymmetricKeyDetails } = svid.chain[0].x509.publicKey;

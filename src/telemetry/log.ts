@@ -1,6 +1,6 @@
 /** Events as log lines: one line each, JSON for machines or text for people, with a stable `event` name. */
 import { type DestinationStream, type Logger, pino } from 'pino';
-import type { Event, EventListener } from '../events.ts';
+import type { Event, EventListener, ResponseInfo } from '../events.ts';
 
 export interface LogOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -52,11 +52,15 @@ function levelOf(event: Event): Level {
     case 'bundle_withdrawn':
     case 'bundle_left_out':
     case 'names_held':
+    case 'connection_refused':
       return 'warn';
+    case 'bundle_rolled_out':
+      return event.late === 0 ? 'info' : 'warn';
     case 'svid_received':
     case 'svid_rotated':
       return event.warning === undefined ? 'info' : 'warn';
     case 'stream_opened':
+    case 'stream_subscribed':
     case 'stream_closed':
     case 'context_received':
     case 'secrets_pushed':
@@ -106,22 +110,40 @@ function sentence(event: Event): string {
     case 'stream_opened':
       return `stream ${event.stream} opened`;
     case 'stream_subscribed':
-      return `stream ${event.stream} of node ${quoted(event.node)} asks for ${event.subscription === 'names' ? event.names.join(', ') : event.subscription}`;
+      return `stream ${event.stream} of node ${quoted(event.node)} asks for ${event.subscription === 'names' ? namesOf(event.names) : event.subscription}`;
     case 'stream_closed':
       return `stream ${event.stream} closed: ${event.reason}`;
     case 'names_held':
-      return `no secret named ${event.names.join(', ')} for node ${quoted(event.node)}: held until there is one; there is now: ${event.available.join(', ') || 'none'}`;
+      return `no secret named ${namesOf(event.names)} for node ${quoted(event.node)}: held until there is one; there is now: ${event.available.join(', ') || 'none'}`;
+    case 'type_ignored':
+      return `node ${quoted(event.node)} asks for ${quoted(event.typeUrl)} on an aggregated stream: only secrets are served here`;
     case 'secrets_pushed':
-      return `sent ${secretList(event)} on stream ${event.stream}`;
+      return `sent ${contentOf(event)} on stream ${event.stream}`;
     case 'secrets_accepted':
-      return `node ${quoted(event.node)} accepted ${secretList(event)}`;
+      return `node ${quoted(event.node)} accepted ${contentOf(event)}`;
     case 'secrets_rejected':
-      return `node ${quoted(event.node)} rejected ${secretList(event)}: ${event.reason}`;
+      return `node ${quoted(event.node)} rejected ${contentOf(event)}: ${event.reason}`;
+    case 'bundle_rollout':
+      return `a CA roll: certificates wait until ${event.waiting} streams have taken the new bundle`;
+    case 'bundle_rolled_out':
+      return `a CA roll: certificates go out${event.late === 0 ? '' : `, although ${event.late} streams have not answered in time`}`;
+    case 'connection_refused':
+      return `refused a connection: there are ${event.limit} already (sds.limits.connections)`;
   }
 }
 
-function secretList({ secrets }: { readonly secrets: readonly { readonly name: string; readonly version: string }[] }): string {
-  return secrets.map(({ name, version }) => `${name}@${version}`).join(', ');
+function contentOf({ secrets, removed }: ResponseInfo): string {
+  const sent = secrets.map(({ name, version }) => `${printable(name)}@${version}`);
+  return [...sent, ...removed.map((name) => `${printable(name)} (removed)`)].join(', ');
+}
+
+function namesOf(names: readonly string[]): string {
+  return names.map(printable).join(', ');
+}
+
+/** Names come from peers, and with on-demand certificates from their peers. */
+function printable(name: string): string {
+  return /^[\x21-\x7e]{1,256}$/.test(name) ? name : JSON.stringify(name.slice(0, 256));
 }
 
 function quoted(node: string): string {

@@ -70,7 +70,11 @@ class World {
   }
 
   #request(nonce: string, rejected: boolean): void {
-    this.state = receive(this.state, { names: this.client.names, nonce, rejected }, { answerEmptyRequest: true }).state;
+    this.state = receive(
+      this.state,
+      { names: this.client.names, nonce, rejected },
+      { answerEmptyRequest: true, recall: () => undefined },
+    ).state;
     for (const name of [...this.#everSent]) {
       if (this.client.names.includes(name)) continue;
       this.#everSent.delete(name);
@@ -89,7 +93,8 @@ class World {
   #check({ secrets }: SotwResponse): void {
     const sent = secrets.map(({ name }) => name);
     if (new Set(sent).size !== sent.length) throw new Error(`a duplicate in ${sent}`);
-    if (sent.some((name) => !this.client.names.includes(name))) throw new Error(`${sent} was not asked for: ${this.client.names}`);
+    if (sent.some((name) => !this.client.names.includes(name)))
+      throw new Error(`${sent} was not asked for: ${this.client.names}`);
     if (secrets.every(({ name, version }) => this.#lastSent.get(name) === version)) throw new Error(`nothing new in ${sent}`);
     for (const { name, version } of secrets) {
       this.#lastSent.set(name, version);

@@ -7,9 +7,14 @@ export function secret(name: string, version: string): Secret {
 }
 
 /** @param versions by name */
-export function view(versions: Readonly<Record<string, string>>): SecretsView {
+export function view(versions: Readonly<Record<string, string>>, onDemand: (name: string) => boolean = () => false): SecretsView {
   return {
     everything: Object.keys(versions),
+    complete: true,
+    onDemand,
     get: (name) => (Object.hasOwn(versions, name) ? secret(name, versions[name] as string) : undefined),
   };
 }
+
+/** Before the Workload API has said anything. */
+export const NOTHING_YET: SecretsView = { everything: [], complete: false, onDemand: () => false, get: () => undefined };

@@ -1,23 +1,23 @@
 /** State of the world: the rules of the xDS protocol, and of Envoy, one by one. */
 import { describe, expect, test } from 'vitest';
-import { heldNames, INITIAL_SOTW_STATE, next, receive, type SotwState } from '../../src/sds/sotw.ts';
+import { heldNames, INITIAL_SOTW_STATE, next, receive, type SotwOptions, type SotwState } from '../../src/sds/sotw.ts';
 import type { SecretsView } from '../../src/sds/view.ts';
-import { view } from '../support/secrets.ts';
+import { secret, view } from '../support/secrets.ts';
 
 /** One stream and what was sent on it, as `name@version` lists. */
 class Stream {
   readonly sent: string[] = [];
   state: SotwState = INITIAL_SOTW_STATE;
   #view: SecretsView;
-  readonly #answerEmptyRequest: boolean;
+  readonly #options: SotwOptions;
 
-  constructor(secrets: Readonly<Record<string, string>>, answerEmptyRequest = true) {
+  constructor(secrets: Readonly<Record<string, string>>, options: Partial<SotwOptions> = {}) {
     this.#view = view(secrets);
-    this.#answerEmptyRequest = answerEmptyRequest;
+    this.#options = { answerEmptyRequest: true, recall: () => undefined, ...options };
   }
 
   request(names: readonly string[], nonce = '', rejected = false): this {
-    this.state = receive(this.state, { names, nonce, rejected }, { answerEmptyRequest: this.#answerEmptyRequest }).state;
+    this.state = receive(this.state, { names, nonce, rejected }, this.#options).state;
     return this.#send();
   }
 
@@ -84,7 +84,7 @@ describe('the first request', () => {
   });
 
   test('without names gets nothing when that is turned off', () => {
-    expect(new Stream({ a: '1' }, false).request([]).sent).toEqual([]);
+    expect(new Stream({ a: '1' }, { answerEmptyRequest: false }).request([]).sent).toEqual([]);
   });
 });
 
@@ -110,6 +110,22 @@ describe('an ACK', () => {
     const stream = new Stream({ a: '1' }).request(['a']).change({ a: '2' }).request(['a'], '1');
     expect(stream.state.unanswered.map(({ nonce }) => nonce)).toEqual(['2']);
     expect(stream.sent).toEqual(['a@1', 'a@2']);
+  });
+});
+
+describe('an ACK that is said again', () => {
+  test('is answered once with the same content: another listener waits for it', () => {
+    const stream = new Stream({ a: '1' }).request(['a']).ack(['a']);
+    expect(stream.request(['a'], '1').request(['a'], '1').sent).toEqual(['a@1', 'a@1']);
+  });
+
+  test('of the answer to that is answered again', () => {
+    const stream = new Stream({ a: '1' }).request(['a']).ack(['a']).request(['a'], '1').ack(['a']);
+    expect(stream.request(['a'], '2').sent).toEqual(['a@1', 'a@1', 'a@1']);
+  });
+
+  test('of a rejected response is not', () => {
+    expect(new Stream({ a: '1' }).request(['a']).nack(['a']).request(['a'], '1').request(['a'], '1').sent).toEqual(['a@1']);
   });
 });
 
@@ -172,6 +188,59 @@ describe('a NACK', () => {
     const stream = new Stream({ a: '1', b: '1' }).request(['a', 'b']).ack(['a', 'b']);
     stream.change({ a: '2', b: '1' }).nack(['a', 'b']);
     expect(stream.change({ a: '2', b: '2' }).sent).toEqual(['a@1 b@1', 'a@2 b@1', 'a@1 b@2']);
+  });
+});
+
+describe('a NACK of several changed secrets', () => {
+  const names = ['a', 'b', 'c'];
+
+  /** All three are accepted in version 1, then rejected in version 2. */
+  function rejected(): Stream {
+    const stream = new Stream({ a: '1', b: '1', c: '1' }).request(names).ack(names);
+    return stream.change({ a: '2', b: '2', c: '2' }).nack(names);
+  }
+
+  test('goes back to what was good, for Envoy would acknowledge bytes that it has just seen', () => {
+    expect(rejected().sent.slice(2)).toEqual(['a@1 b@1 c@1']);
+  });
+
+  test('is followed by one changed secret at a time, each beside the last good of the others', () => {
+    const stream = rejected().ack(names).ack(names).nack(names).ack(names);
+    expect(stream.sent.slice(3)).toEqual(['a@2 b@1 c@1', 'a@2 b@2 c@1', 'a@2 b@1 c@2']);
+  });
+
+  test('waits for each answer', () => {
+    const stream = rejected();
+    expect(stream.change({ a: '2', b: '2', c: '3' }).sent.slice(3)).toEqual([]);
+  });
+
+  test('ends when the culprit is known: later changes go out together', () => {
+    const stream = rejected().ack(names).ack(names).nack(names).ack(names);
+    expect(stream.change({ a: '3', b: '3', c: '2' }).sent.at(-1)).toBe('a@3 b@3 c@2');
+  });
+
+  test('of names that were never good tries them alone', () => {
+    const stream = new Stream({ a: '1', b: '1' }).request(['a', 'b']).nack(['a', 'b']);
+    expect(stream.nack(['a', 'b']).ack(['a', 'b']).sent).toEqual(['a@1 b@1', 'a@1', 'b@1']);
+  });
+
+  test('names the culprit when it is found', () => {
+    const { state } = rejected().ack(names);
+    const options = { answerEmptyRequest: true, recall: () => undefined };
+    expect(receive(state, { names, nonce: String(state.sequence), rejected: true }, options).culprit).toEqual(secret('a', '2'));
+  });
+});
+
+describe('what an earlier stream of the same Envoy came to', () => {
+  test('is what it gets instead of the bytes that it rejected', () => {
+    const recall = () => ({ rejected: '2', accepted: secret('a', '1') });
+    expect(new Stream({ a: '2' }, { recall }).request(['a']).sent).toEqual(['a@1']);
+  });
+
+  test('holds it when nothing good is known, until there is new content', () => {
+    const stream = new Stream({ a: '2' }, { recall: () => ({ rejected: '2' }) }).request(['a']);
+    expect(stream.sent).toEqual([]);
+    expect(stream.change({ a: '3' }).sent).toEqual(['a@3']);
   });
 });
 

@@ -1,0 +1,38 @@
+/** FetchSecrets: the same secrets, once, without a stream. Never an empty answer. */
+import { status } from '@grpc/grpc-js';
+import type { Secret } from '../secrets/secret.ts';
+import type { SecretsView } from './view.ts';
+
+export type Fetched =
+  | { readonly kind: 'secrets'; readonly secrets: readonly Secret[] }
+  | { readonly kind: 'failed'; readonly code: status; readonly details: string };
+
+/** @param names none: everything, unless `answerEmptyRequest` is false */
+export function fetchSecrets(names: readonly string[], view: SecretsView, answerEmptyRequest: boolean): Fetched {
+  const { everything } = view;
+  if (names.length === 0 && !answerEmptyRequest) {
+    return {
+      kind: 'failed',
+      code: status.INVALID_ARGUMENT,
+      details: 'the request names no secret (names.answer_empty_request is false)',
+    };
+  }
+  if (!view.complete || everything.length === 0) {
+    return {
+      kind: 'failed',
+      code: status.UNAVAILABLE,
+      details: 'there is no secret yet: the Workload API has given this workload no identity',
+    };
+  }
+  const wanted = [...new Set(names.length === 0 ? everything : names)];
+  const secrets = wanted.map((name) => view.get(name)).filter((secret) => secret !== undefined);
+  const unknown = wanted.filter((name) => view.get(name) === undefined);
+  if (names.length > 0 && unknown.length > 0) {
+    return {
+      kind: 'failed',
+      code: status.NOT_FOUND,
+      details: `no secret named ${unknown.join(', ')}; there is ${everything.join(', ')}`,
+    };
+  }
+  return { kind: 'secrets', secrets };
+}

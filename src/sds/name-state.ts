@@ -1,0 +1,80 @@
+/**
+ * One name on one stream: what was sent, what became of it, and what may be sent next. Shared by state of the world and delta.
+ *
+ * Envoy remembers the hash of what it saw last before it applies it: the same bytes again are acknowledged without being applied. So what
+ * was rejected is never sent again while it is the newest, and its acknowledgement proves nothing.
+ */
+import type { Secret } from '../secrets/secret.ts';
+import type { SecretsView } from './view.ts';
+
+export interface NameState {
+  /** The last that was sent: Envoy has it, or has rejected it. */
+  readonly sent?: Secret;
+  /** The last that was accepted. */
+  readonly accepted?: Secret;
+  /** The version that was rejected. */
+  readonly rejected?: string;
+  /** A version that stood in a rejected response beside others: it may or may not be to blame. */
+  readonly suspect?: string;
+  /** The version that a delta client said it has from an earlier stream. */
+  readonly holds?: string;
+  /** It is to be answered even when there is nothing new: it was asked for just now. */
+  readonly owed?: true;
+  /** A delta client was told that there is none. */
+  readonly removed?: true;
+}
+
+export type NameStates = ReadonlyMap<string, NameState>;
+
+/** What an earlier stream of the same Envoy came to: which version of a name it rejected, and what it has instead. */
+export type Recall = (name: string) => { readonly rejected: string; readonly accepted?: Secret } | undefined;
+
+/** A name that was asked for just now. */
+export function subscribed(name: string, recall: Recall): NameState {
+  return { ...recall(name), owed: true };
+}
+
+/** The newest, unless it was rejected. */
+export function wanted(name: string, state: NameState, view: SecretsView): Secret | undefined {
+  const secret = view.get(name);
+  return secret?.version === state.rejected ? undefined : secret;
+}
+
+/** What Envoy has and is happy with, as far as that is known. */
+export function lastGood({ sent, accepted, rejected, suspect }: NameState): Secret | undefined {
+  return sent === undefined || sent.version === rejected || sent.version === suspect ? accepted : sent;
+}
+
+/** Whether there is content to send for this name. */
+export function isDue(name: string, state: NameState, view: SecretsView): boolean {
+  const secret = wanted(name, state, view);
+  if (state.owed) return secret !== undefined || lastGood(state) !== undefined;
+  if (secret === undefined) return false;
+  return secret.version === state.suspect || secret.version !== (state.sent?.version ?? state.holds);
+}
+
+/** After `secret` went out. A rejection is forgotten when there is other content: Envoy compares with the last bytes only. */
+export function afterSending({ accepted, rejected, suspect }: NameState, secret: Secret, view: SecretsView): NameState {
+  const newest = view.get(secret.name)?.version;
+  return {
+    sent: secret,
+    ...(accepted && { accepted }),
+    ...(rejected !== undefined && rejected === newest && { rejected }),
+    ...(suspect !== undefined && suspect === newest && { suspect }),
+  };
+}
+
+/** After an ACK of a response that carried `secret`. */
+export function afterAccept(state: NameState, secret: Secret): NameState {
+  return secret.version === state.rejected || secret.version === state.suspect ? state : { ...state, accepted: secret };
+}
+
+/** After a NACK for which `secret` alone is to blame. */
+export function afterReject(state: NameState, secret: Secret): NameState {
+  return { ...cleared(state), rejected: secret.version };
+}
+
+/** Without suspicion. */
+export function cleared({ suspect: _, ...state }: NameState): NameState {
+  return state;
+}

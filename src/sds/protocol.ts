@@ -1,0 +1,89 @@
+/** What state of the world and delta have in common, so that one stream class can bind either to gRPC. */
+import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
+import type { Secret } from '../secrets/secret.ts';
+import * as delta from './delta.ts';
+import type { Recall } from './name-state.ts';
+import { encodeDelta, encodeSotw } from './response.ts';
+import * as sotw from './sotw.ts';
+import type { SecretsView } from './view.ts';
+
+export interface ProtocolOptions {
+  readonly answerEmptyRequest: boolean;
+  readonly recall: Recall;
+}
+
+export interface Sent {
+  readonly nonce: string;
+  readonly secrets: readonly Secret[];
+  readonly removed?: readonly string[];
+}
+
+export interface Received<State, Response> {
+  readonly state: State;
+  /** The response that the request accepts or rejects. */
+  readonly answered?: Response;
+  /** The secret that is to blame for the rejection, when that is known. */
+  readonly culprit?: Secret;
+  /** What the request asks for, when that is new. */
+  readonly subscription?: sotw.Subscription;
+}
+
+export type RequestMessage = DiscoveryRequest | DeltaDiscoveryRequest;
+
+export interface Protocol<Message extends RequestMessage, State extends { readonly begun: boolean }, Response extends Sent> {
+  readonly method: 'sotw' | 'delta';
+  readonly initial: State;
+  /** How many names the stream would have with this request. */
+  names(state: State, message: Message): number;
+  /** Whether a first request shows that this Envoy had secrets from an earlier stream. */
+  resumes(message: Message): boolean;
+  receive(state: State, message: Message, options: ProtocolOptions): Received<State, Response>;
+  next(state: State, view: SecretsView): { readonly state: State; readonly response: Response } | undefined;
+  heldNames(state: State, view: SecretsView): readonly string[];
+  unanswered(state: State): Iterable<Response>;
+  accepted(state: State, name: string): Secret | undefined;
+  encode(response: Response): Buffer;
+}
+
+export const SOTW: Protocol<DiscoveryRequest, sotw.SotwState, sotw.SotwResponse> = {
+  method: 'sotw',
+  initial: sotw.INITIAL_SOTW_STATE,
+  names: (_, { resource_names }) => resource_names.length,
+  resumes: ({ version_info }) => version_info !== '',
+  receive(state, { resource_names, response_nonce, error_detail }, options) {
+    const request = { names: resource_names, nonce: response_nonce, rejected: error_detail !== null };
+    const step = sotw.receive(state, request, options);
+    const { subscription } = step.state;
+    return subscription === state.subscription ? step : { ...step, subscription };
+  },
+  next: sotw.next,
+  heldNames: sotw.heldNames,
+  unanswered: ({ unanswered }) => unanswered,
+  accepted: ({ names }, name) => names.get(name)?.accepted,
+  encode: encodeSotw,
+};
+
+export const DELTA: Protocol<DeltaDiscoveryRequest, delta.DeltaState, delta.DeltaResponse> = {
+  method: 'delta',
+  initial: delta.INITIAL_DELTA_STATE,
+  names: ({ names }, { resource_names_subscribe }) =>
+    names.size + resource_names_subscribe.filter((name) => !names.has(name)).length,
+  resumes: ({ initial_resource_versions }) => Object.keys(initial_resource_versions).length > 0,
+  receive(state, message, options) {
+    const request = {
+      subscribe: message.resource_names_subscribe,
+      unsubscribe: message.resource_names_unsubscribe,
+      initialVersions: message.initial_resource_versions,
+      nonce: message.response_nonce,
+      rejected: message.error_detail !== null,
+    };
+    const step = delta.receive(state, request, options);
+    if (!state.everything && step.state.everything) return { ...step, subscription: { kind: 'everything' } };
+    return request.subscribe.length === 0 ? step : { ...step, subscription: { kind: 'names', names: request.subscribe } };
+  },
+  next: delta.next,
+  heldNames: delta.heldNames,
+  unanswered: ({ unanswered }) => unanswered.values(),
+  accepted: ({ names }, name) => names.get(name)?.accepted,
+  encode: encodeDelta,
+};

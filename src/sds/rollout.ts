@@ -1,0 +1,40 @@
+/**
+ * Bundles before certificates: Envoy knows no order between its streams, and a peer that gets a certificate of the new CA before it has
+ * the new bundle refuses the connection.
+ */
+import type { Clock } from '../clock.ts';
+import type { Subscriber } from './delivery.ts';
+
+export class Rollout {
+  readonly #waiting: Set<Subscriber>;
+  readonly #finish: (late: number) => void;
+  readonly #stopTimer: () => void;
+
+  /**
+   * @param subscribers all of them; those that await a bundle are waited for, `timeoutMs` at most
+   * @param finish called once, with how many have not taken theirs
+   */
+  constructor(subscribers: Iterable<Subscriber>, clock: Clock, timeoutMs: number, finish: (late: number) => void) {
+    this.#waiting = new Set([...subscribers].filter(({ awaitsBundle }) => awaitsBundle));
+    this.#finish = finish;
+    this.#stopTimer = clock.after(timeoutMs, () => finish(this.#waiting.size));
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** A subscriber has answered, or is gone. */
+  settle(subscriber: Subscriber, gone: boolean): void {
+    if (!this.#waiting.has(subscriber) || (!gone && subscriber.awaitsBundle)) return;
+    this.#waiting.delete(subscriber);
+    if (this.#waiting.size > 0) return;
+    this.#stopTimer();
+    this.#finish(0);
+  }
+
+  /** It is not finished any more: something newer takes its place. */
+  cancel(): void {
+    this.#stopTimer();
+  }
+}

@@ -1,0 +1,185 @@
+/** One streaming call: requests go into a state machine, responses come out as bytes, the newest when the last has left. */
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import type { Clock } from '../clock.ts';
+import type { EventListener, ResponseInfo, StreamInfo } from '../events.ts';
+import { SECRET_TYPE_URL, type ValidationForm } from '../secrets/secret.ts';
+import type { SecretSet } from '../secrets/secret-set.ts';
+import type { Subscriber } from './delivery.ts';
+import type { Recall } from './name-state.ts';
+import { validationForm } from './node.ts';
+import type { Protocol, Received, RequestMessage, Sent } from './protocol.ts';
+import { redact } from './redact.ts';
+import type { Rejections } from './rejections.ts';
+import { initialRate, type RequestRate, takeRequest } from './request-rate.ts';
+import { sameNames } from './sotw.ts';
+import type { SecretsView } from './view.ts';
+
+export interface StreamContext {
+  /** Whether a first request without names subscribes to everything. */
+  readonly answerEmptyRequest: boolean;
+  /** The form of validation contexts, unless the Envoy asks for another. */
+  readonly validation: ValidationForm;
+  /** Whether a name is asked for while a connection waits. */
+  readonly onDemand: (name: string) => boolean;
+  readonly maxNames: number;
+  readonly events: EventListener;
+  readonly clock: Clock;
+  readonly rejections: Rejections;
+  /** The newest. */
+  readonly secrets: () => SecretSet;
+  /** An answer came from this subscriber. */
+  readonly onAnswer: (subscriber: Subscriber) => void;
+}
+
+/** What a stream does about requests for another type than Secret: an aggregated stream carries every type that Envoy knows. */
+export type OtherTypes = 'refuse' | 'ignore';
+
+const EXHAUSTED = status.RESOURCE_EXHAUSTED;
+/** Of an aggregated stream, told once each. */
+const MAX_IGNORED_TYPES = 100;
+
+export class SecretStream<Message extends RequestMessage, State extends { readonly begun: boolean }, Response extends Sent>
+  implements Subscriber
+{
+  readonly #call: ServerDuplexStream<Message, Buffer>;
+  readonly #protocol: Protocol<Message, State, Response>;
+  readonly #otherTypes: OtherTypes;
+  readonly #context: StreamContext;
+  #info: StreamInfo;
+  #form: ValidationForm;
+  #state: State;
+  #rate: RequestRate;
+  /** A response has not left yet: what changes meanwhile goes out after it, and only the newest. */
+  #writing = false;
+  #open = true;
+  /** The names that were last told to be held. */
+  #held: readonly string[] = [];
+  readonly #ignored = new Set<string>();
+
+  /** @param stream its number, unique in this process */
+  constructor(
+    call: ServerDuplexStream<Message, Buffer>,
+    stream: number,
+    protocol: Protocol<Message, State, Response>,
+    otherTypes: OtherTypes,
+    context: StreamContext,
+  ) {
+    this.#call = call;
+    this.#protocol = protocol;
+    this.#otherTypes = otherTypes;
+    this.#context = context;
+    this.#info = { stream, method: protocol.method, node: '' };
+    this.#form = context.validation;
+    this.#state = protocol.initial;
+    this.#rate = initialRate(context.clock.now());
+    call.on('data', (message: Message) => this.#receive(message));
+    context.events({ type: 'stream_opened', ...this.#info });
+  }
+
+  deliver(): void {
+    if (this.#writing || !this.#open) return;
+    const view = this.#view();
+    const step = this.#protocol.next(this.#state, view);
+    if (step !== undefined) this.#send(step);
+    this.#tellHeld(view);
+  }
+
+  get awaitsBundle(): boolean {
+    const isBundle = ({ secrets }: Sent) => secrets.some(({ kind }) => kind === 'validation_context');
+    const due = this.#protocol.next(this.#state, this.#view());
+    return (due !== undefined && isBundle(due.response)) || [...this.#protocol.unanswered(this.#state)].some(isBundle);
+  }
+
+  /** Ends the call with a gRPC status. */
+  end(code: status, details: string): void {
+    this.#open = false;
+    this.#call.emit('error', { code, details });
+  }
+
+  /** Tells that the call is over. */
+  closed(reason: string): void {
+    this.#open = false;
+    this.#context.events({ type: 'stream_closed', reason, ...this.#info });
+  }
+
+  #receive(message: Message): void {
+    if (!this.#open) return;
+    const { maxNames, validation, rejections, answerEmptyRequest } = this.#context;
+    const names = this.#protocol.names(this.#state, message);
+    if (message.type_url !== '' && message.type_url !== SECRET_TYPE_URL) {
+      this.#otherType(message.type_url.slice(0, 200));
+    } else if (names > maxNames) {
+      this.end(EXHAUSTED, `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`);
+    } else {
+      if (!this.#state.begun) {
+        this.#info = { ...this.#info, node: message.node?.id ?? '' };
+        this.#form = validationForm(message.node, validation);
+      }
+      const recall: Recall = this.#protocol.resumes(message) ? rejections.recall(this.#info.node) : () => undefined;
+      this.#advance(message, this.#protocol.receive(this.#state, message, { answerEmptyRequest, recall }));
+    }
+  }
+
+  #advance(message: Message, { state, answered, culprit, subscription }: Received<State, Response>): void {
+    const { events, rejections, clock, onAnswer } = this.#context;
+    const rate = answered === undefined ? takeRequest(this.#rate, clock.now()) : this.#rate;
+    if (rate === undefined) {
+      this.end(EXHAUSTED, 'this stream sends more requests that answer nothing than 100 a second');
+      return;
+    }
+    this.#rate = rate;
+    this.#state = state;
+    if (subscription !== undefined) {
+      const names = subscription.kind === 'names' ? subscription.names : [];
+      events({ type: 'stream_subscribed', subscription: subscription.kind, names, form: this.#form, ...this.#info });
+    }
+    if (culprit !== undefined) rejections.remember(this.#info.node, culprit, this.#protocol.accepted(state, culprit.name));
+    if (answered !== undefined) this.#tellAnswer(answered, message.error_detail?.message);
+    this.deliver();
+    if (answered !== undefined) onAnswer(this);
+  }
+
+  #otherType(typeUrl: string): void {
+    if (this.#otherTypes === 'refuse') {
+      this.end(status.INVALID_ARGUMENT, `this stream serves ${SECRET_TYPE_URL}, not ${typeUrl}`);
+    } else if (!this.#ignored.has(typeUrl) && this.#ignored.size < MAX_IGNORED_TYPES) {
+      this.#ignored.add(typeUrl);
+      this.#context.events({ type: 'type_ignored', typeUrl, ...this.#info });
+    }
+  }
+
+  #send({ state, response }: { readonly state: State; readonly response: Response }): void {
+    this.#state = state;
+    this.#writing = true;
+    this.#call.write(this.#protocol.encode(response), () => {
+      this.#writing = false;
+      this.deliver();
+    });
+    this.#context.events({ type: 'secrets_pushed', ...contentOf(response), ...this.#info });
+  }
+
+  #tellAnswer(answered: Response, error: string | undefined): void {
+    const answer = { ...contentOf(answered), ...this.#info };
+    if (error === undefined) this.#context.events({ type: 'secrets_accepted', ...answer });
+    else this.#context.events({ type: 'secrets_rejected', reason: redact(error), ...answer });
+  }
+
+  /** Once for each list of names; not while there is nothing at all, for then the Workload API is what to look at. */
+  #tellHeld(view: SecretsView): void {
+    const names = this.#protocol.heldNames(this.#state, view);
+    const available = this.#context.secrets().names;
+    if (available.length === 0 || sameNames(names, this.#held)) return;
+    this.#held = names;
+    if (names.length > 0) this.#context.events({ type: 'names_held', names, available, ...this.#info });
+  }
+
+  #view(): SecretsView {
+    const { secrets, onDemand } = this.#context;
+    const newest = secrets();
+    return { everything: newest.ids, complete: newest.complete, get: (name) => newest.get(name, this.#form), onDemand };
+  }
+}
+
+function contentOf({ nonce, secrets, removed = [] }: Sent): ResponseInfo {
+  return { nonce, secrets: secrets.map(({ name, version }) => ({ name, version })), removed };
+}

@@ -1,0 +1,31 @@
+/** A CA roll in two steps: the new bundles first, beside the certificates that are served already. */
+
+import { trustDomainOf } from '../spiffe/spiffe-id.ts';
+import { isVerified } from '../spiffe/verify.ts';
+import type { X509Context } from '../spiffe/x509-context.ts';
+import type { SecretSet } from './secret-set.ts';
+
+/**
+ * Whether a peer that has only the bundles of `before` would refuse an SVID of `after`.
+ * @param now milliseconds since the epoch
+ */
+export function needsBundleFirst(before: X509Context, after: X509Context, now: number): boolean {
+  const served = new Set(before.svids.map(({ chain: [leaf] }) => leaf.fingerprint));
+  return after.svids.some((svid) => {
+    const bundle = before.bundles.get(trustDomainOf(svid.id));
+    return bundle !== undefined && !served.has(svid.chain[0].fingerprint) && !isVerified(svid, bundle, now);
+  });
+}
+
+/** The validation contexts of `newest`, and the certificates of `served` as far as there are any. */
+export function stageBundles(served: SecretSet, newest: SecretSet): SecretSet {
+  return {
+    ...newest,
+    get(name, form) {
+      const secret = newest.get(name, form);
+      if (secret?.kind === 'validation_context') return secret;
+      const before = served.get(name, form);
+      return before?.kind === 'tls_certificate' ? before : secret;
+    },
+  };
+}
