@@ -25,6 +25,7 @@ const MENDS: Readonly<Record<string, string>> = {
   EPERM: 'this user may not set that mode or group: run it as a member of the group, or set no group',
   EROFS: 'the file system is read-only: mount a writable volume there (in a pod: an emptyDir)',
   ENOTDIR: 'a part of that path is not a folder',
+  EEXIST: 'a part of that path is not a folder',
 };
 
 export class UnixListener {

@@ -1,5 +1,6 @@
 /** FetchX509SVID over gRPC: one call, told to a listener. Retries, deadlines and meaning are the watch's. */
-import { Client, credentials, Metadata, status } from '@grpc/grpc-js';
+import type { Socket } from 'node:net';
+import { type ChannelCredentials, Client, credentials, Metadata, status } from '@grpc/grpc-js';
 import { type Endpoint, grpcTarget } from '../endpoint.ts';
 import type { X509SVIDRequest, X509SVIDResponse } from '../gen/messages.ts';
 import { method } from '../wire.ts';
@@ -26,7 +27,7 @@ export function fetchX509Svid(endpoint: Endpoint): Fetch {
     'FetchX509SVID',
   );
   return (listener) => {
-    const client = new Client(grpcTarget(endpoint), credentials.createInsecure(), {
+    const client = new Client(grpcTarget(endpoint), closingCredentials(), {
       'grpc.enable_channelz': 0,
       'grpc.enable_retries': 0,
       'grpc.service_config_disable_resolution': 1,
@@ -54,4 +55,31 @@ export function fetchX509Svid(endpoint: Endpoint): Fetch {
       client.close();
     };
   };
+}
+
+/**
+ * No credentials, but connections that end with their client. grpc-js (1.14.7) forgets one on which the peer has not begun to speak
+ * HTTP/2: each try with a silent peer would leave a file open.
+ */
+function closingCredentials(): ChannelCredentials {
+  const insecure = credentials.createInsecure();
+  const createConnector = insecure._createSecureConnector.bind(insecure);
+  insecure._createSecureConnector = (...args) => {
+    const connector = createConnector(...args);
+    let connection: Socket | undefined;
+    let closed = false;
+    return {
+      ...connector,
+      connect(socket) {
+        connection = socket;
+        if (closed) socket.destroy();
+        return connector.connect(socket);
+      },
+      destroy() {
+        closed = true;
+        connection?.destroy();
+      },
+    };
+  };
+  return insecure;
 }

@@ -34,6 +34,8 @@ export interface Wish {
   readonly name?: string;
   /** Absent: self-signed. */
   readonly issuer?: Issued;
+  /** Hexadecimal; absent: random. */
+  readonly serial?: string;
   readonly key?: keyof typeof ALGORITHMS;
   /** Of another certificate. */
   readonly keys?: webcrypto.CryptoKeyPair;
@@ -63,6 +65,7 @@ async function issue({ name, issuer, key = 'P-256', uris = [], keyUsage = digita
     wish.keys ?? ((await crypto.subtle.generateKey(ALGORITHMS[key], true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair);
   const signer = issuer?.keys.privateKey ?? keys.privateKey;
   const certificate = await x509.X509CertificateGenerator.create({
+    ...(wish.serial !== undefined && { serialNumber: wish.serial }),
     subject: `CN=${name}`,
     issuer: issuer?.certificate.subject ?? `CN=${name}`,
     publicKey: keys.publicKey,
@@ -71,7 +74,7 @@ async function issue({ name, issuer, key = 'P-256', uris = [], keyUsage = digita
     notBefore: new Date(wish.notBefore ?? NOW - HOUR),
     notAfter: new Date(wish.notAfter ?? NOW + HOUR),
     extensions: [
-      ...(uris.length === 0 ? [] : [uriSans(uris)]),
+      ...(uris.length === 0 ? [] : [sans('url', uris)]),
       new x509.BasicConstraintsExtension(wish.isCa ?? false, wish.pathLength, true),
       ...(keyUsage === 0 ? [] : [new x509.KeyUsagesExtension(keyUsage, true)]),
       ...(wish.extensions ?? []),
@@ -81,8 +84,9 @@ async function issue({ name, issuer, key = 'P-256', uris = [], keyUsage = digita
   return { der: Buffer.from(certificate.rawData), privateKey, certificate, keys };
 }
 
-export function uriSans(uris: readonly string[]): x509.Extension {
-  return new x509.SubjectAlternativeNameExtension(uris.map((value) => ({ type: 'url', value })));
+/** A list of names (subjectAltName) of one kind. */
+export function sans(type: 'url' | 'dns', names: readonly string[]): x509.Extension {
+  return new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type, value })));
 }
 
 export function concatenated(certificates: readonly Issued[]): Buffer {

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { CertificateReader } from '../../src/spiffe/certificate.ts';
+import { concatenated, cRLSign, HOUR, issueAuthority, issueLeaf, NOW, sans } from '../support/certificates.ts';
+
+const WEB = 'spiffe://example.org/web';
+const authority = await issueAuthority({ pathLength: 1 });
+const leaf = await issueLeaf(authority, WEB, { serial: '0a1b2c' });
+const twoNameLists = await issueLeaf(authority, WEB, { extensions: [sans('url', ['spiffe://example.org/admin'])] });
+
+describe('a certificate', () => {
+  test('is read in every respect that counts', async () => {
+    const [certificate] = (await CertificateReader.load()).readAll(leaf.der);
+    expect(certificate).toMatchObject({
+      fingerprint: createHash('sha256').update(leaf.der).digest('hex'),
+      notBefore: NOW - HOUR,
+      notAfter: NOW + HOUR,
+      serial: '0A1B2C',
+      uriSans: [WEB],
+      isCa: false,
+      pathLength: undefined,
+      keyUsage: { digitalSignature: true, keyCertSign: false, crlSign: false },
+    });
+  });
+
+  test('of an authority is read with its path length', async () => {
+    expect((await CertificateReader.load()).readAll(authority.der)[0]).toMatchObject({
+      isCa: true,
+      pathLength: 1,
+      keyUsage: { digitalSignature: false, keyCertSign: true, crlSign: true },
+    });
+  });
+
+  test.for([
+    ['without a key usage has none, instead of a false one', { keyUsage: 0 }, { keyUsage: undefined }],
+    ['without names has no URI SAN', { uris: [] }, { uriSans: [] }],
+    ['keeps two URI SANs apart', { uris: [WEB, 'spiffe://a/b'] }, { uriSans: [WEB, 'spiffe://a/b'] }],
+    ['with a DNS name has no URI SAN for that', { uris: [], extensions: [sans('dns', [WEB])] }, { uriSans: [] }],
+    ['may sign CRLs only', { keyUsage: cRLSign }, { keyUsage: { digitalSignature: false, keyCertSign: false, crlSign: true } }],
+  ] as const)('%s', async ([_what, wish, read]) => {
+    const { der } = await issueLeaf(authority, WEB, wish);
+    expect((await CertificateReader.load()).readAll(der)[0]).toMatchObject(read);
+  });
+});
+
+describe('a reader', () => {
+  test('reads certificates in the order in which they come', async () => {
+    const read = (await CertificateReader.load()).readAll(concatenated([leaf, authority]));
+    expect(read.map(({ der }) => Buffer.from(der))).toEqual([leaf.der, authority.der]);
+  });
+
+  test('does not keep the message in memory that a certificate came in', async () => {
+    const message = concatenated([leaf, authority]);
+    const [certificate] = (await CertificateReader.load()).readAll(message);
+    expect(certificate?.der.buffer).not.toBe(message.buffer);
+  });
+
+  test('reads a certificate once for as long as each generation brings it again', async () => {
+    const reader = await CertificateReader.load();
+    const [first] = reader.readAll(leaf.der);
+    for (const _message of [2, 3]) {
+      reader.nextGeneration();
+      expect(reader.readAll(leaf.der)[0]).toBe(first);
+    }
+  });
+
+  test('forgets a certificate that one generation did not bring', async () => {
+    const reader = await CertificateReader.load();
+    const [first] = reader.readAll(leaf.der);
+    reader.nextGeneration();
+    reader.nextGeneration();
+    expect(reader.readAll(leaf.der)[0]).not.toBe(first);
+  });
+});
+
+describe('bytes are refused', () => {
+  const impossibleTime = Buffer.from(authority.der);
+  // RFC 5280, section 4.1.2.5.1: YYMMDDHHMMSSZ. The month becomes the thirteenth.
+  impossibleTime.write('301301110000Z', impossibleTime.indexOf('300101110000Z'));
+
+  test.for([
+    ['that are no DER', Buffer.from('garbage'), 'not concatenated DER certificates: byte 0 does not begin an ASN.1 SEQUENCE'],
+    ['that are PEM', Buffer.from(leaf.certificate.toString('pem')), 'not concatenated DER certificates'],
+    ['with garbage after the last certificate', Buffer.concat([leaf.der, Buffer.from('x')]), 'does not begin an ASN.1 SEQUENCE'],
+    ['that end too soon', leaf.der.subarray(0, -1), 'not concatenated DER certificates: the element at byte 0 says it ends'],
+    ['that are DER, but no certificate', leaf.privateKey, 'certificate 1 of 1 does not parse'],
+    ['where the second is no certificate', Buffer.concat([leaf.der, leaf.privateKey]), 'certificate 2 of 2 does not parse'],
+    ['whose validity never begins', impossibleTime, 'certificate 1 of 1 does not parse: its validity is not a time'],
+    [
+      'with two lists of names, where each reader may believe another',
+      twoNameLists.der,
+      'certificate 1 of 1 does not parse: it has the same extension twice',
+    ],
+  ] as const)('%s', async ([_what, bytes, problem]) => {
+    const reader = await CertificateReader.load();
+    expect(() => reader.readAll(bytes)).toThrow(
+      expect.objectContaining({ code: 'certificate_invalid', message: expect.stringContaining(problem) }),
+    );
+  });
+});

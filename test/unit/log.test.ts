@@ -1,0 +1,186 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { pino } from 'pino';
+import { describe, expect, test } from 'vitest';
+import type { Event } from '../../src/events.ts';
+import { parseSpiffeId, parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
+import { logEvents } from '../../src/telemetry/log.ts';
+
+const id = parseSpiffeId('spiffe://example.org/web');
+const trustDomain = parseTrustDomain('example.org');
+const notAfter = Date.UTC(2030, 0, 1);
+const stream = { stream: 7, node: 'edge' };
+const pushed = { ...stream, secrets: [{ name: 'default', version: 'abc' }], nonce: '1' };
+const lost = { address: 'unix:///a', code: 'UNAVAILABLE', details: 'gone', meaning: 'it is gone', failures: 2 };
+
+/** One of each, with the level that it has and its sentence. */
+const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly type: Type }, level: string, sentence: string] } =
+  {
+    listening: [{ type: 'listening', address: 'unix:///s', mode: '0660' }, 'info', 'serving SDS on unix:///s'],
+    draining: [{ type: 'draining', streams: 3 }, 'info', 'stopping: ending 3 streams'],
+    stopped: [{ type: 'stopped' }, 'info', 'stopped'],
+    workload_api_connected: [
+      { type: 'workload_api_connected', address: 'unix:///a' },
+      'info',
+      'connected to the Workload API at unix:///a',
+    ],
+    workload_api_lost: [
+      { type: 'workload_api_lost', ...lost, retryInMs: 100 },
+      'warn',
+      'it is gone (unix:///a: UNAVAILABLE: gone)',
+    ],
+    context_received: [
+      { type: 'context_received', svids: 1, bundles: 2 },
+      'debug',
+      'the Workload API sent 1 SVIDs and 2 bundles',
+    ],
+    context_discarded: [
+      { type: 'context_discarded', code: 'svid_invalid', reason: 'it expired' },
+      'error',
+      'discarded a message of the Workload API, what came before stays in use: it expired',
+    ],
+    svid_received: [
+      { type: 'svid_received', id, hint: '', serial: '01', notAfter },
+      'info',
+      'received spiffe://example.org/web, serial 01',
+    ],
+    svid_rotated: [
+      { type: 'svid_rotated', id, hint: '', serial: '02', notAfter },
+      'info',
+      'rotated spiffe://example.org/web, serial 02',
+    ],
+    svid_withdrawn: [{ type: 'svid_withdrawn', id, reason: 'gone' }, 'warn', 'withdrew spiffe://example.org/web: gone'],
+    bundle_updated: [{ type: 'bundle_updated', trustDomain, authorities: 2 }, 'info', 'bundle of example.org has 2 authorities'],
+    bundle_withdrawn: [
+      { type: 'bundle_withdrawn', trustDomain, reason: 'gone' },
+      'warn',
+      'withdrew the bundle of example.org: gone',
+    ],
+    bundle_left_out: [
+      { type: 'bundle_left_out', trustDomain, reason: 'empty' },
+      'warn',
+      'left out the bundle of example.org: empty',
+    ],
+    stream_opened: [{ type: 'stream_opened', ...stream }, 'debug', 'stream 7 opened'],
+    stream_subscribed: [
+      { type: 'stream_subscribed', ...stream, subscription: 'names', names: ['default', 'ROOTCA'], form: 'spiffe' },
+      'info',
+      'stream 7 of node "edge" asks for default, ROOTCA',
+    ],
+    stream_closed: [{ type: 'stream_closed', ...stream, reason: 'it left' }, 'debug', 'stream 7 closed: it left'],
+    names_held: [
+      { type: 'names_held', ...stream, names: ['x'], available: ['default', 'ALL'] },
+      'warn',
+      'no secret named x for node "edge": held until there is one; there is now: default, ALL',
+    ],
+    secrets_pushed: [{ type: 'secrets_pushed', ...pushed }, 'debug', 'sent default@abc on stream 7'],
+    secrets_accepted: [{ type: 'secrets_accepted', ...pushed }, 'debug', 'node "edge" accepted default@abc'],
+    secrets_rejected: [
+      { type: 'secrets_rejected', ...pushed, reason: 'no key' },
+      'error',
+      'node "edge" rejected default@abc: no key',
+    ],
+  };
+
+type Line = Readonly<Record<string, unknown>>;
+
+function logged(event: Event, level = 'trace'): readonly Line[] {
+  const lines: Line[] = [];
+  const log = pino({ level, base: null, timestamp: false }, { write: (line) => lines.push(JSON.parse(line)) });
+  logEvents(log)(event);
+  return lines;
+}
+
+function sentenceOf(event: Event): unknown {
+  return logged(event)[0]?.['msg'];
+}
+
+describe.each(Object.entries(EVENTS))('%s', (type, [event, level, sentence]) => {
+  test('is one line with its name, its level and a sentence for people', () => {
+    expect(logged(event)).toEqual([expect.objectContaining({ event: type, level: pino.levels.values[level], msg: sentence })]);
+  });
+});
+
+describe('a line', () => {
+  test('has the fields of its event, named as in configurations, with times as people read them', () => {
+    expect(logged({ type: 'svid_received', id, hint: 'internal', serial: '01', notAfter })).toEqual([
+      {
+        level: 30,
+        event: 'svid_received',
+        id,
+        hint: 'internal',
+        serial: '01',
+        not_after: '2030-01-01T00:00:00.000Z',
+        msg: expect.any(String),
+      },
+    ]);
+  });
+
+  test('is left out below the level that was asked for', () => {
+    expect(logged({ type: 'stream_opened', ...stream }, 'info')).toEqual([]);
+  });
+
+  test('about an SVID with a warning is a warning', () => {
+    expect(logged({ type: 'svid_received', id, hint: '', serial: '01', notAfter, warning: 'use P-256' })).toEqual([
+      expect.objectContaining({ level: 40, msg: 'received spiffe://example.org/web, serial 01: use P-256' }),
+    ]);
+  });
+
+  test('about a Workload API that is not tried again is an error', () => {
+    expect(logged({ type: 'workload_api_lost', ...lost })).toEqual([
+      expect.objectContaining({ level: 50, msg: expect.stringMatching(/: not tried again, restart when it is mended$/) }),
+    ]);
+  });
+
+  test('about a name that is held says so when there is none at all', () => {
+    expect(sentenceOf({ type: 'names_held', ...stream, names: ['x'], available: [] })).toMatch(/there is now: none$/);
+  });
+
+  test.for(['none', 'everything'] as const)('about a subscription to %s says that', (subscription) => {
+    expect(sentenceOf({ type: 'stream_subscribed', ...stream, subscription, names: [], form: 'spiffe' })).toBe(
+      `stream 7 of node "edge" asks for ${subscription}`,
+    );
+  });
+
+  test.for(['\n', '\r', '\x1b[2J', '\0', '\u2028'])('cannot be forged by a name with %j in it', (character) => {
+    const names = [`x${character}INFO: all is well`];
+    expect(sentenceOf({ type: 'names_held', ...stream, names, available: [] })).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]/u);
+  });
+});
+
+describe('the log', () => {
+  const file = join(import.meta.dirname, '..', '..', 'src', 'telemetry', 'log.ts');
+
+  /** What a process writes that tells two events. */
+  function written(format: string, level: string): Promise<{ readonly stdout: string; readonly stderr: string }> {
+    const program = `
+      const { openLog } = await import(${JSON.stringify(file)});
+      const tell = await openLog({ level: '${level}', format: '${format}' });
+      tell({ type: 'draining', streams: 3 });
+      tell({ type: 'stopped' });
+      process.exit();`;
+    return promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program]);
+  }
+
+  test('in JSON is an object in each line of stderr, written before the process ends', async () => {
+    const { stdout, stderr } = await written('json', 'info');
+    const events = stderr
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).event);
+    expect([stdout, events]).toEqual(['', ['draining', 'stopped']]);
+  });
+
+  test('as text is a sentence in each line of stderr, without colours where there is no terminal', async () => {
+    const { stdout, stderr } = await written('text', 'info');
+    expect([stdout, stderr]).toEqual([
+      '',
+      expect.stringMatching(/^\[.*\] INFO: stopping: ending 3 streams\n\[.*\] INFO: stopped\n$/),
+    ]);
+  });
+
+  test('is empty when it is to be silent', async () => {
+    expect(await written('json', 'silent')).toEqual({ stdout: '', stderr: '' });
+  });
+});
