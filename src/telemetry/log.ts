@@ -110,11 +110,11 @@ function sentence(event: Event): string {
     case 'stream_opened':
       return `stream ${event.stream} opened`;
     case 'stream_subscribed':
-      return `stream ${event.stream} of node ${quoted(event.node)} asks for ${event.subscription === 'names' ? namesOf(event.names) : event.subscription}`;
+      return `stream ${event.stream} of node ${quoted(event.node)} asks for ${event.subscription === 'names' ? event.names.join(', ') : event.subscription}`;
     case 'stream_closed':
       return `stream ${event.stream} closed: ${event.reason}`;
     case 'names_held':
-      return `no secret named ${namesOf(event.names)} for node ${quoted(event.node)}: held until there is one; there is now: ${event.available.join(', ') || 'none'}`;
+      return `no secret named ${event.names.join(', ')} for node ${quoted(event.node)}: held until there is one; there is now: ${event.available.join(', ') || 'none'}`;
     case 'type_ignored':
       return `node ${quoted(event.node)} asks for ${quoted(event.typeUrl)} on an aggregated stream: only secrets are served here`;
     case 'secrets_pushed':
@@ -133,17 +133,8 @@ function sentence(event: Event): string {
 }
 
 function contentOf({ secrets, removed }: ResponseInfo): string {
-  const sent = secrets.map(({ name, version }) => `${printable(name)}@${version}`);
-  return [...sent, ...removed.map((name) => `${printable(name)} (removed)`)].join(', ');
-}
-
-function namesOf(names: readonly string[]): string {
-  return names.map(printable).join(', ');
-}
-
-/** Names come from peers, and with on-demand certificates from their peers. */
-function printable(name: string): string {
-  return /^[\x21-\x7e]{1,256}$/.test(name) ? name : JSON.stringify(name.slice(0, 256));
+  const sent = secrets.map(({ name, version }) => `${name}@${version}`);
+  return [...sent, ...removed.map((name) => `${name} (removed)`)].join(', ');
 }
 
 function quoted(node: string): string {

@@ -10,8 +10,8 @@ import { logEvents } from '../../src/telemetry/log.ts';
 const id = parseSpiffeId('spiffe://example.org/web');
 const trustDomain = parseTrustDomain('example.org');
 const notAfter = Date.UTC(2030, 0, 1);
-const stream = { stream: 7, node: 'edge' };
-const pushed = { ...stream, secrets: [{ name: 'default', version: 'abc' }], nonce: '1' };
+const stream = { stream: 7, method: 'sotw', node: 'edge' } as const;
+const pushed = { ...stream, secrets: [{ name: 'default', version: 'abc' }], nonce: '1', removed: [] };
 const lost = { address: 'unix:///a', code: 'UNAVAILABLE', details: 'gone', meaning: 'it is gone', failures: 2 };
 
 /** One of each, with the level that it has and its sentence. */
@@ -65,8 +65,28 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     stream_opened: [{ type: 'stream_opened', ...stream }, 'debug', 'stream 7 opened'],
     stream_subscribed: [
       { type: 'stream_subscribed', ...stream, subscription: 'names', names: ['default', 'ROOTCA'], form: 'spiffe' },
-      'info',
+      'debug',
       'stream 7 of node "edge" asks for default, ROOTCA',
+    ],
+    type_ignored: [
+      { type: 'type_ignored', ...stream, typeUrl: 'type.googleapis.com/x' },
+      'info',
+      'node "edge" asks for "type.googleapis.com/x" on an aggregated stream: only secrets are served here',
+    ],
+    bundle_rollout: [
+      { type: 'bundle_rollout', waiting: 2 },
+      'info',
+      'a CA roll: certificates wait until 2 streams have taken the new bundle',
+    ],
+    bundle_rolled_out: [
+      { type: 'bundle_rolled_out', late: 1 },
+      'warn',
+      'a CA roll: certificates go out, although 1 streams have not answered in time',
+    ],
+    connection_refused: [
+      { type: 'connection_refused', limit: 64 },
+      'warn',
+      'refused a connection: there are 64 already (sds.limits.connections)',
     ],
     stream_closed: [{ type: 'stream_closed', ...stream, reason: 'it left' }, 'debug', 'stream 7 closed: it left'],
     names_held: [
