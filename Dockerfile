@@ -4,6 +4,7 @@ WORKDIR /src
 COPY package.json package-lock.json .npmrc buf.yaml buf.gen.yaml ./
 COPY proto proto
 COPY src src
+COPY deploy/build.ts deploy/
 RUN npm ci && npm run build
 
 FROM node:24.21.0-bookworm-slim

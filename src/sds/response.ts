@@ -13,11 +13,25 @@ const NONCE_FIELD = 5;
 /** Identifies us in Envoy's control_plane statistics. */
 const CONTROL_PLANE = { identifier: `spiffe-sds/${version}` };
 
-const shared = new WeakMap<Secret, Buffer>();
+/** What the responses with this one secret share, and the last of them: a change reaches most streams under the same nonce. */
+interface Encoded {
+  readonly shared: Buffer;
+  readonly nonce: string;
+  readonly response: Buffer;
+}
 
-/** envoy.service.discovery.v3.DiscoveryResponse */
+const encoded = new WeakMap<Secret, Encoded>();
+
+/** envoy.service.discovery.v3.DiscoveryResponse. The bytes may be those of an earlier call. */
 export function encodeResponse({ secrets, nonce }: SotwResponse): Buffer {
-  return Buffer.concat([sharedPart(secrets), lengthDelimited(NONCE_FIELD, Buffer.from(nonce))]);
+  const [first] = secrets;
+  if (first === undefined || secrets.length > 1) return withNonce(encodeShared(secrets), nonce);
+  const known = encoded.get(first);
+  if (known?.nonce === nonce) return known.response;
+  const shared = known?.shared ?? encodeShared(secrets);
+  const response = withNonce(shared, nonce);
+  encoded.set(first, { shared, nonce, response });
+  return response;
 }
 
 /** Of one secret its own version, so that Envoy shows the same one as in delta; of several a hash over theirs. */
@@ -29,15 +43,8 @@ export function responseVersion(secrets: readonly Secret[]): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-function sharedPart(secrets: readonly Secret[]): Buffer {
-  const [first] = secrets;
-  if (first === undefined || secrets.length > 1) return encodeShared(secrets);
-  let bytes = shared.get(first);
-  if (bytes === undefined) {
-    bytes = encodeShared(secrets);
-    shared.set(first, bytes);
-  }
-  return bytes;
+function withNonce(shared: Buffer, nonce: string): Buffer {
+  return Buffer.concat([shared, lengthDelimited(NONCE_FIELD, Buffer.from(nonce))]);
 }
 
 function encodeShared(secrets: readonly Secret[]): Buffer {
