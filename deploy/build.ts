@@ -57,6 +57,7 @@ function run(args: readonly string[]): ChildProcess {
     env: Object.fromEntries(inherited),
     stdio: ['ignore', 'pipe', 'ignore'],
     timeout: WARM_UP_LIMIT_MS,
+    killSignal: 'SIGKILL',
   });
 }
 

@@ -89,7 +89,8 @@ class World {
   #check({ secrets }: SotwResponse): void {
     const sent = secrets.map(({ name }) => name);
     if (new Set(sent).size !== sent.length) throw new Error(`a duplicate in ${sent}`);
-    if (sent.some((name) => !this.client.names.includes(name))) throw new Error(`${sent} was not asked for: ${this.client.names}`);
+    if (sent.some((name) => !this.client.names.includes(name)))
+      throw new Error(`${sent} was not asked for: ${this.client.names}`);
     if (secrets.every(({ name, version }) => this.#lastSent.get(name) === version)) throw new Error(`nothing new in ${sent}`);
     for (const { name, version } of secrets) {
       this.#lastSent.set(name, version);
