@@ -1,6 +1,6 @@
 /** From flags, environment and file to the configuration in force. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import { expectation, explain } from './problems.ts';
 import { type Configuration, configurationSchema } from './schema.ts';

@@ -2,7 +2,7 @@
  * What a configuration may hold. The message of every rule here is the end of the sentence "expected …"; only the rules that have the
  * code `custom` speak a whole sentence.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../endpoint.ts';
 import { messageOf } from '../error.ts';
 import { formatDuration, parseDuration } from './duration.ts';

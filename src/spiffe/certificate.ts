@@ -36,16 +36,15 @@ export interface KeyUsage {
 export class CertificateReader {
   #parsed = new Map<string, Certificate>();
   #previous = new Map<string, Certificate>();
-  readonly #x509: typeof import('@peculiar/x509');
+  readonly #x509: typeof import('./x509-library.ts');
 
-  private constructor(x509: typeof import('@peculiar/x509')) {
+  private constructor(x509: typeof import('./x509-library.ts')) {
     this.#x509 = x509;
   }
 
   /** @peculiar/x509 is loaded here, late: a sidecar listens before it can verify. */
   static async load(): Promise<CertificateReader> {
-    await import('reflect-metadata');
-    return new CertificateReader(await import('@peculiar/x509'));
+    return new CertificateReader(await import('./x509-library.ts'));
   }
 
   /** Forgets certificates that were not read since the last call. */
