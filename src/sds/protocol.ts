@@ -66,8 +66,10 @@ export const SOTW: Protocol<DiscoveryRequest, sotw.SotwState, sotw.SotwResponse>
 export const DELTA: Protocol<DeltaDiscoveryRequest, delta.DeltaState, delta.DeltaResponse> = {
   method: 'delta',
   initial: delta.INITIAL_DELTA_STATE,
-  names: ({ names }, { resource_names_subscribe }) =>
-    names.size + resource_names_subscribe.filter((name) => !names.has(name)).length,
+  names({ named }, { resource_names_subscribe, resource_names_unsubscribe }) {
+    const gone = new Set(resource_names_unsubscribe);
+    return new Set([...[...named].filter((name) => !gone.has(name)), ...resource_names_subscribe]).size;
+  },
   resumes: ({ initial_resource_versions }) => Object.keys(initial_resource_versions).length > 0,
   receive(state, message, options) {
     const request = {

@@ -2,7 +2,7 @@
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import type { EventListener, ResponseInfo, StreamInfo } from '../events.ts';
-import { SECRET_TYPE_URL, type ValidationForm } from '../secrets/secret.ts';
+import { SECRET_TYPE_URL, type Secret, type ValidationForm } from '../secrets/secret.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import type { Subscriber } from './delivery.ts';
 import type { Recall } from './name-state.ts';
@@ -35,6 +35,7 @@ export interface StreamContext {
 export type OtherTypes = 'refuse' | 'ignore';
 
 const EXHAUSTED = status.RESOURCE_EXHAUSTED;
+const MAX_TEXT = 256;
 /** Of an aggregated stream, told once each. */
 const MAX_IGNORED_TYPES = 100;
 
@@ -52,6 +53,7 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
   /** A response has not left yet: what changes meanwhile goes out after it, and only the newest. */
   #writing = false;
   #open = true;
+  #greeted = false;
   /** The names that were last told to be held. */
   #held: readonly string[] = [];
   readonly #ignored = new Set<string>();
@@ -85,9 +87,11 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
   }
 
   get awaitsBundle(): boolean {
-    const isBundle = ({ secrets }: Sent) => secrets.some(({ kind }) => kind === 'validation_context');
-    const due = this.#protocol.next(this.#state, this.#view());
-    return (due !== undefined && isBundle(due.response)) || [...this.#protocol.unanswered(this.#state)].some(isBundle);
+    const view = this.#view();
+    const isNewest = ({ kind, name, version }: Secret) => kind === 'validation_context' && view.get(name)?.version === version;
+    const hasBundle = ({ secrets }: Sent) => secrets.some(isNewest);
+    const due = this.#protocol.next(this.#state, view);
+    return (due !== undefined && hasBundle(due.response)) || [...this.#protocol.unanswered(this.#state)].some(hasBundle);
   }
 
   /** Ends the call with a gRPC status. */
@@ -105,16 +109,18 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
   #receive(message: Message): void {
     if (!this.#open) return;
     const { maxNames, validation, rejections, answerEmptyRequest } = this.#context;
+    if (!this.#greeted) {
+      // On an aggregated stream the first request, the only one that must have a node, may be for another type.
+      this.#greeted = true;
+      this.#info = { ...this.#info, node: cut(message.node?.id ?? '') };
+      this.#form = validationForm(message.node, validation);
+    }
     const names = this.#protocol.names(this.#state, message);
     if (message.type_url !== '' && message.type_url !== SECRET_TYPE_URL) {
-      this.#otherType(message.type_url.slice(0, 200));
+      this.#otherType(cut(message.type_url));
     } else if (names > maxNames) {
       this.end(EXHAUSTED, `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`);
     } else {
-      if (!this.#state.begun) {
-        this.#info = { ...this.#info, node: message.node?.id ?? '' };
-        this.#form = validationForm(message.node, validation);
-      }
       const recall: Recall = this.#protocol.resumes(message) ? rejections.recall(this.#info.node) : () => undefined;
       this.#advance(message, this.#protocol.receive(this.#state, message, { answerEmptyRequest, recall }));
     }
@@ -133,7 +139,9 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
       const names = subscription.kind === 'names' ? subscription.names : [];
       events({ type: 'stream_subscribed', subscription: subscription.kind, names, form: this.#form, ...this.#info });
     }
-    if (culprit !== undefined) rejections.remember(this.#info.node, culprit, this.#protocol.accepted(state, culprit.name));
+    // Without an id it cannot be told from others.
+    if (culprit !== undefined && this.#info.node !== '')
+      rejections.remember(this.#info.node, culprit, this.#protocol.accepted(state, culprit.name));
     if (answered !== undefined) this.#tellAnswer(answered, message.error_detail?.message);
     this.deliver();
     if (answered !== undefined) onAnswer(this);
@@ -178,6 +186,11 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
     const newest = secrets();
     return { everything: newest.ids, complete: newest.complete, get: (name) => newest.get(name, this.#form), onDemand };
   }
+}
+
+/** What a peer says of itself, fit to be kept, logged and put into a status: short, and no half of a surrogate pair at its end. */
+function cut(text: string): string {
+  return text.length <= MAX_TEXT ? text : Buffer.from(text.slice(0, MAX_TEXT).toWellFormed()).toString();
 }
 
 function contentOf({ nonce, secrets, removed = [] }: Sent): ResponseInfo {

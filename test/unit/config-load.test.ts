@@ -12,8 +12,19 @@ const noFile = () => {
 
 const defaults = {
   workload_api: {},
-  sds: { listen: { kind: 'unix', path: '/run/spiffe-sds/sds.sock' }, mode: 0o660 },
-  names: { default_svid: 'default', default_bundle: 'ROOTCA', default_all_bundles: 'ALL', answer_empty_request: true },
+  sds: {
+    listen: { kind: 'unix', path: '/run/spiffe-sds/sds.sock' },
+    mode: 0o660,
+    bundle_ack_timeout: 2_000,
+    limits: { connections: 64, streams_per_connection: 16_384, names_per_stream: 1_024, request_bytes: 1_048_576 },
+  },
+  names: {
+    default_svid: 'default',
+    default_bundle: 'ROOTCA',
+    default_all_bundles: 'ALL',
+    on_demand: [],
+    answer_empty_request: true,
+  },
   validation: { mode: 'spiffe' },
   log: { level: 'info', format: 'json' },
 };
@@ -34,15 +45,32 @@ describe('a configuration', () => {
   test('takes every key from its file', () => {
     const text = `
 workload_api: { address: "tcp://[::1]:8081" }
-sds: { listen: unix:///run/s.sock, mode: "0600", group: envoy }
-names: { default_svid: "", default_bundle: CA, default_all_bundles: "", answer_empty_request: false }
+sds:
+  listen: unix:///run/s.sock
+  mode: "0600"
+  group: envoy
+  bundle_ack_timeout: 500ms
+  limits: { connections: 1, streams_per_connection: 2, names_per_stream: 3, request_bytes: 64KiB }
+names: { default_svid: "", default_bundle: CA, default_all_bundles: "", on_demand: ["*.test"], answer_empty_request: false }
 validation: { mode: trusted_ca }
 log: { level: silent, format: text }
 `;
     expect(load(text).configuration).toEqual({
       workload_api: { address: { kind: 'tcp', host: '::1', port: 8081 } },
-      sds: { listen: { kind: 'unix', path: '/run/s.sock' }, mode: 0o600, group: 'envoy' },
-      names: { default_svid: '', default_bundle: 'CA', default_all_bundles: '', answer_empty_request: false },
+      sds: {
+        listen: { kind: 'unix', path: '/run/s.sock' },
+        mode: 0o600,
+        group: 'envoy',
+        bundle_ack_timeout: 500,
+        limits: { connections: 1, streams_per_connection: 2, names_per_stream: 3, request_bytes: 65_536 },
+      },
+      names: {
+        default_svid: '',
+        default_bundle: 'CA',
+        default_all_bundles: '',
+        on_demand: ['*.test'],
+        answer_empty_request: false,
+      },
       validation: { mode: 'trusted_ca' },
       log: { level: 'silent', format: 'text' },
     });
@@ -50,6 +78,25 @@ log: { level: silent, format: text }
 
   test('takes a group by its gid', () => {
     expect(load('sds: { group: 1337 }').configuration.sds.group).toBe(1337);
+  });
+
+  test.each([
+    ['limits: { connections: 0 }', 'a whole number from 1'],
+    ['limits: { names_per_stream: 1.5 }', 'a whole number from 1'],
+    ['limits: { streams_per_connection: many }', 'a whole number from 1'],
+    ['limits: { request_bytes: 1MB }', 'write a whole number and a unit (B, KiB, MiB, GiB): 64KiB, 1MiB'],
+    ['bundle_ack_timeout: 2', 'string'],
+    ['bundle_ack_timeout: "2"', 'write whole numbers with units'],
+  ])('with sds.%s is refused, saying what would do', (text, expected) => {
+    expect(() => load(`sds: { ${text} }`)).toThrow(expected);
+  });
+
+  test.each([
+    ['"*.test"', 'a list of patterns like "*.example.org"'],
+    ['[""]', 'a pattern like "*.example.org"'],
+    ['[1]', 'expected a string, found number 1: quote it'],
+  ])('with names.on_demand: %s is refused, saying what would do', (text, expected) => {
+    expect(() => load(`names: { on_demand: ${text} }`)).toThrow(expected);
   });
 
   test('cannot be changed', () => {
@@ -122,6 +169,8 @@ describe('the effective configuration', () => {
       expect.arrayContaining([
         '  address: unix:///agent # file /etc/x.yaml:2',
         '  mode: "0660" # default',
+        '  bundle_ack_timeout: 2s # default',
+        '    request_bytes: 1MiB # default',
         '  group: envoy # file /etc/x.yaml:3',
         '  default_svid: "" # file /etc/x.yaml:4',
         '  level: debug # flag --log-level',
