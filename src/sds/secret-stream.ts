@@ -6,7 +6,7 @@ import { SECRET_TYPE_URL, type ValidationForm } from '../secrets/secret.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import type { Subscriber } from './delivery.ts';
 import type { Recall } from './name-state.ts';
-import { validationForm } from './node.ts';
+import { formFor } from './node.ts';
 import type { Protocol, Received, RequestMessage, Sent } from './protocol.ts';
 import { redact } from './redact.ts';
 import type { Rejections } from './rejections.ts';
@@ -14,7 +14,8 @@ import { initialRate, type RequestRate, takeRequest } from './request-rate.ts';
 import { sameNames } from './sotw.ts';
 import type { SecretsView } from './view.ts';
 
-export interface StreamContext {
+/** What the operator may change while streams are open. */
+export interface StreamSettings {
   /** Whether a first request without names subscribes to everything. */
   readonly answerEmptyRequest: boolean;
   /** The form of validation contexts, unless the Envoy asks for another. */
@@ -22,6 +23,10 @@ export interface StreamContext {
   /** Whether a name is asked for while a connection waits. */
   readonly onDemand: (name: string) => boolean;
   readonly maxNames: number;
+}
+
+export interface StreamContext {
+  readonly settings: () => StreamSettings;
   readonly events: EventListener;
   readonly clock: Clock;
   readonly rejections: Rejections;
@@ -46,7 +51,8 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
   readonly #otherTypes: OtherTypes;
   readonly #context: StreamContext;
   #info: StreamInfo;
-  #form: ValidationForm;
+  /** Of validation contexts, when this Envoy needs or asks for a certain one. */
+  #form: ValidationForm | undefined;
   #state: State;
   #rate: RequestRate;
   /** A response has not left yet: what changes meanwhile goes out after it, and only the newest. */
@@ -69,7 +75,6 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
     this.#otherTypes = otherTypes;
     this.#context = context;
     this.#info = { stream, method: protocol.method, node: '' };
-    this.#form = context.validation;
     this.#state = protocol.initial;
     this.#rate = initialRate(context.clock.now());
     call.on('data', (message: Message) => this.#receive(message));
@@ -104,7 +109,8 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
 
   #receive(message: Message): void {
     if (!this.#open) return;
-    const { maxNames, validation, rejections, answerEmptyRequest } = this.#context;
+    const { rejections, settings } = this.#context;
+    const { maxNames, answerEmptyRequest } = settings();
     const names = this.#protocol.names(this.#state, message);
     if (message.type_url !== '' && message.type_url !== SECRET_TYPE_URL) {
       this.#otherType(message.type_url.slice(0, 200));
@@ -113,7 +119,7 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
     } else {
       if (!this.#state.begun) {
         this.#info = { ...this.#info, node: message.node?.id ?? '' };
-        this.#form = validationForm(message.node, validation);
+        this.#form = formFor(message.node);
       }
       const recall: Recall = this.#protocol.resumes(message) ? rejections.recall(this.#info.node) : () => undefined;
       this.#advance(message, this.#protocol.receive(this.#state, message, { answerEmptyRequest, recall }));
@@ -131,7 +137,7 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
     this.#state = state;
     if (subscription !== undefined) {
       const names = subscription.kind === 'names' ? subscription.names : [];
-      events({ type: 'stream_subscribed', subscription: subscription.kind, names, form: this.#form, ...this.#info });
+      events({ type: 'stream_subscribed', subscription: subscription.kind, names, form: this.#formNow, ...this.#info });
     }
     if (culprit !== undefined) rejections.remember(this.#info.node, culprit, this.#protocol.accepted(state, culprit.name));
     if (answered !== undefined) this.#tellAnswer(answered, message.error_detail?.message);
@@ -174,9 +180,19 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
   }
 
   #view(): SecretsView {
-    const { secrets, onDemand } = this.#context;
+    const { secrets, settings } = this.#context;
     const newest = secrets();
-    return { everything: newest.ids, complete: newest.complete, get: (name) => newest.get(name, this.#form), onDemand };
+    const form = this.#formNow;
+    return {
+      everything: newest.ids,
+      complete: newest.complete,
+      get: (name) => newest.get(name, form),
+      onDemand: settings().onDemand,
+    };
+  }
+
+  get #formNow(): ValidationForm {
+    return this.#form ?? this.#context.settings().validation;
   }
 }
 

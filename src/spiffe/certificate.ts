@@ -2,9 +2,11 @@
  * One X.509 certificate: what node:crypto reads of it, which is fast, and what only @peculiar/x509 can read (URI SANs, key usage,
  * path length), which is slow and therefore done once per distinct certificate.
  */
-import { createHash, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { messageOf, SpiffeSdsError } from '../error.ts';
+import { type Crl, createCrl } from './crl.ts';
 import { splitDer } from './der.ts';
+import { Generations } from './generations.ts';
 
 export interface Certificate {
   readonly der: Uint8Array;
@@ -34,8 +36,8 @@ export interface KeyUsage {
 
 /** Reads certificates and remembers those of the last two generations, so that an unchanged one is not parsed again. */
 export class CertificateReader {
-  #parsed = new Map<string, Certificate>();
-  #previous = new Map<string, Certificate>();
+  readonly #certificates = new Generations<Certificate>();
+  readonly #crls = new Generations<Crl>();
   readonly #x509: typeof import('@peculiar/x509');
 
   private constructor(x509: typeof import('@peculiar/x509')) {
@@ -48,10 +50,10 @@ export class CertificateReader {
     return new CertificateReader(await import('@peculiar/x509'));
   }
 
-  /** Forgets certificates that were not read since the last call. */
+  /** Forgets what was not read since the last call. */
   nextGeneration(): void {
-    this.#previous = this.#parsed;
-    this.#parsed = new Map();
+    this.#certificates.next();
+    this.#crls.next();
   }
 
   /**
@@ -65,15 +67,24 @@ export class CertificateReader {
     } catch (error) {
       throw new SpiffeSdsError('certificate_invalid', `not concatenated DER certificates: ${messageOf(error)}`, { cause: error });
     }
-    return ders.map((der, index) => this.#read(der, `certificate ${index + 1} of ${ders.length}`));
+    return ders.map((der, index) =>
+      this.#certificates.get(der, (fingerprint) => this.#parse(der, fingerprint, `certificate ${index + 1} of ${ders.length}`)),
+    );
   }
 
-  #read(der: Uint8Array, which: string): Certificate {
-    const fingerprint = createHash('sha256').update(der).digest('hex');
-    const known = this.#parsed.get(fingerprint) ?? this.#previous.get(fingerprint);
-    const certificate = known ?? this.#parse(der, fingerprint, which);
-    this.#parsed.set(fingerprint, certificate);
-    return certificate;
+  /**
+   * @param bytes one DER certificate revocation list
+   * @throws SpiffeSdsError `certificate_invalid` saying why it does not parse
+   */
+  readCrl(bytes: Uint8Array): Crl {
+    return this.#crls.get(bytes, () => {
+      try {
+        const der = Uint8Array.from(bytes);
+        return createCrl(der, new this.#x509.X509Crl(der));
+      } catch (error) {
+        throw new SpiffeSdsError('certificate_invalid', `the CRL does not parse: ${messageOf(error)}`, { cause: error });
+      }
+    });
   }
 
   #parse(bytes: Uint8Array, fingerprint: string, which: string): Certificate {
