@@ -1,6 +1,6 @@
 /** A configuration in force as the file that would give it. */
 import { Document, isScalar } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { LoadedConfiguration } from './load.ts';
 import { configurationSchema } from './schema.ts';
 

@@ -1,6 +1,7 @@
 /** Makes a new set of secrets whenever there is a reason to: the Workload API spoke, the configuration changed, or something expired. */
 import type { Clock } from '../clock.ts';
 import type { EventListener } from '../events.ts';
+import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import { makeThrowawayAuthority } from '../spiffe/throwaway-authority.ts';
 import type { X509Context } from '../spiffe/x509-context.ts';
 import { expiryOf, type Freshness, freshnessOf, nextChangeOf } from './expiry.ts';
@@ -28,7 +29,7 @@ export class SecretPublisher {
   #stopTimer: () => void = () => undefined;
   /** What was told last of each SVID, by the fingerprint of its leaf, and of each trust domain's CRLs. */
   #told = new Map<string, Freshness>();
-  #toldCrls: ReadonlyMap<string, string> = new Map();
+  #toldCrls: ReadonlyMap<TrustDomain | undefined, string> = new Map();
 
   constructor(naming: Naming, options: PublisherOptions) {
     this.#naming = naming;
@@ -75,7 +76,10 @@ export class SecretPublisher {
   #wait(now: number): void {
     const { clock } = this.#options;
     const { svids, crls } = this.#trust.context;
-    const changes = [...svids.map((svid) => nextChangeOf(svid, now)), ...crls.map(({ nextUpdate }) => nextUpdate)];
+    const changes = [
+      ...svids.map((svid) => nextChangeOf(svid, now)),
+      ...crls.flatMap(({ thisUpdate, nextUpdate }) => [thisUpdate, nextUpdate]),
+    ];
     const next = Math.min(...changes.filter((time) => time > now));
     this.#stopTimer();
     if (next === Number.POSITIVE_INFINITY) return;
@@ -91,17 +95,19 @@ export class SecretPublisher {
     for (const svid of this.#trust.context.svids) {
       const { fingerprint, serial } = svid.chain[0];
       const freshness = freshnessOf(svid, now);
+      const again = told.has(fingerprint);
       told.set(fingerprint, freshness);
-      if (freshness === 'fresh' || this.#told.get(fingerprint) === freshness) continue;
+      if (again || freshness === 'fresh' || this.#told.get(fingerprint) === freshness) continue;
       this.#options.events({ type: `svid_${freshness}`, id: svid.id, serial, notAfter: expiryOf(svid) });
     }
     this.#told = told;
   }
 
   #tellCrls(now: number): void {
-    const problems: ReadonlyMap<string, string> = this.#naming.crl ? crlProblems(this.#trust, now) : new Map();
+    const problems = this.#naming.crl ? crlProblems(this.#trust, now) : new Map<TrustDomain | undefined, string>();
     for (const [trustDomain, reason] of problems) {
-      if (this.#toldCrls.get(trustDomain) !== reason) this.#options.events({ type: 'crl_left_out', trustDomain, reason });
+      if (this.#toldCrls.get(trustDomain) === reason) continue;
+      this.#options.events({ type: 'crl_left_out', ...(trustDomain !== undefined && { trustDomain }), reason });
     }
     this.#toldCrls = problems;
   }

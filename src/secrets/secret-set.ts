@@ -56,15 +56,19 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
   add(naming.default_all_bundles, validation({ match: [] }));
   for (const secret of naming.secrets) {
     if ('validation' in secret) add(secret.name, validation(secret.validation));
-    else add(secret.name, certificates.get(choose(valid, secret.svid) as X509Svid));
+    else add(secret.name, certificates.get(choose(trust.context.svids, valid, secret.svid) as X509Svid));
   }
   for (const prefix of naming.prefixes) for (const [name, source] of [...sources]) add(`${prefix}${name}`, source);
   return { complete: true, ids, names: [...sources.keys()], get: encoder(sources) };
 }
 
-/** What of the bundles' CRLs is not sent along, and why. */
-export function crlProblems({ context }: Trust, now: number): ReadonlyMap<TrustDomain, string> {
-  const problems = new Map<TrustDomain, string>();
+/** What of the CRLs is not sent along, and why: by trust domain, and of no trust domain. */
+export function crlProblems({ context }: Trust, now: number): ReadonlyMap<TrustDomain | undefined, string> {
+  const problems = new Map<TrustDomain | undefined, string>();
+  const authorities = [...context.bundles.values()].flatMap((bundle) => bundle.authorities);
+  const [stray] = context.crls.filter((crl) => !authorities.some((authority) => crl.isSignedBy(authority)));
+  if (stray !== undefined)
+    problems.set(undefined, `no authority that may sign CRLs has signed that of ${JSON.stringify(stray.issuer.slice(0, 200))}`);
   for (const bundle of context.bundles.values()) {
     const { problem } = vetCrls(bundle, context.crls, now);
     if (problem !== undefined) problems.set(bundle.trustDomain, problem);
@@ -72,8 +76,10 @@ export function crlProblems({ context }: Trust, now: number): ReadonlyMap<TrustD
   return problems;
 }
 
-function choose(svids: readonly X509Svid[], choice: SvidChoice): X509Svid | undefined {
-  return svids.find((svid) => ('hint' in choice ? svid.hint === choice.hint : svid.id === choice.spiffe_id));
+/** The first with a hint stays the first when it has expired: the next is another identity. */
+function choose(svids: readonly X509Svid[], valid: readonly X509Svid[], choice: SvidChoice): X509Svid | undefined {
+  if ('hint' in choice) return svids.find(({ hint }) => hint === choice.hint);
+  return valid.find(({ id }) => id === choice.spiffe_id);
 }
 
 function certificateSource(svid: X509Svid): Source {
@@ -98,7 +104,7 @@ function validationSources(
     }),
   );
   return ({ trust_domains, mode, match }) => {
-    const wanted = trust_domains ?? [...trusted.keys(), ...distrusted];
+    const wanted = [...new Set(trust_domains ?? [...trusted.keys(), ...distrusted])];
     const [first, ...rest] = wanted.map((name) => trusted.get(name)).filter((found) => found !== undefined);
     if (first !== undefined) {
       const content = (form: ValidationForm) => {

@@ -23,7 +23,7 @@ export function stageBundles(served: SecretSet, newest: SecretSet): SecretSet {
     ...newest,
     get(name, form) {
       const secret = newest.get(name, form);
-      if (secret?.kind === 'validation_context') return secret;
+      if (secret?.kind !== 'tls_certificate') return secret;
       const before = served.get(name, form);
       return before?.kind === 'tls_certificate' ? before : secret;
     },

@@ -70,7 +70,13 @@ function sanMatcher(matcher: UriMatcher): Input<SubjectAltNameMatcher> {
   return { san_type: URI, matcher: 'regex' in matcher ? { safe_regex: { regex: matcher.regex } } : matcher };
 }
 
-/** Sorted, so that the order in which a Workload API lists them changes no version. */
+/** Each once and sorted, so that how a Workload API lists them changes no version. */
 function pemOf(label: 'CERTIFICATE' | 'X509 CRL', ders: readonly Uint8Array[]): Buffer {
-  return pemEncode(label, [...ders].sort(Buffer.compare));
+  const sorted = [...ders].sort(Buffer.compare);
+  const isRepeated = (der: Uint8Array, before: Uint8Array | undefined) =>
+    before !== undefined && Buffer.compare(der, before) === 0;
+  return pemEncode(
+    label,
+    sorted.filter((der, index) => !isRepeated(der, sorted[index - 1])),
+  );
 }

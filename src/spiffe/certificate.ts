@@ -5,7 +5,7 @@
 import { X509Certificate } from 'node:crypto';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import { type Crl, createCrl } from './crl.ts';
-import { splitDer } from './der.ts';
+import { checkDer, derChildren, splitDer } from './der.ts';
 import { Generations } from './generations.ts';
 
 export interface Certificate {
@@ -19,6 +19,8 @@ export interface Certificate {
   readonly notAfter: number;
   /** Hexadecimal, upper case, as OpenSSL prints it. */
   readonly serial: string;
+  /** The distinguished name, as @peculiar/x509 writes it. */
+  readonly subject: string;
   readonly uriSans: readonly string[];
   /** basicConstraints cA. */
   readonly isCa: boolean;
@@ -79,7 +81,9 @@ export class CertificateReader {
   readCrl(bytes: Uint8Array): Crl {
     return this.#crls.get(bytes, () => {
       try {
-        const der = Uint8Array.from(bytes);
+        const [der, ...more] = splitDer(Uint8Array.from(bytes));
+        if (der === undefined || more.length > 0)
+          throw new Error(`it is ${more.length === 0 ? 'empty' : 'followed by something else'}`);
         return createCrl(der, new this.#x509.X509Crl(der));
       } catch (error) {
         throw new SpiffeSdsError('certificate_invalid', `the CRL does not parse: ${messageOf(error)}`, { cause: error });
@@ -92,7 +96,11 @@ export class CertificateReader {
     try {
       // A copy: the message that carried it also carries a private key and must not be kept alive by a certificate.
       const der = Uint8Array.from(bytes);
+      checkStrictly(der);
       const x509 = new X509Certificate(der);
+      // Its public key, written anew, must be what stands there.
+      const spki = x509.publicKey.export({ type: 'spki', format: 'der' });
+      if (!Buffer.from(der).includes(spki)) throw new Error('its public key is not written as it should be');
       const notBefore = Date.parse(x509.validFrom);
       const notAfter = Date.parse(x509.validTo);
       // Compared with a clock, NaN would never be over.
@@ -112,6 +120,7 @@ export class CertificateReader {
         notBefore,
         notAfter,
         serial: x509.serialNumber,
+        subject: extensions.subject,
         uriSans: san?.names.items.filter(({ type }) => type === 'url').map(({ value }) => value) ?? [],
         isCa: constraints?.ca ?? false,
         pathLength: constraints?.pathLength,
@@ -128,4 +137,14 @@ export class CertificateReader {
       throw new SpiffeSdsError('certificate_invalid', `${which} does not parse: ${messageOf(error)}`, { cause: error });
     }
   }
+}
+
+/** [0] EXPLICIT INTEGER 2: version 3. */
+const VERSION_3 = Uint8Array.of(0xa0, 3, 2, 1, 2);
+
+/** One certificate that Envoy cannot read makes it refuse the bundles of all trust domains, and whoever is federated writes his own. */
+function checkStrictly(der: Uint8Array): void {
+  checkDer(der);
+  const [version] = derChildren(derChildren(der)[0]?.bytes ?? new Uint8Array());
+  if (version === undefined || Buffer.compare(version.bytes, VERSION_3) !== 0) throw new Error('it is not X.509 version 3');
 }

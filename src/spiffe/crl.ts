@@ -5,7 +5,7 @@
 import { verify } from 'node:crypto';
 import type { X509Crl } from '@peculiar/x509';
 import type { Certificate } from './certificate.ts';
-import { derChildren } from './der.ts';
+import { checkDer, derChildren } from './der.ts';
 import type { X509Bundle } from './x509-context.ts';
 
 export interface Crl {
@@ -25,8 +25,14 @@ export interface VettedCrls {
   readonly problem?: string;
 }
 
-/** @param parsed by @peculiar/x509 of the same bytes */
+/**
+ * @param parsed by @peculiar/x509 of the same bytes
+ * @throws when it cannot be judged, or is not for every certificate of its issuer
+ */
 export function createCrl(der: Uint8Array, parsed: X509Crl): Crl {
+  if (parsed.extensions.some(({ critical }) => critical)) throw new Error('it covers a part only, or what Envoy cannot read');
+  checkDer(der);
+  const signed = signedParts(der);
   const verdicts = new Map<string, boolean>();
   return {
     der,
@@ -34,7 +40,7 @@ export function createCrl(der: Uint8Array, parsed: X509Crl): Crl {
     thisUpdate: parsed.thisUpdate.getTime(),
     nextUpdate: parsed.nextUpdate?.getTime() ?? Number.POSITIVE_INFINITY,
     isSignedBy(authority) {
-      const verdict = verdicts.get(authority.fingerprint) ?? isSigned(der, parsed, authority);
+      const verdict = verdicts.get(authority.fingerprint) ?? isSigned(signed, parsed, authority);
       verdicts.set(authority.fingerprint, verdict);
       return verdict;
     },
@@ -55,7 +61,7 @@ export function vetCrls({ authorities }: X509Bundle, crls: readonly Crl[], now: 
       .filter(({ thisUpdate, nextUpdate }) => thisUpdate <= now && now < nextUpdate)
       .sort((a, b) => b.thisUpdate - a.thisUpdate);
     if (newest === undefined) {
-      const why = lists.length === 0 ? 'has none' : 'has only expired ones';
+      const why = lists.length === 0 ? 'has none' : 'has none that is current';
       return {
         crls: [],
         problem: `its authority ${authority.serial} ${why}, and with a list for some of them Envoy refuses the peers of the others`,
@@ -66,14 +72,24 @@ export function vetCrls({ authorities }: X509Bundle, crls: readonly Crl[], now: 
   return { crls: vetted };
 }
 
+interface SignedParts {
+  readonly tbs: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
 /** RFC 5280, section 5.1: CertificateList ::= SEQUENCE { tbsCertList, signatureAlgorithm, signatureValue BIT STRING } */
-function isSigned(der: Uint8Array, { signatureAlgorithm }: X509Crl, { keyUsage, x509 }: Certificate): boolean {
-  if (keyUsage?.crlSign === false) return false;
+function signedParts(der: Uint8Array): SignedParts {
   const [tbs, , signature] = derChildren(der);
-  if (tbs === undefined || signature === undefined) return false;
+  if (tbs === undefined || signature === undefined) throw new Error('it has no signature');
+  return { tbs: tbs.bytes, signature: signature.content.subarray(1) };
+}
+
+/** Envoy looks for a list by its issuer's name: under another it would find none, and refuse every peer. */
+function isSigned({ tbs, signature }: SignedParts, { issuer, signatureAlgorithm }: X509Crl, authority: Certificate): boolean {
+  if (issuer !== authority.subject || authority.keyUsage?.crlSign === false) return false;
   const hash = signatureAlgorithm.hash?.name.replace('-', '').toLowerCase() ?? null;
   try {
-    return verify(hash, tbs.bytes, x509.publicKey, signature.content.subarray(1));
+    return verify(hash, tbs, authority.x509.publicKey, signature);
   } catch {
     // A signature of another kind than this authority's key makes.
     return false;

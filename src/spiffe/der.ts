@@ -1,6 +1,10 @@
 /** ASN.1 DER, as far as it takes to find where one element ends and the next begins. */
 
 const SEQUENCE = 0x30;
+const BIT_STRING = 3;
+const CONSTRUCTED = 0x20;
+/** The tag goes on in the next bytes. */
+const LONG_TAG = 0x1f;
 
 export interface DerElement {
   /** With its tag and length. */
@@ -25,6 +29,29 @@ export function splitDer(bytes: Uint8Array): readonly Uint8Array[] {
 export function derChildren(sequence: Uint8Array): readonly DerElement[] {
   const [outer] = elements(sequence, () => undefined);
   return outer === undefined ? [] : elements(outer.content, () => undefined);
+}
+
+/**
+ * Walks through all that is in there. OpenSSL forgives what is not DER (X.690, section 10), Envoy does not, and refuses everything that
+ * came along with it.
+ * @throws RangeError naming the byte, in its element, where the structure ends being DER
+ */
+export function checkDer(bytes: Uint8Array): void {
+  const check = (tag: number | undefined, start: number) => {
+    if (tag !== undefined && (tag & LONG_TAG) === LONG_TAG) throw new RangeError(`the tag at byte ${start} is none that is used`);
+  };
+  for (const { bytes: element, content } of elements(bytes, check)) {
+    const tag = element[0] ?? 0;
+    if ((tag & CONSTRUCTED) !== 0) checkDer(content);
+    if (tag === BIT_STRING && !endsInZeros(content)) throw new RangeError('a BIT STRING does not end as it says');
+  }
+}
+
+/** X.690, section 11.2.1: the first byte says how many bits at the end do not count, which are zero then. */
+function endsInZeros(bitString: Uint8Array): boolean {
+  const [unused = 8] = bitString;
+  const last = bitString.length > 1 ? (bitString.at(-1) ?? 0) : 0;
+  return unused < 8 && (bitString.length > 1 || unused === 0) && (last & ((1 << unused) - 1)) === 0;
 }
 
 function elements(bytes: Uint8Array, check: (tag: number | undefined, start: number) => void): readonly DerElement[] {

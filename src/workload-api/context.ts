@@ -44,7 +44,8 @@ export function readBundles({ bundles, crl }: X509BundlesResponse, reader: Certi
   for (const [name, bytes] of Object.entries(bundles)) {
     try {
       const trustDomain = parseTrustDomain(name);
-      read.set(trustDomain, readBundle(trustDomain, bytes, reader));
+      const bundle = readBundle(trustDomain, bytes, reader);
+      if (!read.has(trustDomain)) read.set(trustDomain, bundle);
     } catch (error) {
       leftOut.push({ type: 'bundle_left_out', trustDomain: name, reason: messageOf(error) });
     }

@@ -13,6 +13,7 @@ import { contextChanges } from './changes.ts';
 import type { Fetch } from './client.ts';
 import { type LeftOut, readBundles, readContext } from './context.ts';
 import { type Loss, StreamWatch } from './stream-watch.ts';
+import type { Verdict } from './verdict.ts';
 
 export interface X509WatchOptions {
   readonly fetchSvids: Fetch<X509SVIDResponse>;
@@ -37,6 +38,8 @@ export class X509Watch {
   #fromSvids = EMPTY_CONTEXT;
   #fromBundles = EMPTY_CONTEXT;
   #context = EMPTY_CONTEXT;
+  /** It is known which identities there are: before that, bundles alone would say that there are none. */
+  #begun = false;
 
   constructor(options: X509WatchOptions) {
     const { fetchSvids, fetchBundles, clock, random, events, address } = options;
@@ -56,7 +59,7 @@ export class X509Watch {
       onConnected: () => undefined,
       onMessage: (response) => this.#receivedBundles(response),
       // The other stream tells of trouble on the way; a Workload API without this method is none.
-      onLost: ({ verdict }) => this.#withdrawn(verdict) && this.#adopt(verdict.meaning, this.#fromSvids, EMPTY_CONTEXT),
+      onLost: ({ verdict }) => this.#lostBundles(verdict),
     });
   }
 
@@ -77,6 +80,7 @@ export class X509Watch {
       const { context, leftOut } = readContext(response, reader, clock.now());
       events({ type: 'context_received', svids: context.svids.length, bundles: context.bundles.size });
       this.#tellLeftOut(leftOut);
+      this.#begun = true;
       this.#adopt(GONE, context, this.#fromBundles);
     } catch (error) {
       const code = error instanceof SpiffeSdsError ? error.code : 'response_invalid';
@@ -93,13 +97,23 @@ export class X509Watch {
   #lost({ code, details, verdict, ...more }: Loss): void {
     const { events, address } = this.#options;
     events({ type: 'workload_api_lost', address, code: status[code], details, meaning: verdict.meaning, ...more });
-    if (!this.#withdrawn(verdict)) return;
-    // It is asked again whether this workload may still trust them.
-    this.#adopt(verdict.meaning, EMPTY_CONTEXT, EMPTY_CONTEXT);
-    this.#bundles.restart();
+    if (this.#withdrawn(verdict) && this.#fromSvids !== EMPTY_CONTEXT) {
+      this.#adopt(verdict.meaning, EMPTY_CONTEXT, EMPTY_CONTEXT);
+      // It is asked again whether this workload may still trust them; after that, their own stream says so.
+      this.#bundles.restart();
+    } else if (!this.#begun && (verdict.identities === 'withdraw' || verdict.next === 'stop')) {
+      this.#begun = true;
+      this.#adopt(verdict.meaning, this.#fromSvids, this.#fromBundles);
+    }
   }
 
-  #withdrawn({ identities }: Loss['verdict']): boolean {
+  /** What a stream said that is not opened again could never be withdrawn. */
+  #lostBundles(verdict: Verdict): void {
+    const isOver = this.#withdrawn(verdict) || verdict.next === 'stop';
+    if (isOver && this.#fromBundles !== EMPTY_CONTEXT) this.#adopt(verdict.meaning, this.#fromSvids, EMPTY_CONTEXT);
+  }
+
+  #withdrawn({ identities }: Verdict): boolean {
     return identities === 'withdraw' && this.#options.onPermissionDenied() === 'withdraw';
   }
 
@@ -121,7 +135,7 @@ export class X509Watch {
           crls: [...new Set([...fromSvids.crls, ...fromBundles.crls])],
         };
     for (const change of contextChanges(before, this.#context, reason)) this.#options.events(change);
-    if (!isEmpty || before !== EMPTY_CONTEXT) this.#options.onContext(this.#context);
+    if (this.#begun && (!isEmpty || before !== EMPTY_CONTEXT)) this.#options.onContext(this.#context);
   }
 }
 
