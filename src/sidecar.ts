@@ -76,7 +76,7 @@ export async function startSidecar({
     fetchSvids: fetchX509Svid(endpoint),
     fetchBundles: fetchX509Bundles(endpoint),
     address: formatEndpoint(endpoint),
-    reader: await CertificateReader.load(),
+    reader: new CertificateReader(),
     clock,
     random,
     onPermissionDenied: () => inForce.on_permission_denied,

@@ -39,7 +39,7 @@ export async function dev(flags: DevFlags): Promise<void> {
   });
   const first = firstContext(log);
   await using sidecar = await startSidecar({ configuration, events: first.events });
-  await first.received;
+  await Promise.race([first.received, stop]);
   process.stdout.write(introduction(configuration, sidecar, workloadApi));
   await stop;
 }
@@ -84,7 +84,9 @@ function firstContext(log: EventListener): { readonly events: EventListener; rea
 
 function introduction({ sds, workload_api }: Configuration, sidecar: Sidecar, { trustDomain }: DevWorkloadApi): string {
   const listen = formatEndpoint(sds.listen);
-  const command = process.argv[1]?.endsWith('.ts') ? 'npm run -s spiffe-sds --' : 'spiffe-sds';
+  const inCheckout = process.argv[1]?.endsWith('.ts') === true;
+  const command = inCheckout ? 'npm run -s spiffe-sds --' : 'spiffe-sds';
+  const demo = inCheckout ? '\n  npm run demo    # two real Envoys talk mTLS while their certificates rotate' : '';
   return `
 A development Workload API for ${trustDomain}, and the sidecar that serves it to Envoy:
 
@@ -94,9 +96,8 @@ A development Workload API for ${trustDomain}, and the sidecar that serves it to
 
 Try next, in another terminal:
 
-  ${command} get --listen ${listen}                  # what an Envoy would get, without the keys
-  ${command} get --listen ${listen} --watch default  # and each rotation of it
-  npm run demo                                # two real Envoys talk mTLS while their certificates rotate
+  ${command} get --listen ${listen}    # what an Envoy would get, without the keys
+  ${command} get --listen ${listen} --watch default    # and each rotation of it${demo}
 
 Ctrl-C stops it.
 

@@ -21,6 +21,8 @@ export class Delivery {
   readonly #subscribers = new Set<Subscriber>();
   readonly #defer: (callback: () => void) => void;
   #pending = new Set<Subscriber>();
+  /** One walk over `#pending`: each new one would step over all that are gone from it. */
+  #walk = this.#pending.values();
   #scheduled = false;
 
   /** @param defer calls back in a later turn of the event loop */
@@ -44,6 +46,7 @@ export class Delivery {
   /** The secrets changed: everyone is due again, those included who were still waiting for the last change. */
   announce(): void {
     this.#pending = new Set(this.#subscribers);
+    this.#walk = this.#pending.values();
     if (this.#scheduled || this.#pending.size === 0) return;
     this.#scheduled = true;
     this.#defer(() => this.#slice());
@@ -54,9 +57,9 @@ export class Delivery {
   }
 
   #slice(): void {
-    let left = SLICE;
-    for (const subscriber of this.#pending) {
-      if (left-- === 0) break;
+    for (let left = SLICE; left > 0; left--) {
+      const { value: subscriber } = this.#walk.next();
+      if (subscriber === undefined) break;
       this.#pending.delete(subscriber);
       subscriber.deliver();
     }

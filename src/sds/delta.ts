@@ -39,6 +39,8 @@ export interface DeltaState {
   readonly begun: boolean;
   /** A subscription to "*", or a first request that named nothing. */
   readonly everything: boolean;
+  /** Names that were asked for one by one: they stay when "*" goes. */
+  readonly named: ReadonlySet<string>;
   readonly names: NameStates;
   /** Responses without an answer, by nonce, oldest first. */
   readonly unanswered: ReadonlyMap<string, DeltaResponse>;
@@ -49,7 +51,7 @@ export interface DeltaState {
 export interface DeltaOptions {
   /** Whether a first request without names subscribes to everything. */
   readonly answerEmptyRequest: boolean;
-  /** Heeded in the first request, for names that it says it has. */
+  /** Heeded in a first request that says it has something: only then is it the same Envoy as before. */
   readonly recall: Recall;
 }
 
@@ -62,12 +64,15 @@ export interface DeltaReceived {
 }
 
 const WILDCARD = '*';
+/** The name of a bundle. */
+const TRUST_DOMAIN = /^spiffe:\/\/[^/]+$/;
 /** A client that never answers costs no more than this. */
 const MAX_UNANSWERED = 4096;
 
 export const INITIAL_DELTA_STATE: DeltaState = {
   begun: false,
   everything: false,
+  named: new Set(),
   names: new Map(),
   unanswered: new Map(),
   sequence: 0,
@@ -78,16 +83,26 @@ export function receive(state: DeltaState, request: DeltaRequest, options: Delta
   const answered = state.unanswered.get(request.nonce);
   const judged = answered === undefined ? state : judge(state, answered, request.rejected);
   const names = new Map(judged.names);
-  for (const name of request.unsubscribe) names.delete(name);
+  const named = new Set(state.named);
+  for (const name of request.unsubscribe) {
+    names.delete(name);
+    named.delete(name);
+  }
+  const versions = state.begun ? {} : request.initialVersions;
+  const recall: Recall = Object.keys(versions).length > 0 ? options.recall : () => undefined;
   for (const name of request.subscribe) {
-    if (name !== WILDCARD)
-      names.set(name, asked(name, names.get(name), state.begun ? {} : request.initialVersions, options.recall));
+    if (name === WILDCARD) continue;
+    names.set(name, asked(name, names.get(name), versions, recall));
+    named.add(name);
   }
   const subscribesToAll =
     request.subscribe.includes(WILDCARD) || (!state.begun && request.subscribe.length === 0 && options.answerEmptyRequest);
   const everything = subscribesToAll || (state.everything && !request.unsubscribe.includes(WILDCARD));
-  const culprit = request.rejected ? answered?.secrets[0] : undefined;
-  return { state: { ...judged, begun: true, names, everything }, ...(answered && { answered }), ...(culprit && { culprit }) };
+  for (const name of names.keys()) if (!everything && !named.has(name)) names.delete(name);
+  const isCulprit = ({ name, version }: Secret) => judged.names.get(name)?.rejected === version;
+  const culprit = request.rejected ? answered?.secrets.find(isCulprit) : undefined;
+  const next = { ...judged, begun: true, everything, named, names };
+  return { state: next, ...(answered && { answered }), ...(culprit && { culprit }) };
 }
 
 /**
@@ -126,9 +141,12 @@ function asked(
   initialVersions: DeltaRequest['initialVersions'],
   recall: Recall,
 ): NameState {
-  if (before !== undefined) return { ...before, owed: true };
+  if (before !== undefined) {
+    const { removed: _, ...known } = before;
+    return { ...known, owed: true };
+  }
   const holds = Object.hasOwn(initialVersions, name) ? initialVersions[name] : undefined;
-  return holds === undefined ? subscribed(name, () => undefined) : { ...recall(name), holds };
+  return holds === undefined ? subscribed(name, recall) : { ...recall(name), holds };
 }
 
 function judge(state: DeltaState, answered: DeltaResponse, rejected: boolean): DeltaState {
@@ -147,7 +165,8 @@ function judge(state: DeltaState, answered: DeltaResponse, rejected: boolean): D
  */
 function isGone(name: string, { sent, holds, removed }: NameState, view: SecretsView): boolean {
   if (removed || !view.complete || view.get(name) !== undefined) return false;
-  return sent?.kind === 'tls_certificate' || holds !== undefined || (sent === undefined && view.onDemand(name));
+  const hadCertificate = sent?.kind === 'tls_certificate' || (holds !== undefined && !TRUST_DOMAIN.test(name));
+  return hadCertificate || (sent === undefined && view.onDemand(name));
 }
 
 function sent(

@@ -7,6 +7,10 @@ export type Fetched =
   | { readonly kind: 'secrets'; readonly secrets: readonly Secret[] }
   | { readonly kind: 'failed'; readonly code: status; readonly details: string };
 
+/** A status travels in HTTP/2 headers: a long one would cost the client its whole connection. */
+const MAX_LISTED = 10;
+const MAX_NAME_LENGTH = 256;
+
 /** @param names none: everything, unless `answerEmptyRequest` is false */
 export function fetchSecrets(names: readonly string[], view: SecretsView, answerEmptyRequest: boolean): Fetched {
   const { everything } = view;
@@ -31,8 +35,13 @@ export function fetchSecrets(names: readonly string[], view: SecretsView, answer
     return {
       kind: 'failed',
       code: status.NOT_FOUND,
-      details: `no secret named ${unknown.join(', ')}; there is ${everything.join(', ')}`,
+      details: `no secret named ${listed(unknown)}; there is ${listed(everything)}`,
     };
   }
   return { kind: 'secrets', secrets };
+}
+
+function listed(names: readonly string[]): string {
+  const short = names.slice(0, MAX_LISTED).map((name) => name.slice(0, MAX_NAME_LENGTH).toWellFormed());
+  return `${short.join(', ')}${names.length > MAX_LISTED ? ` and ${names.length - MAX_LISTED} more` : ''}`;
 }

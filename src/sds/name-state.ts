@@ -10,8 +10,10 @@ import type { SecretsView } from './view.ts';
 export interface NameState {
   /** The last that was sent: Envoy has it, or has rejected it. */
   readonly sent?: Secret;
-  /** The last that was accepted. */
+  /** The last of which an ACK proves that Envoy uses it. */
   readonly accepted?: Secret;
+  /** The versions of which Envoy saw one last: several when it rejected responses without a known culprit. */
+  readonly seen?: readonly string[];
   /** The version that was rejected. */
   readonly rejected?: string;
   /** A version that stood in a rejected response beside others: it may or may not be to blame. */
@@ -23,6 +25,8 @@ export interface NameState {
   /** A delta client was told that there is none. */
   readonly removed?: true;
 }
+
+const UNSEEN = [''];
 
 export type NameStates = ReadonlyMap<string, NameState>;
 
@@ -54,27 +58,51 @@ export function isDue(name: string, state: NameState, view: SecretsView): boolea
 }
 
 /** After `secret` went out. A rejection is forgotten when there is other content: Envoy compares with the last bytes only. */
-export function afterSending({ accepted, rejected, suspect }: NameState, secret: Secret, view: SecretsView): NameState {
+export function afterSending({ accepted, seen, rejected, suspect }: NameState, secret: Secret, view: SecretsView): NameState {
   const newest = view.get(secret.name)?.version;
   return {
     sent: secret,
     ...(accepted && { accepted }),
+    ...(seen && { seen }),
     ...(rejected !== undefined && rejected === newest && { rejected }),
     ...(suspect !== undefined && suspect === newest && { suspect }),
   };
 }
 
+/** Whether Envoy may have seen this version last. */
+export function mayHaveSeen({ seen = UNSEEN }: NameState, version: string): boolean {
+  return seen.includes(version);
+}
+
+/** Whether this version is certainly the last that Envoy saw. */
+export function hasSeen({ seen = UNSEEN }: NameState, version: string): boolean {
+  return seen.length === 1 && seen[0] === version;
+}
+
 /** After an ACK of a response that carried `secret`. */
 export function afterAccept(state: NameState, secret: Secret): NameState {
-  return secret.version === state.rejected || secret.version === state.suspect ? state : { ...state, accepted: secret };
+  const { suspect, ...known } = state;
+  const proven = !mayHaveSeen(state, secret.version);
+  return {
+    ...known,
+    seen: [secret.version],
+    ...(proven && { accepted: secret }),
+    ...(suspect !== undefined && suspect !== secret.version && { suspect }),
+  };
 }
 
-/** After a NACK for which `secret` alone is to blame. */
-export function afterReject(state: NameState, secret: Secret): NameState {
-  return { ...cleared(state), rejected: secret.version };
+/**
+ * After a NACK for which `secret` alone is to blame. Envoy keeps what it does not use, and then rejects whatever comes beside it, the next
+ * trust bundle for one. So what was good goes out again; when that is rejected too, another is to blame.
+ */
+export function afterReject({ suspect: _, ...state }: NameState, secret: Secret): NameState {
+  const seen = [secret.version];
+  if (secret.version === state.accepted?.version) return { ...state, seen };
+  return { ...state, rejected: secret.version, seen, ...(state.accepted && { owed: true }) };
 }
 
-/** Without suspicion. */
-export function cleared({ suspect: _, ...state }: NameState): NameState {
-  return state;
+/** After a NACK of a response that carried `secret` beside others: Envoy may or may not have come to it. */
+export function afterDoubt(state: NameState, { version }: Secret): NameState {
+  const { seen = UNSEEN } = state;
+  return seen.includes(version) ? state : { ...state, seen: [...seen, version] };
 }

@@ -12,25 +12,51 @@ import type { SotwResponse } from './sotw.ts';
 /** Both have the same numbers in DiscoveryResponse and DeltaDiscoveryResponse. */
 const RESOURCES_FIELD = 2;
 const NONCE_FIELD = 5;
+/** Of Resource. */
+const RESOURCE_FIELD = 2;
 /** Identifies us in Envoy's control_plane statistics. */
 const CONTROL_PLANE = { identifier: `spiffe-sds/${version}` };
 
-const sharedSotw = new WeakMap<Secret, Buffer>();
-const sharedDelta = new WeakMap<Secret, Buffer>();
-
-/** envoy.service.discovery.v3.DiscoveryResponse */
-export function encodeSotw({ secrets, nonce }: SotwResponse): Buffer {
-  return withNonce(memo(sharedSotw, secrets, sotwPart), nonce);
+/** What the responses with this one secret share, and the last of them: a change reaches most streams under the same nonce. */
+interface Encoded {
+  readonly shared: Buffer;
+  readonly nonce: string;
+  readonly response: Buffer;
 }
 
-/** envoy.service.discovery.v3.DeltaDiscoveryResponse */
+const sotwResponses = new WeakMap<Secret, Encoded>();
+const deltaResponses = new WeakMap<Secret, Encoded>();
+
+/** envoy.service.discovery.v3.DiscoveryResponse. The bytes may be those of an earlier call. */
+export function encodeSotw({ secrets, nonce }: SotwResponse): Buffer {
+  return encodeOnce(sotwResponses, secrets, nonce, sotwPart);
+}
+
+/** envoy.service.discovery.v3.DeltaDiscoveryResponse. The bytes may be those of an earlier call. */
 export function encodeDelta({ secrets, removed, nonce }: DeltaResponse): Buffer {
-  return withNonce(removed.length > 0 ? deltaPart(secrets, removed) : memo(sharedDelta, secrets, deltaPart), nonce);
+  if (removed.length > 0) return withNonce(deltaPart(secrets, removed), nonce);
+  return encodeOnce(deltaResponses, secrets, nonce, deltaPart);
 }
 
 /** envoy.service.discovery.v3.DiscoveryResponse to a unary call, which has no nonce. */
 export function encodeFetch(secrets: readonly Secret[]): Buffer {
   return sotwPart(secrets);
+}
+
+function encodeOnce(
+  known: WeakMap<Secret, Encoded>,
+  secrets: readonly Secret[],
+  nonce: string,
+  part: (secrets: readonly Secret[]) => Buffer,
+): Buffer {
+  const [first] = secrets;
+  if (first === undefined || secrets.length > 1) return withNonce(part(secrets), nonce);
+  const before = known.get(first);
+  if (before?.nonce === nonce) return before.response;
+  const shared = before?.shared ?? part(secrets);
+  const response = withNonce(shared, nonce);
+  known.set(first, { shared, nonce, response });
+  return response;
 }
 
 function sotwPart(secrets: readonly Secret[]): Buffer {
@@ -56,9 +82,6 @@ function deltaPart(secrets: readonly Secret[], removed: readonly string[] = []):
   return Buffer.concat([head, ...resources]);
 }
 
-/** Of Resource. */
-const RESOURCE_FIELD = 2;
-
 /** Of one secret its own version, so that Envoy shows the same one in both protocols; of several a hash over theirs. */
 function versionOf(secrets: readonly Secret[]): string {
   const [first] = secrets;
@@ -66,19 +89,6 @@ function versionOf(secrets: readonly Secret[]): string {
   const hash = createHash('sha256');
   for (const { name, version } of secrets) hash.update(`${name}\0${version}\0`);
   return hash.digest('hex').slice(0, 16);
-}
-
-/** Encodes a response of one secret once. */
-function memo(
-  known: WeakMap<Secret, Buffer>,
-  secrets: readonly Secret[],
-  encodeShared: (secrets: readonly Secret[]) => Buffer,
-): Buffer {
-  const [first] = secrets;
-  if (first === undefined || secrets.length > 1) return encodeShared(secrets);
-  const bytes = known.get(first) ?? encodeShared(secrets);
-  known.set(first, bytes);
-  return bytes;
 }
 
 function withNonce(shared: Buffer, nonce: string): Buffer {

@@ -17,7 +17,11 @@ export class Rollout {
   constructor(subscribers: Iterable<Subscriber>, clock: Clock, timeoutMs: number, finish: (late: number) => void) {
     this.#waiting = new Set([...subscribers].filter(({ awaitsBundle }) => awaitsBundle));
     this.#finish = finish;
-    this.#stopTimer = clock.after(timeoutMs, () => finish(this.#waiting.size));
+    this.#stopTimer = clock.after(timeoutMs, () => {
+      const late = this.#waiting.size;
+      this.#waiting.clear();
+      finish(late);
+    });
   }
 
   get waiting(): number {
@@ -35,6 +39,7 @@ export class Rollout {
 
   /** It is not finished any more: something newer takes its place. */
   cancel(): void {
+    this.#waiting.clear();
     this.#stopTimer();
   }
 }

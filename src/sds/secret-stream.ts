@@ -2,7 +2,7 @@
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import type { EventListener, ResponseInfo, StreamInfo } from '../events.ts';
-import { SECRET_TYPE_URL, type ValidationForm } from '../secrets/secret.ts';
+import { SECRET_TYPE_URL, type Secret, type ValidationForm } from '../secrets/secret.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import type { Subscriber } from './delivery.ts';
 import type { Recall } from './name-state.ts';
@@ -11,7 +11,6 @@ import type { Protocol, Received, RequestMessage, Sent } from './protocol.ts';
 import { redact } from './redact.ts';
 import type { Rejections } from './rejections.ts';
 import { initialRate, type RequestRate, takeRequest } from './request-rate.ts';
-import { sameNames } from './sotw.ts';
 import type { SecretsView } from './view.ts';
 
 /** What the operator may change while streams are open. */
@@ -40,6 +39,9 @@ export interface StreamContext {
 export type OtherTypes = 'refuse' | 'ignore';
 
 const EXHAUSTED = status.RESOURCE_EXHAUSTED;
+const MAX_TEXT = 256;
+/** No SPIFFE ID is longer. What is held costs memory, and a line in the log. */
+const MAX_NAME_LENGTH = 2048;
 /** Of an aggregated stream, told once each. */
 const MAX_IGNORED_TYPES = 100;
 
@@ -58,8 +60,9 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
   /** A response has not left yet: what changes meanwhile goes out after it, and only the newest. */
   #writing = false;
   #open = true;
-  /** The names that were last told to be held. */
-  #held: readonly string[] = [];
+  #greeted = false;
+  /** The names that were told to be held. */
+  #held: ReadonlySet<string> = new Set();
   readonly #ignored = new Set<string>();
 
   /** @param stream its number, unique in this process */
@@ -90,9 +93,11 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
   }
 
   get awaitsBundle(): boolean {
-    const isBundle = ({ secrets }: Sent) => secrets.some(({ kind }) => kind === 'validation_context');
-    const due = this.#protocol.next(this.#state, this.#view());
-    return (due !== undefined && isBundle(due.response)) || [...this.#protocol.unanswered(this.#state)].some(isBundle);
+    const view = this.#view();
+    const isNewest = ({ kind, name, version }: Secret) => kind === 'validation_context' && view.get(name)?.version === version;
+    const hasBundle = ({ secrets }: Sent) => secrets.some(isNewest);
+    const due = this.#protocol.next(this.#state, view);
+    return (due !== undefined && hasBundle(due.response)) || [...this.#protocol.unanswered(this.#state)].some(hasBundle);
   }
 
   /** Ends the call with a gRPC status. */
@@ -111,16 +116,20 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
     if (!this.#open) return;
     const { rejections, settings } = this.#context;
     const { maxNames, answerEmptyRequest } = settings();
+    if (!this.#greeted) {
+      // On an aggregated stream the first request, the only one that must have a node, may be for another type.
+      this.#greeted = true;
+      this.#info = { ...this.#info, node: cut(message.node?.id ?? '') };
+      this.#form = formFor(message.node);
+    }
     const names = this.#protocol.names(this.#state, message);
     if (message.type_url !== '' && message.type_url !== SECRET_TYPE_URL) {
-      this.#otherType(message.type_url.slice(0, 200));
+      this.#otherType(cut(message.type_url));
     } else if (names > maxNames) {
       this.end(EXHAUSTED, `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`);
+    } else if (this.#protocol.asked(message).some(({ length }) => length > MAX_NAME_LENGTH)) {
+      this.end(status.INVALID_ARGUMENT, `this stream asks for a name of more than ${MAX_NAME_LENGTH} characters`);
     } else {
-      if (!this.#state.begun) {
-        this.#info = { ...this.#info, node: message.node?.id ?? '' };
-        this.#form = formFor(message.node);
-      }
       const recall: Recall = this.#protocol.resumes(message) ? rejections.recall(this.#info.node) : () => undefined;
       this.#advance(message, this.#protocol.receive(this.#state, message, { answerEmptyRequest, recall }));
     }
@@ -139,7 +148,9 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
       const names = subscription.kind === 'names' ? subscription.names : [];
       events({ type: 'stream_subscribed', subscription: subscription.kind, names, form: this.#formNow, ...this.#info });
     }
-    if (culprit !== undefined) rejections.remember(this.#info.node, culprit, this.#protocol.accepted(state, culprit.name));
+    // Without an id it cannot be told from others.
+    if (culprit !== undefined && this.#info.node !== '')
+      rejections.remember(this.#info.node, culprit, this.#protocol.accepted(state, culprit.name));
     if (answered !== undefined) this.#tellAnswer(answered, message.error_detail?.message);
     this.deliver();
     if (answered !== undefined) onAnswer(this);
@@ -170,13 +181,14 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
     else this.#context.events({ type: 'secrets_rejected', reason: redact(error), ...answer });
   }
 
-  /** Once for each list of names; not while there is nothing at all, for then the Workload API is what to look at. */
+  /** Each name once; not while there is nothing at all, for then the Workload API is what to look at. */
   #tellHeld(view: SecretsView): void {
     const names = this.#protocol.heldNames(this.#state, view);
     const available = this.#context.secrets().names;
-    if (available.length === 0 || sameNames(names, this.#held)) return;
-    this.#held = names;
-    if (names.length > 0) this.#context.events({ type: 'names_held', names, available, ...this.#info });
+    if (available.length === 0) return;
+    const fresh = names.filter((name) => !this.#held.has(name));
+    if (fresh.length > 0 || names.length < this.#held.size) this.#held = new Set(names);
+    if (fresh.length > 0) this.#context.events({ type: 'names_held', names: fresh, available, ...this.#info });
   }
 
   #view(): SecretsView {
@@ -194,6 +206,11 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
   get #formNow(): ValidationForm {
     return this.#form ?? this.#context.settings().validation;
   }
+}
+
+/** What a peer says of itself, fit to be kept, logged and put into a status: short, and no half of a surrogate pair at its end. */
+function cut(text: string): string {
+  return text.length <= MAX_TEXT ? text : Buffer.from(text.slice(0, MAX_TEXT).toWellFormed()).toString();
 }
 
 function contentOf({ nonce, secrets, removed = [] }: Sent): ResponseInfo {

@@ -11,6 +11,7 @@ import { status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import type { EventListener } from '../events.ts';
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
+import { SECRET_TYPE_URL } from '../secrets/secret.ts';
 import { NO_SECRETS, type SecretSet } from '../secrets/secret-set.ts';
 import { stageBundles } from '../secrets/staged-set.ts';
 import type { GrpcService } from '../server/grpc-server.ts';
@@ -163,7 +164,19 @@ export class SdsService {
   }
 
   #fetch({ request }: ServerUnaryCall<DiscoveryRequest, Buffer>, reply: sendUnaryData<Buffer>): void {
-    const { validation, answerEmptyRequest, onDemand } = this.#settings;
+    const { validation, answerEmptyRequest, onDemand, maxNames } = this.#settings;
+    const count = request.resource_names.length;
+    if (request.type_url !== '' && request.type_url !== SECRET_TYPE_URL) {
+      reply({ code: status.INVALID_ARGUMENT, details: `this method serves ${SECRET_TYPE_URL} only` });
+      return;
+    }
+    if (count > maxNames) {
+      reply({
+        code: status.RESOURCE_EXHAUSTED,
+        details: `the request asks for ${count} names, the limit is ${maxNames} (sds.limits.names_per_stream)`,
+      });
+      return;
+    }
     const form = formFor(request.node) ?? validation;
     const { ids, complete, get } = this.#secrets;
     const view = { everything: ids, complete, onDemand, get: (name: string) => get(name, form) };

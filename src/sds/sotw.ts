@@ -5,11 +5,13 @@
 import type { Secret } from '../secrets/secret.ts';
 import {
   afterAccept,
+  afterDoubt,
   afterReject,
   afterSending,
-  cleared,
+  hasSeen,
   isDue,
   lastGood,
+  mayHaveSeen,
   type NameState,
   type NameStates,
   type Recall,
@@ -36,8 +38,8 @@ export interface SotwRequest {
 export interface SotwResponse {
   readonly nonce: string;
   readonly secrets: readonly Secret[];
-  /** The one that is tried alone, beside the others' last good content, after a rejection that named no culprit. */
-  readonly trial?: string;
+  /** Names that were asked for just before. */
+  readonly asked: readonly string[];
 }
 
 export interface SotwState {
@@ -47,13 +49,8 @@ export interface SotwState {
   readonly names: NameStates;
   /** Responses without an answer, oldest first. */
   readonly unanswered: readonly SotwResponse[];
-  /** The nonce that was acknowledged last, until it is acknowledged again. */
-  readonly acknowledged: string | undefined;
-  /**
-   * After a rejection of several changed secrets: first everything goes back to what is known to be good, because Envoy would acknowledge
-   * bytes that it has just seen, then one is tried after the other.
-   */
-  readonly isolation: 'none' | 'reset' | 'trials';
+  /** The nonce that was answered last, until it comes again. */
+  readonly lastAnswered: string | undefined;
   /** How many responses were sent. */
   readonly sequence: number;
 }
@@ -81,8 +78,7 @@ export const INITIAL_SOTW_STATE: SotwState = {
   subscription: { kind: 'none' },
   names: new Map(),
   unanswered: [],
-  acknowledged: undefined,
-  isolation: 'none',
+  lastAnswered: undefined,
   sequence: 0,
 };
 
@@ -97,7 +93,7 @@ export function receive(state: SotwState, request: SotwRequest, options: SotwOpt
   const next = { ...judged, begun: true, subscription, names: kept };
   if (answered !== undefined) {
     const culprit = request.rejected && changed.length === 1 ? changed[0] : undefined;
-    return { state: settled(next), answered, ...(culprit && { culprit }) };
+    return { state: next, answered, ...(culprit && { culprit }) };
   }
   return { state: isRepeated(state, request, subscription) ? owingAll(next) : next };
 }
@@ -111,21 +107,23 @@ export function next(
   state: SotwState,
   view: SecretsView,
 ): { readonly state: SotwState; readonly response: SotwResponse } | undefined {
-  if (state.isolation !== 'none' && state.unanswered.length > 0) return undefined;
   const names = state.subscription.kind === 'everything' ? everything(state, view) : subscribedNames(state.subscription);
   const stateOf = (name: string): NameState => state.names.get(name) ?? {};
+  const suspects = names.filter((name) => isSuspect(name, stateOf(name), view));
+  if (suspects.length > 0 && state.unanswered.length > 0) return undefined;
   const due = names.filter((name) => isDue(name, stateOf(name), view));
-  const [first] = due;
-  if (first === undefined) return undefined;
-  const contentOf = (fresh: readonly string[]) =>
+  if (due.length === 0) return undefined;
+  const contentOf = (fresh: readonly string[], other: (state: NameState) => Secret | undefined) =>
     names
-      .map((name) => (fresh.includes(name) ? wanted(name, stateOf(name), view) : undefined) ?? lastGood(stateOf(name)))
+      .map((name) => (fresh.includes(name) ? wanted(name, stateOf(name), view) : undefined) ?? other(stateOf(name)))
       .filter((secret) => secret !== undefined);
-  const reset = state.isolation === 'reset' ? contentOf([]) : [];
-  if (reset.length > 0) return sent(state, reset, view, {});
-  return state.isolation === 'none'
-    ? sent(state, contentOf(due), view, {})
-    : sent(state, contentOf([first]), view, { trial: first });
+  if (suspects.length === 0) return sent(state, contentOf(due, lastGood), view);
+  const tried = suspects.some((name) => needsReset(stateOf(name))) ? [] : suspects.slice(0, 1);
+  return sent(
+    state,
+    contentOf(tried, ({ accepted }) => accepted),
+    view,
+  );
 }
 
 /** The names that are subscribed to, were never sent, and that there is nothing to send for. */
@@ -150,46 +148,66 @@ function subscribe(state: SotwState, names: readonly string[], { answerEmptyRequ
 }
 
 /**
- * Envoy's way, without unified mux, of asking for a name that it has already, for another listener: it says its last ACK again. Unanswered,
- * that listener would wait for ever. The others ignore bytes they have.
+ * Envoy's way, without unified mux, of asking for a name that it has already, for another listener: it says its last request again, without
+ * the error if that was a NACK. Unanswered, that listener would wait for ever. The others ignore bytes they have.
  */
 function isRepeated(state: SotwState, { nonce, rejected }: SotwRequest, subscription: Subscription): boolean {
-  return !rejected && state.acknowledged !== undefined && nonce === state.acknowledged && subscription === state.subscription;
+  return !rejected && state.lastAnswered !== undefined && nonce === state.lastAnswered && subscription === state.subscription;
 }
 
 function owingAll(state: SotwState): SotwState {
   const names = new Map([...state.names].map(([name, nameState]) => [name, { ...nameState, owed: true } as const]));
-  return { ...state, names, acknowledged: undefined };
+  return { ...state, names, lastAnswered: undefined };
 }
 
 /** An answer counts for the response that its nonce names, also when newer ones are on their way. */
 function judge(state: SotwState, answered: SotwResponse, changed: readonly Secret[], rejected: boolean): SotwState {
   const names = new Map(state.names);
-  for (const secret of changed) {
-    const before = names.get(secret.name) as NameState;
-    if (!rejected) names.set(secret.name, afterAccept(secret.name === answered.trial ? cleared(before) : before, secret));
-    else names.set(secret.name, changed.length === 1 ? afterReject(before, secret) : { ...before, suspect: secret.version });
+  for (const secret of answered.secrets) {
+    const before = names.get(secret.name);
+    if (before === undefined) continue;
+    names.set(secret.name, rejected ? afterNack(before, secret, answered, changed) : afterAccept(before, secret));
   }
   return {
     ...state,
     names,
     unanswered: state.unanswered.slice(state.unanswered.indexOf(answered) + 1),
-    acknowledged: rejected ? undefined : answered.nonce,
-    isolation: rejected && changed.length > 1 ? 'reset' : state.isolation,
+    lastAnswered: answered.nonce,
   };
 }
 
-/** What the response brought that was not known to be good or bad before. */
+/**
+ * Of a rejected response Envoy may have applied a part: what it is not certain to have is sent again. A response of nothing but what it
+ * took before teaches nothing, and is not repeated.
+ */
+function afterNack(before: NameState, secret: Secret, { asked }: SotwResponse, changed: readonly Secret[]): NameState {
+  if (changed.length === 0) return { ...before, seen: [secret.version] };
+  const isChanged = changed.includes(secret);
+  if (isChanged && changed.length === 1) return afterReject(before, secret);
+  const isOwed = asked.includes(secret.name) || !hasSeen(before, secret.version);
+  return {
+    ...afterDoubt(before, secret),
+    ...(isChanged && { suspect: secret.version }),
+    ...(isOwed && { owed: true }),
+  };
+}
+
+/** What the response brought that is not known to be good. */
 function changedIn({ secrets }: SotwResponse, { names }: SotwState): readonly Secret[] {
   return secrets.filter(({ name, version }) => {
     const before = names.get(name);
-    return before !== undefined && before.accepted?.version !== version && before.rejected !== version;
+    return before !== undefined && before.accepted?.version !== version;
   });
 }
 
-function settled(state: SotwState): SotwState {
-  const suspects = [...state.names.values()].some(({ suspect }) => suspect !== undefined);
-  return suspects || state.isolation === 'none' ? state : { ...state, isolation: 'none' };
+/** After a NACK of several changed secrets each of them is tried alone, beside the last good content of the others. */
+function isSuspect(name: string, state: NameState, view: SecretsView): boolean {
+  return state.suspect !== undefined && state.suspect === wanted(name, state, view)?.version;
+}
+
+/** Envoy would acknowledge bytes that it has just seen: so first everything goes back to what is known to be good. */
+function needsReset(state: NameState): boolean {
+  return state.suspect !== undefined && state.accepted !== undefined && mayHaveSeen(state, state.suspect);
 }
 
 /** A name that is not asked for any more is forgotten, so that it is answered when it is asked for again. */
@@ -211,13 +229,12 @@ function sent(
   state: SotwState,
   secrets: readonly Secret[],
   view: SecretsView,
-  trial: Pick<SotwResponse, 'trial'>,
 ): { readonly state: SotwState; readonly response: SotwResponse } {
   const sequence = state.sequence + 1;
-  const response = { nonce: String(sequence), secrets, ...trial };
+  const asked = secrets.map(({ name }) => name).filter((name) => state.names.get(name)?.owed);
+  const response = { nonce: String(sequence), secrets, asked };
   const names = new Map(state.names);
   for (const secret of secrets) names.set(secret.name, afterSending(names.get(secret.name) ?? {}, secret, view));
   const unanswered = [...state.unanswered, response].slice(-MAX_UNANSWERED);
-  const isolation = state.isolation === 'none' ? 'none' : 'trials';
-  return { state: settled({ ...state, names, sequence, unanswered, isolation }), response };
+  return { state: { ...state, names, sequence, unanswered }, response };
 }

@@ -1,14 +1,12 @@
-/**
- * One X.509 certificate: what node:crypto reads of it, which is fast, and what only @peculiar/x509 can read (URI SANs, key usage,
- * path length), which is slow and therefore done once per distinct certificate.
- */
+/** One X.509 certificate, read once for as long as it is in use, and as strictly as Envoy reads it. */
 import { X509Certificate } from 'node:crypto';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import { type Crl, createCrl } from './crl.ts';
 import { checkDer, derChildren, splitDer } from './der.ts';
+import { type Extensions, readExtensions } from './extensions.ts';
 import { Generations } from './generations.ts';
 
-export interface Certificate {
+export interface Certificate extends Extensions {
   readonly der: Uint8Array;
   /** SHA-256 of the DER, hexadecimal. */
   readonly fingerprint: string;
@@ -19,37 +17,30 @@ export interface Certificate {
   readonly notAfter: number;
   /** Hexadecimal, upper case, as OpenSSL prints it. */
   readonly serial: string;
-  /** The distinguished name, as @peculiar/x509 writes it. */
-  readonly subject: string;
-  readonly uriSans: readonly string[];
-  /** basicConstraints cA. */
-  readonly isCa: boolean;
-  /** basicConstraints pathLenConstraint. */
-  readonly pathLength: number | undefined;
-  /** Absent when the certificate has no key usage extension. */
-  readonly keyUsage: KeyUsage | undefined;
-}
-
-export interface KeyUsage {
-  readonly digitalSignature: boolean;
-  readonly keyCertSign: boolean;
-  readonly crlSign: boolean;
+  /** The distinguished name, DER. */
+  readonly subject: Uint8Array;
 }
 
 /** Reads certificates and remembers those of the last two generations, so that an unchanged one is not parsed again. */
 export class CertificateReader {
   readonly #certificates = new Generations<Certificate>();
   readonly #crls = new Generations<Crl>();
-  readonly #x509: typeof import('@peculiar/x509');
+  #library: typeof import('./x509-library.ts') | undefined;
 
-  private constructor(x509: typeof import('@peculiar/x509')) {
-    this.#x509 = x509;
+  /** One that can read CRLs. */
+  static async load(): Promise<CertificateReader> {
+    const reader = new CertificateReader();
+    await reader.prepareForCrls();
+    return reader;
   }
 
-  /** @peculiar/x509 is loaded here, late: a sidecar listens before it can verify. */
-  static async load(): Promise<CertificateReader> {
-    await import('reflect-metadata');
-    return new CertificateReader(await import('@peculiar/x509'));
+  get readsCrls(): boolean {
+    return this.#library !== undefined;
+  }
+
+  /** CRLs are read by a library that takes longer to load than the rest of the sidecar: not before there is one. */
+  async prepareForCrls(): Promise<void> {
+    this.#library = await import('./x509-library.ts');
   }
 
   /** Forgets what was not read since the last call. */
@@ -84,7 +75,8 @@ export class CertificateReader {
         const [der, ...more] = splitDer(Uint8Array.from(bytes));
         if (der === undefined || more.length > 0)
           throw new Error(`it is ${more.length === 0 ? 'empty' : 'followed by something else'}`);
-        return createCrl(der, new this.#x509.X509Crl(der));
+        if (this.#library === undefined) throw new Error('prepareForCrls was not called');
+        return createCrl(der, new this.#library.X509Crl(der));
       } catch (error) {
         throw new SpiffeSdsError('certificate_invalid', `the CRL does not parse: ${messageOf(error)}`, { cause: error });
       }
@@ -92,7 +84,6 @@ export class CertificateReader {
   }
 
   #parse(bytes: Uint8Array, fingerprint: string, which: string): Certificate {
-    const { BasicConstraintsExtension, KeyUsageFlags, KeyUsagesExtension, SubjectAlternativeNameExtension } = this.#x509;
     try {
       // A copy: the message that carried it also carries a private key and must not be kept alive by a certificate.
       const der = Uint8Array.from(bytes);
@@ -105,14 +96,6 @@ export class CertificateReader {
       const notAfter = Date.parse(x509.validTo);
       // Compared with a clock, NaN would never be over.
       if (Number.isNaN(notBefore) || Number.isNaN(notAfter)) throw new Error('its validity is not a time');
-      const extensions = new this.#x509.X509Certificate(der);
-      const oids = extensions.extensions.map(({ type }) => type);
-      // RFC 5280, section 4.2: which of two would a peer believe?
-      if (new Set(oids).size < oids.length) throw new Error('it has the same extension twice');
-      const constraints = extensions.getExtension(BasicConstraintsExtension);
-      const usages = extensions.getExtension(KeyUsagesExtension)?.usages;
-      const san = extensions.getExtension(SubjectAlternativeNameExtension);
-      const has = (flag: number) => usages !== undefined && (usages & flag) !== 0;
       return {
         der,
         fingerprint,
@@ -120,18 +103,8 @@ export class CertificateReader {
         notBefore,
         notAfter,
         serial: x509.serialNumber,
-        subject: extensions.subject,
-        uriSans: san?.names.items.filter(({ type }) => type === 'url').map(({ value }) => value) ?? [],
-        isCa: constraints?.ca ?? false,
-        pathLength: constraints?.pathLength,
-        keyUsage:
-          usages === undefined
-            ? undefined
-            : {
-                digitalSignature: has(KeyUsageFlags.digitalSignature),
-                keyCertSign: has(KeyUsageFlags.keyCertSign),
-                crlSign: has(KeyUsageFlags.cRLSign),
-              },
+        subject: subjectOf(der),
+        ...readExtensions(der),
       };
     } catch (error) {
       throw new SpiffeSdsError('certificate_invalid', `${which} does not parse: ${messageOf(error)}`, { cause: error });
@@ -147,4 +120,11 @@ function checkStrictly(der: Uint8Array): void {
   checkDer(der);
   const [version] = derChildren(derChildren(der)[0]?.bytes ?? new Uint8Array());
   if (version === undefined || Buffer.compare(version.bytes, VERSION_3) !== 0) throw new Error('it is not X.509 version 3');
+}
+
+/** RFC 5280, section 4.1: version, serialNumber, signature, issuer, validity, subject, … */
+function subjectOf(der: Uint8Array): Uint8Array {
+  const subject = derChildren(derChildren(der)[0]?.bytes ?? new Uint8Array())[5];
+  if (subject === undefined) throw new Error('it has no subject');
+  return subject.bytes;
 }

@@ -74,19 +74,27 @@ export function vetCrls({ authorities }: X509Bundle, crls: readonly Crl[], now: 
 
 interface SignedParts {
   readonly tbs: Uint8Array;
+  /** A distinguished name, DER. */
+  readonly issuer: Uint8Array;
   readonly signature: Uint8Array;
 }
+
+const INTEGER = 2;
 
 /** RFC 5280, section 5.1: CertificateList ::= SEQUENCE { tbsCertList, signatureAlgorithm, signatureValue BIT STRING } */
 function signedParts(der: Uint8Array): SignedParts {
   const [tbs, , signature] = derChildren(der);
   if (tbs === undefined || signature === undefined) throw new Error('it has no signature');
-  return { tbs: tbs.bytes, signature: signature.content.subarray(1) };
+  // The version stands first, if it does.
+  const [first, second, third] = derChildren(tbs.bytes);
+  const issuer = first?.tag === INTEGER ? third : second;
+  if (issuer === undefined) throw new Error('it has no issuer');
+  return { tbs: tbs.bytes, issuer: issuer.bytes, signature: signature.content.subarray(1) };
 }
 
 /** Envoy looks for a list by its issuer's name: under another it would find none, and refuse every peer. */
-function isSigned({ tbs, signature }: SignedParts, { issuer, signatureAlgorithm }: X509Crl, authority: Certificate): boolean {
-  if (issuer !== authority.subject || authority.keyUsage?.crlSign === false) return false;
+function isSigned({ tbs, issuer, signature }: SignedParts, { signatureAlgorithm }: X509Crl, authority: Certificate): boolean {
+  if (Buffer.compare(issuer, authority.subject) !== 0 || authority.keyUsage?.crlSign === false) return false;
   const hash = signatureAlgorithm.hash?.name.replace('-', '').toLowerCase() ?? null;
   try {
     return verify(hash, tbs, authority.x509.publicKey, signature);

@@ -7,6 +7,7 @@ const CONSTRUCTED = 0x20;
 const LONG_TAG = 0x1f;
 
 export interface DerElement {
+  readonly tag: number;
   /** With its tag and length. */
   readonly bytes: Uint8Array;
   readonly content: Uint8Array;
@@ -17,9 +18,10 @@ export interface DerElement {
  * @throws RangeError naming the byte where the structure ends being DER
  */
 export function splitDer(bytes: Uint8Array): readonly Uint8Array[] {
-  return elements(bytes, (tag, start) => {
+  const check = (tag: number, start: number) => {
     if (tag !== SEQUENCE) throw new RangeError(`byte ${start} does not begin an ASN.1 SEQUENCE`);
-  }).map((element) => element.bytes);
+  };
+  return elements(bytes, check).map((element) => element.bytes);
 }
 
 /**
@@ -27,8 +29,16 @@ export function splitDer(bytes: Uint8Array): readonly Uint8Array[] {
  * @throws RangeError naming the byte where the structure ends being DER
  */
 export function derChildren(sequence: Uint8Array): readonly DerElement[] {
-  const [outer] = elements(sequence, () => undefined);
-  return outer === undefined ? [] : elements(outer.content, () => undefined);
+  const [outer] = elementsOf(sequence);
+  return outer === undefined ? [] : elementsOf(outer.content);
+}
+
+/**
+ * Concatenated elements of any type, as views of the same memory.
+ * @throws RangeError naming the byte where the structure ends being DER
+ */
+export function elementsOf(bytes: Uint8Array): readonly DerElement[] {
+  return elements(bytes, () => undefined);
 }
 
 /**
@@ -37,11 +47,10 @@ export function derChildren(sequence: Uint8Array): readonly DerElement[] {
  * @throws RangeError naming the byte, in its element, where the structure ends being DER
  */
 export function checkDer(bytes: Uint8Array): void {
-  const check = (tag: number | undefined, start: number) => {
-    if (tag !== undefined && (tag & LONG_TAG) === LONG_TAG) throw new RangeError(`the tag at byte ${start} is none that is used`);
+  const check = (tag: number, start: number) => {
+    if ((tag & LONG_TAG) === LONG_TAG) throw new RangeError(`the tag at byte ${start} is none that is used`);
   };
-  for (const { bytes: element, content } of elements(bytes, check)) {
-    const tag = element[0] ?? 0;
+  for (const { tag, content } of elements(bytes, check)) {
     if ((tag & CONSTRUCTED) !== 0) checkDer(content);
     if (tag === BIT_STRING && !endsInZeros(content)) throw new RangeError('a BIT STRING does not end as it says');
   }
@@ -54,12 +63,13 @@ function endsInZeros(bitString: Uint8Array): boolean {
   return unused < 8 && (bitString.length > 1 || unused === 0) && (last & ((1 << unused) - 1)) === 0;
 }
 
-function elements(bytes: Uint8Array, check: (tag: number | undefined, start: number) => void): readonly DerElement[] {
+function elements(bytes: Uint8Array, check: (tag: number, start: number) => void): readonly DerElement[] {
   const found: DerElement[] = [];
   for (let start = 0; start < bytes.length; ) {
-    check(bytes[start], start);
+    const tag = bytes[start] ?? 0;
+    check(tag, start);
     const { from, to } = extent(bytes, start);
-    found.push({ bytes: bytes.subarray(start, to), content: bytes.subarray(from, to) });
+    found.push({ tag, bytes: bytes.subarray(start, to), content: bytes.subarray(from, to) });
     start = to;
   }
   return found;

@@ -6,6 +6,8 @@ import { pathOf, trustDomainId } from './spiffe-id.ts';
 import type { X509Bundle, X509Svid } from './x509-context.ts';
 
 const MIN_RSA_BITS = 2048;
+/** What Envoy loads, by node:crypto's names of curves and key types; it rejects others, and what comes beside them. */
+const LOADABLE_KEYS: ReadonlySet<string> = new Set(['rsa', 'prime256v1', 'secp384r1', 'secp521r1', 'ed25519']);
 
 /**
  * @param bundle of the SVID's own trust domain
@@ -66,6 +68,8 @@ function keyProblem({ privateKey, chain: [leaf] }: X509Svid): string | undefined
     return 'its private key is not unencrypted PKCS#8 DER';
   }
   if (!leaf.x509.checkPrivateKey(key)) return 'its private key does not belong to the leaf';
+  const kind = key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType ?? 'of an unknown kind';
+  if (!LOADABLE_KEYS.has(kind)) return `its key is ${kind}, which Envoy does not load: use P-256 or RSA`;
   const bits = key.asymmetricKeyDetails?.modulusLength;
   if (bits !== undefined && bits < MIN_RSA_BITS) return `its RSA key has ${bits} bits, Envoy takes ${MIN_RSA_BITS} or more`;
   return undefined;

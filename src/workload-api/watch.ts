@@ -38,6 +38,9 @@ export class X509Watch {
   #fromSvids = EMPTY_CONTEXT;
   #fromBundles = EMPTY_CONTEXT;
   #context = EMPTY_CONTEXT;
+  /** Messages that are not taken in yet. */
+  #waiting: Promise<void> | undefined;
+  #withdrawals = 0;
   /** It is known which identities there are: before that, bundles alone would say that there are none. */
   #begun = false;
 
@@ -49,7 +52,7 @@ export class X509Watch {
       clock,
       random,
       onConnected: () => events({ type: 'workload_api_connected', address }),
-      onMessage: (response) => this.#receivedSvids(response),
+      onMessage: (response) => this.#inOrder(response, () => this.#receivedSvids(response)),
       onLost: (loss) => this.#lost(loss),
     });
     this.#bundles = new StreamWatch({
@@ -57,7 +60,7 @@ export class X509Watch {
       clock,
       random,
       onConnected: () => undefined,
-      onMessage: (response) => this.#receivedBundles(response),
+      onMessage: (response) => this.#inOrder(response, () => this.#receivedBundles(response)),
       // The other stream tells of trouble on the way; a Workload API without this method is none.
       onLost: ({ verdict }) => this.#lostBundles(verdict),
     });
@@ -69,8 +72,24 @@ export class X509Watch {
   }
 
   stop(): void {
+    this.#withdrawals += 1;
     this.#svids.stop();
     this.#bundles.stop();
+  }
+
+  /** The first CRLs wait for what reads them, and with them all that comes after; not beyond a withdrawal. */
+  #inOrder({ crl }: { readonly crl: readonly Uint8Array[] }, receive: () => void): void {
+    const { reader } = this.#options;
+    if (this.#waiting === undefined && (crl.length === 0 || reader.readsCrls)) {
+      receive();
+      return;
+    }
+    const withdrawals = this.#withdrawals;
+    const done = (this.#waiting ?? reader.prepareForCrls()).then(() => {
+      if (this.#withdrawals === withdrawals) receive();
+      if (this.#waiting === done) this.#waiting = undefined;
+    });
+    this.#waiting = done;
   }
 
   #receivedSvids(response: X509SVIDResponse): void {
@@ -97,6 +116,7 @@ export class X509Watch {
   #lost({ code, details, verdict, ...more }: Loss): void {
     const { events, address } = this.#options;
     events({ type: 'workload_api_lost', address, code: status[code], details, meaning: verdict.meaning, ...more });
+    if (this.#withdrawn(verdict)) this.#withdrawals += 1;
     if (this.#withdrawn(verdict) && this.#fromSvids !== EMPTY_CONTEXT) {
       this.#adopt(verdict.meaning, EMPTY_CONTEXT, EMPTY_CONTEXT);
       // It is asked again whether this workload may still trust them; after that, their own stream says so.

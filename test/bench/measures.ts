@@ -11,21 +11,35 @@ const NAME = 'default';
 const SMALL_REQUEST = subscription(NAME, 0);
 const ENVOY_REQUEST = subscription(NAME, ENVOY_EXTENSIONS);
 
-/** Milliseconds from spawn to the first answer, the median of `runs`; and that answer's size. */
-export async function measureReady(
-  subject: Subject,
-  runs: number,
-): Promise<{ readonly ms: number; readonly answerBytes: number }> {
+/** Bytes of the first answer, and of what comes after a message upstream. */
+export async function measureSizes(subject: Subject): Promise<{ readonly answer: number; readonly push: number }> {
+  await using running = subject.start();
+  using connection = await SdsConnection.open(running.socket);
+  const sizes: number[] = [];
+  const receipts = new Receipts(1);
+  connection.stream(SMALL_REQUEST, ({ length }) => {
+    sizes.push(length);
+    receipts.count();
+  });
+  await receipts.all();
+  receipts.reset();
+  (await running.publisher())();
+  await receipts.all();
+  const [answer = 0, push = 0] = sizes;
+  return { answer, push };
+}
+
+/** Milliseconds from spawn to the first answer, the median of `runs`. */
+export async function measureReady(subject: Subject, runs: number): Promise<number> {
   const times: number[] = [];
-  let answerBytes = 0;
   for (let run = 0; run < runs; run++) {
     const begun = performance.now();
     await using running = subject.start();
     using connection = await SdsConnection.open(running.socket);
-    answerBytes = (await connection.answer(ENVOY_REQUEST)).length;
+    await connection.answer(ENVOY_REQUEST);
     times.push(performance.now() - begun);
   }
-  return { ms: median(times), answerBytes };
+  return median(times);
 }
 
 /** Resident megabytes `idleMs` after the only subscriber got its answer. */
@@ -113,7 +127,7 @@ export async function measureFanOut(
     }
   }
   await receipts.all();
-  return pushed(running, receipts, connections * streams, pushes);
+  return await pushed(running, receipts, connections * streams, pushes);
 }
 
 export interface FanOutOptions {

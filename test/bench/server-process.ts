@@ -7,17 +7,19 @@ const TICKS_PER_SECOND = 100;
 
 export class ServerProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
+  #stopping = false;
 
   /** @param args after those of Node */
   constructor(args: readonly string[], env: NodeJS.ProcessEnv) {
     this.#child = spawn(process.execPath, args, {
       env: { ...env, MALLOC_ARENA_MAX: '1' },
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: 'ignore',
     });
     process.once('exit', this.#kill);
     this.#child.once('exit', (code, signal) => {
       process.off('exit', this.#kill);
-      if (code !== 0) process.stderr.write(`${args.join(' ')} ended with ${code ?? signal}\n`);
+      // Nobody could measure on, or would want to wait.
+      if (!this.#stopping || code !== 0) throw new Error(`${args.join(' ')} ended with ${code ?? signal}`);
     });
   }
 
@@ -37,7 +39,7 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#stopping = true;
     const exit = once(this.#child, 'exit');
     this.#child.kill('SIGTERM');
     const impatience = setTimeout(this.#kill, 8_000);

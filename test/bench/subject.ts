@@ -35,7 +35,6 @@ export function sidecarSubject(folder: string, api: DevWorkloadApi, rotations: r
     ...Object.fromEntries(inherited),
     SPIFFE_ENDPOINT_SOCKET: api.address,
     SPIFFE_SDS_LISTEN: `unix://${socket}`,
-    SPIFFE_SDS_LOG_LEVEL: 'warn',
   };
   return {
     start() {
@@ -51,15 +50,15 @@ export function sidecarSubject(folder: string, api: DevWorkloadApi, rotations: r
   };
 }
 
-/** @param answerBytes size of what it sends */
-export function floorSubject(folder: string, answerBytes: number): Subject {
+/** @param sizes bytes of its first answer, and of what it pushes */
+export function floorSubject(folder: string, sizes: { readonly answer: number; readonly push: number }): Subject {
   const socket = join(folder, 'floor.sock');
   const script = join(folder, 'floor-server.mjs');
   buildSync({ entryPoints: [FLOOR], outfile: script, bundle: true, platform: 'node', format: 'esm' });
-  const message = frame(Buffer.alloc(answerBytes, 'y'));
+  const message = frame(Buffer.alloc(sizes.push, 'y'));
   return {
     start() {
-      const server = new ServerProcess(['--max-semi-space-size=2', script, socket, String(answerBytes)], process.env);
+      const server = new ServerProcess(['--max-semi-space-size=2', script, socket, String(sizes.answer)], process.env);
       let source: SdsConnection | undefined;
       return {
         process: server,

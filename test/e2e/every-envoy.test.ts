@@ -2,13 +2,11 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
-import { describeWithEnvoy, type Envoy, envoyVersions } from '../support/envoy.ts';
-import { eventually } from '../support/eventually.ts';
-import { BACKEND, callerOf, FRONTEND, type Mesh, startMesh } from '../support/mesh.ts';
+import { describeWithEnvoy, envoyVersions } from '../support/envoy.ts';
+import { BACKEND, callerOf, FRONTEND, type Mesh, newBundle, rotated, startMesh } from '../support/mesh.ts';
 import { MtlsClient } from '../support/mtls-client.ts';
 import { SteadyLoad } from '../support/steady-load.ts';
 
-const BUNDLE_VERSION = 'sds.spiffe_example.org.version_text';
 const TLS = 'listener.127.0.0.1_0.ssl';
 
 describe.each(envoyVersions().map((version) => ({ version, name: version ?? 'as found' })))('Envoy $name', ({ version }) => {
@@ -82,24 +80,3 @@ describe.each(envoyVersions().map((version) => ({ version, name: version ?? 'as 
     });
   });
 });
-
-/** Both Envoys have the newest SVIDs, and a request through them was made with one. */
-async function rotated({ workloadApi, server, client, url }: Mesh): Promise<void> {
-  const serials = workloadApi.serials();
-  await Promise.all([server.presents(serials.get(BACKEND)), client.presents(serials.get(FRONTEND))]);
-  await eventually('a request with the new SVID', async () => {
-    const { headers } = await fetch(url);
-    return BigInt(`0x${headers.get('x-peer-serial')}`) === BigInt(`0x${serials.get(FRONTEND)}`) || undefined;
-  });
-}
-
-/** Changes the bundle, and waits until both Envoys have the new one. */
-async function newBundle({ server, client }: Mesh, change: () => Promise<void>): Promise<void> {
-  const changed = async (envoy: Envoy) => {
-    const before = await envoy.stat(BUNDLE_VERSION);
-    return () => envoy.waitForStat(BUNDLE_VERSION, (version) => version !== before);
-  };
-  const waits = [await changed(server), await changed(client)];
-  await change();
-  await Promise.all(waits.map((wait) => wait()));
-}

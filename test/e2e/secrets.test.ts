@@ -1,12 +1,12 @@
 /** Which secrets an Envoy gets, when, and in which form. */
-import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { Document } from 'yaml';
 import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import { describeWithEnvoy } from '../support/envoy.ts';
+import { listenerLike } from '../support/listener-like.ts';
 import { BACKEND, callerOf, Stage } from '../support/mesh.ts';
 import { MtlsClient } from '../support/mtls-client.ts';
+import { ResourceFile } from '../support/resource-file.ts';
 
 const LATE = 'spiffe://example.org/late';
 
@@ -15,19 +15,16 @@ describeWithEnvoy()('a name that the Workload API does not know', () => {
     await using stage = await Stage.prepare();
     const workloadApi = await stage.startWorkloadApi();
     await stage.startSidecar();
-    const lds = join(stage.folder, 'lds.json');
-    await writeFile(lds, JSON.stringify({ resources: [] }));
+    const listeners = await ResourceFile.create('lds', stage.folder, 'listeners');
     let late = {};
     const server = await stage.startServer({
       edit(bootstrap) {
-        late = listenerFor(LATE, bootstrap);
-        bootstrap.setIn(['dynamic_resources', 'lds_config'], { resource_api_version: 'V3', path_config_source: { path: lds } });
+        late = listenerLike(bootstrap, 'late', { certificate: LATE });
+        listeners.addTo(bootstrap);
       },
     });
     await server.live();
-    // Envoy watches for files that are moved in.
-    await writeFile(`${lds}.new`, JSON.stringify({ resources: [late] }));
-    await rename(`${lds}.new`, lds);
+    await listeners.replace([late]);
     await server.waitForStat('listener_manager.total_listeners_warming', (warming) => warming === 1);
 
     using known = await callerOf(workloadApi, await server.port('mtls'));
@@ -62,12 +59,3 @@ describeWithEnvoy()('an Envoy with disable_spiffe_cert_validation in its node me
     await expect(stranger.get()).rejects.toThrow();
   });
 });
-
-/** The shipped listener under another name, with another certificate. */
-function listenerFor(certificate: string, bootstrap: Document): object {
-  const listener = new Document(bootstrap.toJS().static_resources.listeners[0]);
-  listener.set('name', certificate);
-  const context = ['filter_chains', 0, 'transport_socket', 'typed_config', 'common_tls_context'];
-  listener.setIn([...context, 'tls_certificate_sds_secret_configs', 0, 'name'], certificate);
-  return { '@type': 'type.googleapis.com/envoy.config.listener.v3.Listener', ...listener.toJS() };
-}

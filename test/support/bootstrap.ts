@@ -18,8 +18,8 @@ export async function clientBootstrap(sdsSocket: string, serverPort: number): Pr
   bootstrap.setIn([...CLUSTERS, 1, ...ENDPOINT, 'socket_address', 'port_value'], serverPort);
   const options = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
   const http = [...CLUSTERS, 1, 'typed_extension_protocol_options', options, 'common_http_protocol_options'];
-  // A rotation shows in full handshakes only: one for every few requests.
-  bootstrap.setIn([...http, 'max_requests_per_connection'], 5);
+  // A rotation shows in full handshakes only: one for every request.
+  bootstrap.setIn([...http, 'max_requests_per_connection'], 1);
   bootstrap.setIn([...CLUSTERS, 1, 'transport_socket', 'typed_config', 'max_session_keys'], 0);
   return bootstrap;
 }

@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 
+/** Shorter than a test's, so that what the test started still ends with it. */
+const TIME_LIMIT_MS = 30_000;
+
 /** A process that a test started: its output is kept, and it does not outlive the process of the test. */
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;
@@ -33,13 +36,25 @@ export class Child implements AsyncDisposable {
     return this.#log;
   }
 
-  /** @throws when it ends without having written that */
-  async written(pattern: RegExp): Promise<RegExpExecArray> {
+  /** @throws as `told` does */
+  written(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.told(String(pattern), () => pattern.exec(this.#log) ?? undefined);
+  }
+
+  /**
+   * @param probe finds it in the log, undefined when it is not there yet
+   * @throws when it ends without having written that, and after `TIME_LIMIT_MS`
+   */
+  async told<T>(what: string, probe: () => T | undefined): Promise<T> {
+    const signal = AbortSignal.timeout(TIME_LIMIT_MS);
     for (;;) {
-      const match = pattern.exec(this.#log);
-      if (match !== null) return match;
-      if (this.#exit !== undefined) throw new Error(`it ended (${this.#exit}) before it wrote ${pattern}:\n${this.#log}`);
-      await once(this.#news, 'news');
+      const found = probe();
+      if (found !== undefined) return found;
+      if (this.#exit !== undefined || signal.aborted) {
+        const end = signal.aborted ? `${TIME_LIMIT_MS} ms have passed` : `it ended (${this.#exit})`;
+        throw new Error(`${end} before it wrote ${what}:\n${this.#log}`);
+      }
+      await once(this.#news, 'news', { signal }).catch(() => {});
     }
   }
 

@@ -29,13 +29,13 @@ export class Envoy implements AsyncDisposable {
   /**
    * Starts one and waits for its admin interface, not for its secrets: that is `live()`.
    * @param bootstrap YAML; its admin port should be 0
+   * @param args default: hot restart would share memory between the Envoys of a machine, by a number that somebody has to keep apart
    * @throws when there is no such Envoy, or it refuses the bootstrap
    */
-  static async start(bootstrap: string, version?: string): Promise<Envoy> {
+  static async start(bootstrap: string, version?: string, args: readonly string[] = ['--disable-hot-restart']): Promise<Envoy> {
     const command = findEnvoy(version);
     if (command === undefined) throw new Error(howToGet(version));
-    // Hot restart would share memory between the Envoys of a machine, by a number that somebody has to keep apart.
-    const child = new Child(command, ['--disable-hot-restart', '--concurrency', '1', '--config-yaml', bootstrap]);
+    const child = new Child(command, [...args, '--concurrency', '1', '--config-yaml', bootstrap]);
     try {
       const [, address = ''] = await child.written(/ admin address: (\S+)/);
       return new Envoy(child, address);
@@ -106,6 +106,11 @@ export class Envoy implements AsyncDisposable {
 
   async stop(): Promise<void> {
     await this.#child.stop();
+  }
+
+  /** Waits until it ends by itself. */
+  async ended(): Promise<void> {
+    await this.#child.ended();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

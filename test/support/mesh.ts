@@ -1,21 +1,37 @@
-import { mkdtempDisposable } from 'node:fs/promises';
+import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Document } from 'yaml';
+import { type Document, stringify } from 'yaml';
 import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import { clientBootstrap, serverBootstrap } from './bootstrap.ts';
 import { Envoy } from './envoy.ts';
+import { eventually } from './eventually.ts';
 import { MtlsClient } from './mtls-client.ts';
+import { Relay } from './relay.ts';
 import { SidecarProcess } from './sidecar-process.ts';
 
 export const BACKEND = 'spiffe://example.org/backend';
 export const FRONTEND = 'spiffe://example.org/frontend';
 
-export interface ServerOptions {
+const BUNDLE_VERSION = 'sds.spiffe_example.org.version_text';
+
+export interface EnvoyOptions {
+  /** Where it looks for the sidecar. Default: where it listens. */
+  readonly sdsSocket?: string;
+  /** Changes the shipped bootstrap. The folder is the stage's. */
+  readonly edit?: (bootstrap: Document, folder: string) => void | Promise<void>;
+  /** Beside the bootstrap. Default: without hot restart. */
+  readonly args?: readonly string[];
+}
+
+export interface ServerOptions extends EnvoyOptions {
   /** Default: one from the kernel. */
   readonly port?: number;
-  /** Changes the shipped bootstrap. */
-  readonly edit?: (bootstrap: Document) => void;
+}
+
+export interface MeshOptions extends EnvoyOptions {
+  /** What stands in the sidecar's configuration file. Default: there is none. */
+  readonly configuration?: object;
 }
 
 /** Where real processes meet: a Workload API, one sidecar, and Envoys with the bootstraps that we ship. Nothing runs at first. */
@@ -43,32 +59,44 @@ export class Stage implements AsyncDisposable {
     return this.#parts.use(await DevWorkloadApi.start({ address: this.#workloadApi, identities, rotateEveryMs: 0 }));
   }
 
-  async startSidecar(): Promise<SidecarProcess> {
-    return this.#parts.use(await SidecarProcess.start(this.#workloadApi, this.#sdsSocket));
+  /** @param configuration what stands in its configuration file */
+  async startSidecar(configuration: object = {}): Promise<SidecarProcess> {
+    const file = join(this.folder, 'spiffe-sds.yaml');
+    await writeFile(file, stringify(configuration));
+    return this.#parts.use(await SidecarProcess.start(this.#workloadApi, this.sdsSocket, file));
+  }
+
+  /** Another way to the sidecar. */
+  async openRelay(): Promise<Relay> {
+    return this.#parts.use(await Relay.open(join(this.folder, 'relay.sock'), this.sdsSocket));
   }
 
   /** The Envoy that is called. Does not wait for its secrets. */
-  async startServer({ port = 0, edit }: ServerOptions = {}): Promise<Envoy> {
-    const bootstrap = await serverBootstrap(this.#sdsSocket, port);
-    edit?.(bootstrap);
-    return this.#parts.use(await Envoy.start(String(bootstrap), this.#version));
+  async startServer({ port = 0, sdsSocket = this.sdsSocket, ...options }: ServerOptions = {}): Promise<Envoy> {
+    return this.#startEnvoy(await serverBootstrap(sdsSocket, port), options);
   }
 
   /** The Envoy that calls `serverPort`. Does not wait for its secrets. */
-  async startClient(serverPort: number): Promise<Envoy> {
-    return this.#parts.use(await Envoy.start(String(await clientBootstrap(this.#sdsSocket, serverPort)), this.#version));
+  async startClient(serverPort: number, { sdsSocket = this.sdsSocket, ...options }: EnvoyOptions = {}): Promise<Envoy> {
+    return this.#startEnvoy(await clientBootstrap(sdsSocket, serverPort), options);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#parts.disposeAsync();
   }
 
+  /** Where the sidecar listens. */
+  get sdsSocket(): string {
+    return join(this.folder, 'sds.sock');
+  }
+
   get #workloadApi(): string {
     return `unix://${join(this.folder, 'workload.sock')}`;
   }
 
-  get #sdsSocket(): string {
-    return join(this.folder, 'sds.sock');
+  async #startEnvoy(bootstrap: Document, { edit, args }: EnvoyOptions): Promise<Envoy> {
+    await edit?.(bootstrap, this.folder);
+    return this.#parts.use(await Envoy.start(String(bootstrap), this.#version, args));
   }
 }
 
@@ -84,26 +112,56 @@ export interface Mesh extends AsyncDisposable {
 }
 
 /** @param version of Envoy */
-export async function startMesh(version?: string): Promise<Mesh> {
+export async function startMesh(version?: string, options: MeshOptions = {}): Promise<Mesh> {
   const stage = await Stage.prepare(version);
   try {
-    const workloadApi = await stage.startWorkloadApi();
-    const sidecar = await stage.startSidecar();
-    const server = await stage.startServer();
-    const serverPort = await server.port('mtls');
-    const client = await stage.startClient(serverPort);
-    await Promise.all([server.live(), client.live()]);
-    const url = `http://127.0.0.1:${await client.port('plain')}/`;
-    const dispose = () => stage[Symbol.asyncDispose]();
-    return { stage, workloadApi, sidecar, server, serverPort, client, url, [Symbol.asyncDispose]: dispose };
+    return await startMeshOn(stage, options);
   } catch (thrown) {
     await stage[Symbol.asyncDispose]();
     throw thrown;
   }
 }
 
-/** A client of the backend with an SVID of its trust domain. */
-export async function callerOf(workloadApi: DevWorkloadApi, port: number): Promise<MtlsClient> {
+/** On an empty stage, which is the mesh's from then on. */
+export async function startMeshOn(stage: Stage, { configuration, ...options }: MeshOptions): Promise<Mesh> {
+  const workloadApi = await stage.startWorkloadApi();
+  const sidecar = await stage.startSidecar(configuration);
+  const server = await stage.startServer(options);
+  const serverPort = await server.port('mtls');
+  const client = await stage.startClient(serverPort, options);
+  await Promise.all([server.live(), client.live()]);
+  const url = `http://127.0.0.1:${await client.port('plain')}/`;
+  const dispose = () => stage[Symbol.asyncDispose]();
+  return { stage, workloadApi, sidecar, server, serverPort, client, url, [Symbol.asyncDispose]: dispose };
+}
+
+/**
+ * A client with an SVID of the backend's trust domain.
+ * @param server who it means to call
+ * @param sni left out: none
+ */
+export async function callerOf(workloadApi: DevWorkloadApi, port: number, server = BACKEND, sni?: string): Promise<MtlsClient> {
   const { bundlePem, ...identity } = await workloadApi.issueForeign('example.org', '/caller');
-  return new MtlsClient(port, BACKEND, bundlePem, identity);
+  return new MtlsClient(port, server, bundlePem, identity, sni);
+}
+
+/** Both Envoys have the newest SVIDs, and a request through them was made with one. */
+export async function rotated({ workloadApi, server, client, url }: Mesh): Promise<void> {
+  const serials = workloadApi.serials();
+  await Promise.all([server.presents(serials.get(BACKEND)), client.presents(serials.get(FRONTEND))]);
+  await eventually('a request with the new SVID', async () => {
+    const { headers } = await fetch(url);
+    return BigInt(`0x${headers.get('x-peer-serial')}`) === BigInt(`0x${serials.get(FRONTEND)}`) || undefined;
+  });
+}
+
+/** Changes the bundle, and waits until both Envoys have the new one. */
+export async function newBundle({ server, client }: Mesh, change: () => Promise<void>): Promise<void> {
+  const changed = async (envoy: Envoy) => {
+    const before = await envoy.stat(BUNDLE_VERSION);
+    return () => envoy.waitForStat(BUNDLE_VERSION, (version) => version !== before);
+  };
+  const waits = [await changed(server), await changed(client)];
+  await change();
+  await Promise.all(waits.map((wait) => wait()));
 }

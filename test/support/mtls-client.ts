@@ -23,14 +23,18 @@ export class MtlsClient implements Disposable {
   readonly #agent: Agent;
   readonly #port: number;
 
-  /** @param identity left out: it shows no certificate */
-  constructor(port: number, server: string, bundlePem: string, identity?: TlsIdentity) {
+  /**
+   * @param identity left out: it shows no certificate
+   * @param sni server name indication; left out: none
+   */
+  constructor(port: number, server: string, bundlePem: string, identity?: TlsIdentity, sni = '') {
     this.#port = port;
     this.#agent = new Agent({
       keepAlive: true,
       maxSockets: 1,
       maxCachedSessions: 0,
       ca: bundlePem,
+      servername: sni,
       ...(identity === undefined ? {} : { cert: identity.chainPem, key: identity.keyPem }),
       checkServerIdentity: (_host, { subjectaltname }) =>
         subjectaltname === `URI:${server}` ? undefined : new Error(`the server is ${subjectaltname}, not ${server}`),

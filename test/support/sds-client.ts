@@ -1,42 +1,83 @@
 /** A raw SDS client over a real socket: it sends what a test says, right or wrong, and hands over what comes. */
 import { EventEmitter, once } from 'node:events';
 import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js';
-import type { DiscoveryRequest, DiscoveryResponse, Secret } from '../../src/gen/messages.ts';
+import type {
+  DeltaDiscoveryRequest,
+  DeltaDiscoveryResponse,
+  DiscoveryRequest,
+  DiscoveryResponse,
+  Secret,
+} from '../../src/gen/messages.ts';
 import { SECRET_TYPE_URL } from '../../src/secrets/secret.ts';
 import { decode, type Input, method } from '../../src/wire.ts';
 
-const SERVICE = 'envoy.service.secret.v3.SecretDiscoveryService';
+const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';
+const ADS = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
 
 export class SdsClient implements Disposable {
   readonly #client: Client;
+  readonly #calls = new Set<{ cancel(): void }>();
 
   constructor(socket: string) {
     this.#client = new Client(`unix:${socket}`, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
   }
 
   stream(): SdsStream {
+    return new SdsStream(this.#open(SDS, 'StreamSecrets'));
+  }
+
+  delta(): DeltaStream {
+    return new DeltaStream(this.#open(SDS, 'DeltaSecrets'));
+  }
+
+  /** StreamAggregatedResources: requests are for secrets unless they say another type. */
+  aggregated(): SdsStream {
+    return new SdsStream(this.#open(ADS, 'StreamAggregatedResources'));
+  }
+
+  /** DeltaAggregatedResources. */
+  aggregatedDelta(): DeltaStream {
+    return new DeltaStream(this.#open(ADS, 'DeltaAggregatedResources'));
+  }
+
+  /** @throws ServiceError */
+  fetch(names: readonly string[], more: Input<DiscoveryRequest> = {}): Promise<DiscoveryResponse> {
     const { path, requestSerialize, responseDeserialize } = method<Input<DiscoveryRequest>, DiscoveryResponse>(
-      SERVICE,
-      'StreamSecrets',
+      SDS,
+      'FetchSecrets',
     );
-    return new SdsStream(this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize));
+    const request = { type_url: SECRET_TYPE_URL, resource_names: names, ...more };
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (error, response) =>
+        error === null ? resolve(response as DiscoveryResponse) : reject(error),
+      );
+    });
   }
 
   [Symbol.dispose](): void {
+    // A channel with calls on it keeps its connection.
+    for (const call of this.#calls) call.cancel();
     this.#client.close();
+  }
+
+  #open<Request, Response>(service: string, name: string): ClientDuplexStream<Request, Response> {
+    const { path, requestSerialize, responseDeserialize } = method<Request, Response>(service, name);
+    const call = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    this.#calls.add(call);
+    return call;
   }
 }
 
-export class SdsStream {
-  readonly #call: ClientDuplexStream<Input<DiscoveryRequest>, DiscoveryResponse>;
+/** What the streams of both protocols have in common. */
+class DiscoveryStream<Request, Response> {
+  readonly #call: ClientDuplexStream<Request, Response>;
   readonly #news = new EventEmitter();
-  readonly #received: DiscoveryResponse[] = [];
-  #names: readonly string[] = [];
+  readonly #received: Response[] = [];
   #end: { readonly code: string; readonly details: string } | undefined;
 
-  constructor(call: ClientDuplexStream<Input<DiscoveryRequest>, DiscoveryResponse>) {
+  constructor(call: ClientDuplexStream<Request, Response>) {
     this.#call = call;
-    call.on('data', (response: DiscoveryResponse) => {
+    call.on('data', (response: Response) => {
       this.#received.push(response);
       this.#news.emit('news');
     });
@@ -50,34 +91,18 @@ export class SdsStream {
     return this.#received.length;
   }
 
-  request(names: readonly string[], more: Input<DiscoveryRequest> = {}): this {
-    this.#names = names;
-    this.#call.write({ type_url: SECRET_TYPE_URL, resource_names: names, ...more });
-    return this;
+  /** Whether the server has not ended it. */
+  get open(): boolean {
+    return this.#end === undefined;
   }
 
   /** The next response, not answered. */
-  async next(): Promise<DiscoveryResponse> {
+  async next(): Promise<Response> {
     while (this.#received.length === 0) {
       if (this.#end !== undefined) throw new Error(`the stream ended: ${this.#end.code}: ${this.#end.details}`);
       await once(this.#news, 'news');
     }
-    return this.#received.shift() as DiscoveryResponse;
-  }
-
-  /** The secrets of the next response, which is acknowledged. */
-  async secrets(): Promise<readonly Secret[]> {
-    const response = await this.next();
-    this.ack(response);
-    return secretsOf(response);
-  }
-
-  ack({ version_info, nonce }: DiscoveryResponse): this {
-    return this.request(this.#names, { version_info, response_nonce: nonce });
-  }
-
-  nack({ nonce }: DiscoveryResponse, message: string): this {
-    return this.request(this.#names, { response_nonce: nonce, error_detail: { code: status.INTERNAL, message } });
+    return this.#received.shift() as Response;
   }
 
   /** How the server ended the stream. */
@@ -102,12 +127,80 @@ export class SdsStream {
     this.#call.cancel();
   }
 
+  protected write(request: Request): this {
+    this.#call.write(request);
+    return this;
+  }
+
   #ended(code: status, details: string): void {
     this.#end ??= { code: status[code], details };
     this.#news.emit('news');
   }
 }
 
+/** State of the world. */
+export class SdsStream extends DiscoveryStream<Input<DiscoveryRequest>, DiscoveryResponse> {
+  #names: readonly string[] = [];
+
+  request(names: readonly string[], more: Input<DiscoveryRequest> = {}): this {
+    this.#names = names;
+    return this.write({ type_url: SECRET_TYPE_URL, resource_names: names, ...more });
+  }
+
+  /** The secrets of the next response, which is acknowledged. */
+  async secrets(): Promise<readonly Secret[]> {
+    return secretsOf(await this.accept());
+  }
+
+  /** The next response, acknowledged. */
+  async accept(): Promise<DiscoveryResponse> {
+    const response = await this.next();
+    this.ack(response);
+    return response;
+  }
+
+  ack({ version_info, nonce }: DiscoveryResponse): this {
+    return this.request(this.#names, { version_info, response_nonce: nonce });
+  }
+
+  nack({ nonce }: DiscoveryResponse, message: string): this {
+    return this.request(this.#names, { response_nonce: nonce, error_detail: rejection(message) });
+  }
+}
+
+export class DeltaStream extends DiscoveryStream<Input<DeltaDiscoveryRequest>, DeltaDiscoveryResponse> {
+  request(request: Input<DeltaDiscoveryRequest>): this {
+    return this.write({ type_url: SECRET_TYPE_URL, ...request });
+  }
+
+  subscribe(...names: readonly string[]): this {
+    return this.request({ resource_names_subscribe: names });
+  }
+
+  unsubscribe(...names: readonly string[]): this {
+    return this.request({ resource_names_unsubscribe: names });
+  }
+
+  /** The next response, acknowledged. */
+  async accept(): Promise<DeltaDiscoveryResponse> {
+    const response = await this.next();
+    this.ack(response);
+    return response;
+  }
+
+  ack({ nonce }: DeltaDiscoveryResponse): this {
+    return this.request({ response_nonce: nonce });
+  }
+
+  nack({ nonce }: DeltaDiscoveryResponse, message: string): this {
+    return this.request({ response_nonce: nonce, error_detail: rejection(message) });
+  }
+}
+
 export function secretsOf({ resources }: DiscoveryResponse): readonly Secret[] {
   return resources.map(({ value }) => decode('envoy.extensions.transport_sockets.tls.v3.Secret', value));
+}
+
+function rejection(message: string): { readonly code: number; readonly message: string } {
+  return { code: status.INTERNAL, message };
 }

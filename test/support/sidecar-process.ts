@@ -3,7 +3,22 @@ import { Child } from './child.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
 
-/** `spiffe-sds serve` as a process of its own, known by its socket and its exit code. */
+/** A line of its log. */
+export interface LoggedEvent {
+  readonly level: number;
+  readonly event: string;
+  readonly node?: string;
+  readonly stream?: number;
+  readonly method?: string;
+  readonly secrets?: readonly { readonly name: string; readonly version: string }[];
+  readonly removed?: readonly string[];
+  readonly names?: readonly string[];
+  readonly reason?: string;
+  readonly late?: number;
+  readonly type_url?: string;
+}
+
+/** `spiffe-sds serve` as a process of its own, known by its socket, its log and its exit code. */
 export class SidecarProcess implements AsyncDisposable {
   readonly #child: Child;
 
@@ -11,14 +26,19 @@ export class SidecarProcess implements AsyncDisposable {
     this.#child = child;
   }
 
-  /** Starts one and waits until it listens. */
-  static async start(workloadApi: string, sdsSocket: string): Promise<SidecarProcess> {
+  /**
+   * Starts one and waits until it listens.
+   * @param configuration a file; default: none
+   */
+  static async start(workloadApi: string, sdsSocket: string, configuration = ''): Promise<SidecarProcess> {
     const inherited = Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_)/.test(name));
     const child = new Child(process.execPath, ['--disable-sigusr1', MAIN, 'serve'], {
       ...Object.fromEntries(inherited),
       SPIFFE_ENDPOINT_SOCKET: workloadApi,
       SPIFFE_SDS_LISTEN: `unix://${sdsSocket}`,
+      SPIFFE_SDS_CONFIG: configuration,
       SPIFFE_SDS_LOG_FORMAT: 'json',
+      SPIFFE_SDS_LOG_LEVEL: 'debug',
     });
     try {
       await child.written(/"event":"listening"/);
@@ -27,6 +47,28 @@ export class SidecarProcess implements AsyncDisposable {
       await child.stop();
       throw thrown;
     }
+  }
+
+  get log(): string {
+    return this.#child.log;
+  }
+
+  /** All that happened, in order. */
+  get events(): readonly LoggedEvent[] {
+    return this.log
+      .split('\n')
+      .filter((line) => line.startsWith('{') && line.endsWith('}'))
+      .map((line) => JSON.parse(line) as LoggedEvent);
+  }
+
+  /** Waits for an event, also one that has been. */
+  event(predicate: (event: LoggedEvent) => boolean): Promise<LoggedEvent> {
+    return this.until((events) => events.find(predicate), String(predicate));
+  }
+
+  /** @param probe undefined means "not yet" */
+  until<T>(probe: (events: readonly LoggedEvent[]) => T | undefined, what = String(probe)): Promise<T> {
+    return this.#child.told(what, () => probe(this.events));
   }
 
   /** SIGTERM. Returns the exit code. */

@@ -94,6 +94,25 @@ log: { level: silent, format: text }
     expect(load('sds: { group: 1337 }').configuration.sds.group).toBe(1337);
   });
 
+  test.each([
+    ['limits: { connections: 0 }', 'a whole number from 1'],
+    ['limits: { names_per_stream: 1.5 }', 'a whole number from 1'],
+    ['limits: { streams_per_connection: many }', 'a whole number from 1'],
+    ['limits: { request_bytes: 1MB }', 'write a whole number and a unit (B, KiB, MiB, GiB): 64KiB, 1MiB'],
+    ['bundle_ack_timeout: 2', 'string'],
+    ['bundle_ack_timeout: "2"', 'write whole numbers with units'],
+  ])('with sds.%s is refused, saying what would do', (text, expected) => {
+    expect(() => load(`sds: { ${text} }`)).toThrow(expected);
+  });
+
+  test.each([
+    ['"*.test"', 'a list of patterns like "*.example.org"'],
+    ['[""]', 'a pattern like "*.example.org"'],
+    ['[1]', 'expected a string, found number 1: quote it'],
+  ])('with names.on_demand: %s is refused, saying what would do', (text, expected) => {
+    expect(() => load(`names: { on_demand: ${text} }`)).toThrow(expected);
+  });
+
   test('cannot be changed', () => {
     const { log } = load('').configuration;
     expect(() => Object.assign(log, { level: 'trace' })).toThrow(TypeError);

@@ -92,6 +92,11 @@ describe('a new stream', () => {
     expect(new Stream({ b: '1' }).request({ subscribe: ['a'], initialVersions: { a: '1' } }).sent).toEqual(['-a']);
   });
 
+  test('is not told of a bundle that it has and that is gone', () => {
+    const request = { subscribe: ['spiffe://td'], initialVersions: { 'spiffe://td': '1' } };
+    expect(new Stream({}).request(request).sent).toEqual([]);
+  });
+
   test('is not told that while nothing is known yet', () => {
     const stream = new Stream(NOTHING_YET).request({ subscribe: ['a'], initialVersions: { a: '1' } });
     expect(stream.sent).toEqual([]);
@@ -238,9 +243,10 @@ describe('a NACK', () => {
   });
 
   test('gives the last accepted content to a listener that asks', () => {
-    expect(new Stream({ a: '1' }).subscribe('a').ack().change({ a: '2' }).nack().subscribe('a').sent).toEqual([
+    expect(new Stream({ a: '1' }).subscribe('a').ack().change({ a: '2' }).nack().ack().subscribe('a').sent).toEqual([
       'a@1',
       'a@2',
+      'a@1',
       'a@1',
     ]);
   });

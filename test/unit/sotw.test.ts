@@ -187,7 +187,7 @@ describe('a NACK', () => {
   test('leaves the last accepted content in later responses', () => {
     const stream = new Stream({ a: '1', b: '1' }).request(['a', 'b']).ack(['a', 'b']);
     stream.change({ a: '2', b: '1' }).nack(['a', 'b']);
-    expect(stream.change({ a: '2', b: '2' }).sent).toEqual(['a@1 b@1', 'a@2 b@1', 'a@1 b@2']);
+    expect(stream.change({ a: '2', b: '2' }).sent).toEqual(['a@1 b@1', 'a@2 b@1', 'a@1 b@1', 'a@1 b@2']);
   });
 });
 

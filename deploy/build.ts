@@ -1,0 +1,69 @@
+/**
+ * `npm run build`: the release in dist/. A few bundled files that need no node_modules, for it is the number of modules that makes a start
+ * slow, and beside them the code that V8 compiled for this Node and this user when it ran them once.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+const root = join(import.meta.dirname, '..');
+const dist = join(root, 'dist');
+const main = join(dist, 'main.js');
+const WARM_UP_LIMIT_MS = 60_000;
+
+await rm(dist, { recursive: true, force: true });
+await build({
+  absWorkingDir: root,
+  entryPoints: ['src/cli/main.ts'],
+  outdir: dist,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  // Bundled CommonJS asks for Node's own modules with require.
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  logLevel: 'warning',
+});
+// Where dist/ is all there is, Node would parse each file twice to find out.
+await writeFile(join(dist, 'package.json'), '{ "type": "module" }\n');
+await warmUp();
+
+/** Runs what a sidecar runs: `dev`, until it serves, and `get`. main.ts fills the folder when there is one. */
+async function warmUp(): Promise<void> {
+  await mkdir(join(dist, '.compile-cache'), { mode: 0o755 });
+  const folder = await mkdtemp(join(tmpdir(), 'spiffe-sds-build-'));
+  const listen = `unix://${join(folder, 'sds.sock')}`;
+  const dev = run(['dev', '--listen', listen, '--log-format', 'json']);
+  try {
+    await Promise.race([once(dev.stdout as NodeJS.ReadableStream, 'data'), succeeded(dev)]);
+    await succeeded(run(['get', '--listen', listen]));
+    dev.kill('SIGTERM');
+    await succeeded(dev);
+  } finally {
+    dev.kill('SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function run(args: readonly string[]): ChildProcess {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_|NODE_)/.test(name));
+  return spawn(process.execPath, [main, ...args], {
+    env: Object.fromEntries(inherited),
+    stdio: ['ignore', 'pipe', 'ignore'],
+    timeout: WARM_UP_LIMIT_MS,
+    killSignal: 'SIGKILL',
+  });
+}
+
+async function succeeded(child: ChildProcess): Promise<void> {
+  child.stdout?.resume();
+  const [code, signal] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode];
+  if (code !== 0)
+    throw new Error(`dist/main.js does not run: ${child.spawnargs.slice(2).join(' ')} ended with ${code ?? signal}`);
+}
