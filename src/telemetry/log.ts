@@ -12,11 +12,22 @@ const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
 
 type Level = 'debug' | 'info' | 'warn' | 'error';
 
+export interface Log {
+  readonly events: EventListener;
+  /** From now on. */
+  setLevel(level: LogOptions['level']): void;
+}
+
 /** Logs go to stderr: stdout is for what a command was asked to print. */
-export async function openLog(options: LogOptions): Promise<EventListener> {
-  return logEvents(
-    pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, await destination(options)),
-  );
+export async function openLog(options: LogOptions): Promise<Log> {
+  const { level } = options;
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, await destination(options));
+  return {
+    events: logEvents(log),
+    setLevel(next) {
+      log.level = next;
+    },
+  };
 }
 
 async function destination({ format }: LogOptions): Promise<DestinationStream> {

@@ -216,7 +216,7 @@ describe('the log', () => {
   function written(format: string, level: string): Promise<{ readonly stdout: string; readonly stderr: string }> {
     const program = `
       const { openLog } = await import(${JSON.stringify(file)});
-      const tell = await openLog({ level: '${level}', format: '${format}' });
+      const { events: tell } = await openLog({ level: '${level}', format: '${format}' });
       tell({ type: 'draining', streams: 3 });
       tell({ type: 'stopped' });
       process.exit();`;
