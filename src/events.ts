@@ -57,6 +57,15 @@ export type Event =
   | { readonly type: 'bundle_updated'; readonly trustDomain: TrustDomain; readonly authorities: number }
   | { readonly type: 'bundle_withdrawn'; readonly trustDomain: TrustDomain; readonly reason: string }
   | { readonly type: 'bundle_left_out'; readonly trustDomain: string; readonly reason: string }
+  /** Absent trust domain: it could not be told whose it is. */
+  | { readonly type: 'crl_left_out'; readonly trustDomain?: string; readonly reason: string }
+  /** It was not rotated in time. */
+  | { readonly type: 'svid_expiring' | 'svid_expired'; readonly id: SpiffeId; readonly serial: string; readonly notAfter: number }
+  /** From now on Envoys get a context that trusts nobody in its place. */
+  | { readonly type: 'trust_domain_distrusted'; readonly trustDomain: TrustDomain }
+  // Configuration
+  | { readonly type: 'configuration_reloaded'; readonly changed: readonly string[]; readonly needRestart: readonly string[] }
+  | { readonly type: 'configuration_rejected'; readonly reason: string }
   // SDS
   | ({ readonly type: 'stream_opened' } & StreamInfo)
   | ({

@@ -1,19 +1,19 @@
 /** The composition root: a Workload API on one side, a socket that serves SDS on the other, and what was configured in between. */
 import { type Clock, systemClock } from './clock.ts';
 import { matcherOf } from './config/pattern.ts';
+import { prefixesOf } from './config/presets.ts';
 import type { Configuration } from './config/schema.ts';
 import { formatEndpoint } from './endpoint.ts';
 import { SpiffeSdsError } from './error.ts';
 import type { EventListener } from './events.ts';
-import { SdsService } from './sds/service.ts';
-import { createSecretSet } from './secrets/secret-set.ts';
-import { needsBundleFirst } from './secrets/staged-set.ts';
+import { SdsService, type SdsSettings } from './sds/service.ts';
+import type { Naming } from './secrets/naming.ts';
+import { SecretPublisher } from './secrets/publisher.ts';
 import { gidOf } from './server/group.ts';
-import { GrpcServer } from './server/grpc-server.ts';
+import { type GrpcLimits, GrpcServer } from './server/grpc-server.ts';
 import { UnixListener } from './server/unix-listener.ts';
 import { CertificateReader } from './spiffe/certificate.ts';
-import { EMPTY_CONTEXT } from './spiffe/x509-context.ts';
-import { fetchX509Svid } from './workload-api/client.ts';
+import { fetchX509Bundles, fetchX509Svid } from './workload-api/client.ts';
 import { X509Watch } from './workload-api/watch.ts';
 
 /** Kubernetes and Docker wait longer than this before they kill. */
@@ -30,6 +30,8 @@ export interface SidecarOptions {
 export interface Sidecar extends AsyncDisposable {
   /** The names that are served now. */
   readonly names: readonly string[];
+  /** Applies what can change while it runs; addresses, the socket's mode and group stay as they were. */
+  configure(configuration: Configuration): void;
   /** Ends all streams, closes the socket and removes it. */
   stop(): Promise<void>;
 }
@@ -45,29 +47,17 @@ export async function startSidecar({
   clock = systemClock,
   random = Math.random,
 }: SidecarOptions): Promise<Sidecar> {
-  const { workload_api, sds, names, validation } = configuration;
-  if (workload_api.address === undefined) {
+  const { workload_api, sds } = configuration;
+  const endpoint = workload_api.address;
+  if (endpoint === undefined) {
     throw new SpiffeSdsError(
       'config_invalid',
       'no Workload API address: set SPIFFE_ENDPOINT_SOCKET, --workload-api or workload_api.address, for example unix:///run/spire/agent/api.sock',
     );
   }
-  const { connections, streams_per_connection, names_per_stream, request_bytes } = sds.limits;
-  const service = new SdsService({
-    validation: validation.mode,
-    answerEmptyRequest: names.answer_empty_request,
-    onDemand: matcherOf(names.on_demand),
-    maxNames: names_per_stream,
-    bundleAckTimeoutMs: sds.bundle_ack_timeout,
-    events,
-    clock,
-  });
-  const server = new GrpcServer(service.grpc, {
-    maxConnections: connections,
-    maxStreamsPerConnection: streams_per_connection,
-    maxRequestBytes: request_bytes,
-    onRefused: () => events({ type: 'connection_refused', limit: connections }),
-  });
+  let inForce = configuration;
+  const service = new SdsService(sdsSettings(configuration), { events, clock });
+  const server = new GrpcServer(service.grpc, grpcLimits(configuration, events));
   const listener = await UnixListener.open({
     path: sds.listen.path,
     mode: sds.mode,
@@ -77,25 +67,30 @@ export async function startSidecar({
   });
   events({ type: 'listening', address: formatEndpoint(sds.listen), mode: sds.mode.toString(8).padStart(4, '0') });
 
-  let served = EMPTY_CONTEXT;
+  const publisher = new SecretPublisher(namingOf(configuration), {
+    clock,
+    events,
+    publish: (secrets, bundleFirst) => service.update(secrets, bundleFirst),
+  });
   const watch = new X509Watch({
-    fetch: fetchX509Svid(workload_api.address),
-    address: formatEndpoint(workload_api.address),
-    reader: await CertificateReader.load(),
+    fetchSvids: fetchX509Svid(endpoint),
+    fetchBundles: fetchX509Bundles(endpoint),
+    address: formatEndpoint(endpoint),
+    reader: new CertificateReader(),
     clock,
     random,
+    onPermissionDenied: () => inForce.on_permission_denied,
     events,
-    onContext(context) {
-      const bundleFirst = needsBundleFirst(served, context, clock.now());
-      served = context;
-      service.update(createSecretSet(context, names), bundleFirst);
-    },
+    onContext: (context) => publisher.adopt(context),
   });
   watch.start();
+  const prepared = publisher.prepare();
 
   const stop = async () => {
     events({ type: 'draining', streams: service.streams });
     watch.stop();
+    publisher.stop();
+    await prepared;
     await listener.close();
     await server.close(DRAIN_MS);
     events({ type: 'stopped' });
@@ -104,7 +99,37 @@ export async function startSidecar({
     get names() {
       return service.secrets.names;
     },
+    configure(next) {
+      inForce = next;
+      server.configure(grpcLimits(next, events));
+      service.configure(sdsSettings(next));
+      publisher.configure(namingOf(next));
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+function sdsSettings({ sds, names, validation }: Configuration): SdsSettings {
+  return {
+    validation: validation.mode,
+    answerEmptyRequest: names.answer_empty_request,
+    onDemand: matcherOf(names.on_demand),
+    maxNames: sds.limits.names_per_stream,
+    bundleAckTimeoutMs: sds.bundle_ack_timeout,
+  };
+}
+
+function grpcLimits({ sds: { limits } }: Configuration, events: EventListener): GrpcLimits {
+  return {
+    maxConnections: limits.connections,
+    maxStreamsPerConnection: limits.streams_per_connection,
+    maxRequestBytes: limits.request_bytes,
+    onRefused: () => events({ type: 'connection_refused', limit: limits.connections }),
+  };
+}
+
+function namingOf({ names, secrets, validation }: Configuration): Naming {
+  const { crl, unsafe_merge } = validation;
+  return { ...names, prefixes: prefixesOf(names.preset), secrets, crl, unsafe_merge };
 }

@@ -26,9 +26,9 @@ const DEFAULT_IDENTITIES: readonly DevIdentity[] = [{ path: '/backend' }, { path
 
 /** Runs the development Workload API and the sidecar until SIGTERM or SIGINT. */
 export async function dev(flags: DevFlags): Promise<void> {
-  const configuration = await devConfiguration(configurationOf({ ...flags, logFormat: flags.logFormat ?? 'text' }));
+  const configuration = await devConfiguration(await configurationOf({ ...flags, logFormat: flags.logFormat ?? 'text' }));
   const stop = terminated();
-  const log = await openLog(configuration.log);
+  const { events: log } = await openLog(configuration.log);
   await using workloadApi = await DevWorkloadApi.start({
     address: formatEndpoint(configuration.workload_api.address as Endpoint),
     trustDomain: flags.trustDomain,

@@ -17,7 +17,7 @@ export interface GetFlags {
 
 /** @throws SpiffeSdsError `sds_failed` naming what did not come in time, and what there is instead */
 export async function get(names: readonly string[], { output, watch = false, timeout, ...flags }: GetFlags): Promise<void> {
-  const endpoint = configurationOf(flags).configuration.sds.listen;
+  const endpoint = (await configurationOf(flags)).configuration.sds.listen;
   const timeoutMs = parseDuration(timeout);
   const print = (secrets: readonly ReceivedSecret[]) => process.stdout.write(printSecrets(secrets, output));
   const received = watch ? await watchSecrets(endpoint, names, timeoutMs, print) : await firstSecrets(endpoint, names, timeoutMs);

@@ -2,9 +2,21 @@
 
 import * as z from 'zod';
 import { messageOf, SpiffeSdsError } from '../error.ts';
+import { nameClashes } from './names-in-force.ts';
 import { expectation, explain } from './problems.ts';
+import type { RegexProblem } from './regex.ts';
 import { type Configuration, configurationSchema } from './schema.ts';
-import { configurationFile, type Environment, type Flags, overridesOf, sourcesOf, withOverrides } from './sources.ts';
+import { mergeProblems, regexProblems } from './secret-rules.ts';
+import {
+  configurationFile,
+  type Environment,
+  type Flags,
+  type Given,
+  overridesOf,
+  sourcesOf,
+  withOverrides,
+  withPreset,
+} from './sources.ts';
 import { parseYaml, type YamlFile } from './yaml-file.ts';
 
 export interface ConfigurationInputs {
@@ -12,38 +24,50 @@ export interface ConfigurationInputs {
   readonly env: Environment;
   /** The text of a file; throws when it cannot be read. */
   readonly readFile: (path: string) => string;
+  /** Default: regular expressions are not checked. */
+  readonly regexProblem?: RegexProblem | undefined;
 }
 
 export interface LoadedConfiguration {
   readonly configuration: Configuration;
-  /** For each value that is set (`sds.listen`): `default`, `file /etc/x.yaml:7`, `environment SPIFFE_SDS_LISTEN`, `flag --listen`. */
+  /** Where each value comes from, by its path: see `sourcesOf`. */
   readonly sources: ReadonlyMap<string, string>;
+  /** The path of the file, if there is one. */
+  readonly file?: string;
 }
 
 /**
- * Flags win over environment, environment over file, file over defaults; an empty variable counts as unset.
+ * Flags win over environment, environment over file, file over its preset, that over defaults; an empty variable counts as unset.
  * @throws SpiffeSdsError `config_unreadable`, or `config_invalid` with a line for each problem.
  */
-export function loadConfiguration({ flags, env, readFile }: ConfigurationInputs): LoadedConfiguration {
-  const file = openFile(flags, env, readFile);
+export function loadConfiguration({
+  flags,
+  env,
+  readFile,
+  regexProblem = () => undefined,
+}: ConfigurationInputs): LoadedConfiguration {
+  const named = configurationFile(flags, env);
+  const file = named === undefined ? parseYaml('', '') : openFile(named, readFile);
   const overrides = overridesOf(flags, env);
-  const tree = withOverrides(file.content, overrides);
+  const tree = withPreset(withOverrides(file.content, overrides));
   const result = configurationSchema.safeParse(tree, { error: expectation });
-  const problems = [...file.problems, ...(result.success ? [] : explain(result.error.issues, tree, file, overrides))];
+  const issues = result.success
+    ? [...nameClashes(result.data), ...mergeProblems(result.data), ...regexProblems(result.data, regexProblem)]
+    : result.error.issues;
+  const problems = [...file.problems, ...explain(issues, tree, file, overrides)];
   if (!result.success || problems.length > 0) {
     throw new SpiffeSdsError('config_invalid', ['cannot use this configuration:', ...problems].join('\n  '));
   }
   const effective = z.encode(configurationSchema, result.data);
-  return { configuration: result.data, sources: sourcesOf(effective, file, overrides) };
+  const sources = sourcesOf(effective, result.data.names.preset, file, overrides);
+  return { configuration: result.data, sources, ...(named !== undefined && { file: named.text }) };
 }
 
-function openFile(flags: Flags, env: Environment, readFile: (path: string) => string): YamlFile {
-  const file = configurationFile(flags, env);
-  if (file === undefined) return parseYaml('', '');
+function openFile({ text: path, source }: Given, readFile: (path: string) => string): YamlFile {
   try {
-    return parseYaml(file.text, readFile(file.text));
+    return parseYaml(path, readFile(path));
   } catch (error) {
-    const message = `cannot read the configuration file ${JSON.stringify(file.text)} (${file.source}): ${messageOf(error)}`;
+    const message = `cannot read the configuration file ${JSON.stringify(path)} (${source}): ${messageOf(error)}`;
     throw new SpiffeSdsError('config_unreadable', `${message}; name a file that this user may read`, { cause: error });
   }
 }

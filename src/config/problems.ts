@@ -1,10 +1,13 @@
 /** What the schema refuses, as sentences: where, which key, what was expected, what was found. */
 import type { z } from 'zod';
-import { knownKeys, plannedKeys } from './schema.ts';
+import { isPlanned, knownKeys } from './schema.ts';
 import type { Given } from './sources.ts';
 import type { YamlFile } from './yaml-file.ts';
 
-type Path = readonly PropertyKey[];
+export type Path = readonly PropertyKey[];
+
+/** A problem that only several values together show, told as the schema tells those of one; the message is a whole sentence. */
+export type Issue = z.core.$ZodIssueCustom;
 
 const MAX_QUOTED = 200;
 /** How many letters may be wrong in a key that we guess at. */
@@ -32,7 +35,7 @@ export function explain(
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => `${placeOf(file, [...issue.path, key])}: ${unknownKey(issue.path, key)}`);
     }
-    const name = issue.path.join('.');
+    const name = pathText(issue.path);
     const source = overrides.get(name)?.source;
     const written = source === undefined ? file.find(issue.path)?.written : undefined;
     const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)[key], tree);
@@ -42,15 +45,23 @@ export function explain(
   });
 }
 
-/** `file:line:column` of the path, or of the nearest mapping above it that is in the file. */
+/** `secrets[0].name` */
+export function pathText(path: Path): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === 'number') return `${text}[${part}]`;
+    return text === '' ? String(part) : `${text}.${String(part)}`;
+  }, '');
+}
+
+/** `file:line:column` of the path, or of the nearest thing above it that is in the file. */
 function placeOf(file: YamlFile, path: Path): string {
   const place = file.find(path);
   return place === undefined ? placeOf(file, path.slice(0, -1)) : `${file.name}:${place.line}:${place.column}`;
 }
 
 function unknownKey(path: Path, key: string): string {
-  const name = [...path, key].join('.');
-  if (plannedKeys.has(name)) return `${quote(name)} is not supported by this version of spiffe-sds yet`;
+  const name = pathText([...path, key]);
+  if (isPlanned([...path, key])) return `${quote(name)} is not supported by this version of spiffe-sds yet`;
   const meant = nearest(key, knownKeys(path));
   return `unknown key ${quote(name)}${meant === undefined ? '' : `: did you mean ${quote(meant)}?`}`;
 }

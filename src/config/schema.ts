@@ -4,8 +4,10 @@
  */
 import * as z from 'zod';
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../endpoint.ts';
-import { messageOf } from '../error.ts';
+import { textCodec } from './codec.ts';
 import { formatDuration, parseDuration } from './duration.ts';
+import { namedSecret, secretName, validationMode } from './named-secret-schema.ts';
+import { PRESET_NAMES, PRESETS } from './presets.ts';
 import { formatSize, parseSize } from './size.ts';
 
 const MODE = 'an octal string like "0660"';
@@ -30,24 +32,13 @@ const fileMode = z.codec(z.string(MODE).regex(/^0?[0-7]{3}$/, MODE), z.number(),
   encode: (mode) => mode.toString(8).padStart(4, '0'),
 });
 
-const NAMES = { default_svid: 'default', default_bundle: 'ROOTCA', default_all_bundles: 'ALL' } as const;
-const secretName = z.string().regex(/^(?!spiffe:\/\/)/, 'a name that does not begin with "spiffe://": such names are SPIFFE IDs');
-
 const names = section({
-  default_svid: secretName.default(NAMES.default_svid),
-  default_bundle: secretName.default(NAMES.default_bundle),
-  default_all_bundles: secretName.default(NAMES.default_all_bundles),
+  preset: z.enum(PRESET_NAMES).default('spire'),
+  default_svid: secretName.default(PRESETS.spire.names.default_svid),
+  default_bundle: secretName.default(PRESETS.spire.names.default_bundle),
+  default_all_bundles: secretName.default(PRESETS.spire.names.default_all_bundles),
   on_demand: z.array(z.string().min(1, PATTERN), PATTERNS).readonly().default([]),
   answer_empty_request: z.boolean().default(true),
-}).check(({ value, issues }) => {
-  const keys = ['default_svid', 'default_bundle', 'default_all_bundles'] as const;
-  for (const [i, key] of keys.entries()) {
-    const other = keys.slice(0, i).find((earlier) => value[key] !== '' && value[earlier] === value[key]);
-    if (other === undefined) continue;
-    const message = `names.${other} and names.${key} are both ${JSON.stringify(value[key])}: a name stands for one secret`;
-    // Blame the one that is not a default: somebody wrote it.
-    issues.push({ code: 'custom', input: value, path: [value[key] === NAMES[key] ? other : key], message });
-  }
 });
 
 /** The whole of it: `z.encode` gives back what a file would say. */
@@ -67,7 +58,13 @@ export const configurationSchema = z
       }).prefault({}),
     }).prefault({}),
     names: names.prefault({}),
-    validation: section({ mode: z.enum(['spiffe', 'trusted_ca']).default('spiffe') }).prefault({}),
+    validation: section({
+      mode: validationMode.default('spiffe'),
+      crl: z.boolean().default(true),
+      unsafe_merge: z.boolean().default(false),
+    }).prefault({}),
+    on_permission_denied: z.enum(['withdraw', 'keep']).default('withdraw'),
+    secrets: z.array(namedSecret, 'a list of secrets').readonly().default([]),
     log: section({
       level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
       format: z.enum(['json', 'text']).default('json'),
@@ -78,23 +75,21 @@ export const configurationSchema = z
 /** A configuration in force: addresses are endpoints, `sds.mode` is a number. */
 export type Configuration = z.infer<typeof configurationSchema>;
 
-/** Keys that are promised and not there yet. */
-export const plannedKeys: ReadonlySet<string> = new Set([
-  'sds.allow',
-  'names.preset',
-  'validation.crl',
-  'validation.unsafe_merge',
-  'on_permission_denied',
-  'secrets',
-  'admin',
-  'telemetry',
-  'log.audit',
-]);
+/** Keys that are promised and not there yet; what stands in a list has the path of the list. */
+const PLANNED_KEYS: ReadonlySet<string> = new Set(['sds.allow', 'secrets.jwt_svid', 'admin', 'telemetry', 'log.audit']);
+
+/** Whether a key is promised and not there yet. */
+export function isPlanned(path: readonly PropertyKey[]): boolean {
+  return PLANNED_KEYS.has(path.filter((part) => typeof part !== 'number').join('.'));
+}
 
 /** The keys that may stand in the mapping at a path. */
 export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   let schema: unknown = unwrap(configurationSchema);
-  for (const key of path) schema = schema instanceof z.ZodObject ? unwrap(schema.shape[String(key)]) : undefined;
+  for (const key of path) {
+    if (schema instanceof z.ZodArray) schema = unwrap(schema.element);
+    else schema = schema instanceof z.ZodObject ? unwrap(schema.shape[String(key)]) : undefined;
+  }
   return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 }
 
@@ -103,28 +98,15 @@ function section<Shape extends z.ZodRawShape>(shape: Shape) {
 }
 
 function unwrap(schema: unknown): unknown {
-  const wrapped = schema instanceof z.ZodReadonly || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional;
+  const wrapped =
+    schema instanceof z.ZodReadonly ||
+    schema instanceof z.ZodPrefault ||
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodOptional;
   return wrapped ? unwrap(schema.unwrap()) : schema;
-}
-
-/** A number that is written with units; `parse` throws what is wrong. */
-function textCodec(parse: (text: string) => number, format: (value: number) => string) {
-  return z.codec(z.string(), z.number(), { decode: decoder(parse), encode: format });
 }
 
 /** @param accept throws a sentence when an endpoint will not do here */
 function endpointCodec<E extends Endpoint>(accept: (endpoint: Endpoint) => E) {
-  return z.codec(z.string(), z.custom<E>(), { decode: decoder((text) => accept(parseEndpoint(text))), encode: formatEndpoint });
-}
-
-/** What `parse` throws becomes the problem. */
-function decoder<T>(parse: (text: string) => T) {
-  return (text: string, context: z.core.ParsePayload): T => {
-    try {
-      return parse(text);
-    } catch (error) {
-      context.issues.push({ code: 'custom', input: text, message: messageOf(error) });
-      return z.NEVER;
-    }
-  };
+  return textCodec<E>((text) => accept(parseEndpoint(text)), formatEndpoint);
 }

@@ -1,4 +1,5 @@
-/** Where a value comes from: a flag, the environment, the file or the defaults, in this order. */
+/** Where a value comes from: a flag, the environment, the file, its preset or the defaults, in this order. */
+import { PRESETS, type PresetName } from './presets.ts';
 import type { YamlFile } from './yaml-file.ts';
 
 /** What `serve` and `dev` take on the command line. */
@@ -54,11 +55,32 @@ export function withOverrides(content: unknown, overrides: ReadonlyMap<string, G
   return tree;
 }
 
-/** For each value, where it comes from: `default`, `file /etc/x.yaml:7`, or as in `Given`. */
-export function sourcesOf(tree: unknown, file: YamlFile, overrides: ReadonlyMap<string, Given>): ReadonlyMap<string, string> {
+/** The content of a file with the names that its preset gives put in. */
+export function withPreset(tree: unknown): unknown {
+  const names = isMapping(tree) ? tree['names'] : undefined;
+  if (!isMapping(tree) || !isMapping(names)) return tree;
+  const preset = String(names['preset']);
+  return Object.hasOwn(PRESETS, preset) ? { ...tree, names: { ...PRESETS[preset as PresetName].names, ...names } } : tree;
+}
+
+/**
+ * Where each value comes from: `default`, `preset istio`, `file /etc/x.yaml:7`, or as in `Given`.
+ * @returns by the path of the value: `sds.listen`, `secrets.0.name`
+ */
+export function sourcesOf(
+  tree: unknown,
+  preset: PresetName,
+  file: YamlFile,
+  overrides: ReadonlyMap<string, Given>,
+): ReadonlyMap<string, string> {
   const sourceOf = (path: readonly string[]) => {
+    const override = overrides.get(path.join('.'));
+    if (override !== undefined) return override.source;
     const place = file.find(path);
-    return overrides.get(path.join('.'))?.source ?? (place === undefined ? 'default' : `file ${file.name}:${place.line}`);
+    if (place !== undefined) return `file ${file.name}:${place.line}`;
+    const [section, key = ''] = path;
+    const given = section === 'names' && key in PRESETS[preset].names && file.find(['names', 'preset']) !== undefined;
+    return given ? `preset ${preset}` : 'default';
   };
   return new Map(leaves(tree).map((path) => [path.join('.'), sourceOf(path)]));
 }
@@ -70,12 +92,13 @@ function given(flags: Flags, env: Environment, flag: keyof Flags, variable: stri
   return value === undefined || value === '' ? undefined : { text: value, source: `environment ${variable}` };
 }
 
-/** The paths of all that is set and no mapping; a list is one value. */
+/** The paths of all that is set and neither a mapping nor a list with something in it. */
 function leaves(value: unknown, path: readonly string[] = []): readonly (readonly string[])[] {
-  if (isMapping(value)) return Object.entries(value).flatMap(([key, below]) => leaves(below, [...path, key]));
-  return value === undefined ? [] : [path];
+  const below = isMapping(value) ? Object.entries(value) : Array.isArray(value) ? Object.entries<unknown>(value) : [];
+  if (below.length > 0) return below.flatMap(([key, part]) => leaves(part, [...path, key]));
+  return value === undefined || isMapping(value) ? [] : [path];
 }
 
-function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

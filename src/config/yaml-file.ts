@@ -1,10 +1,10 @@
 /** A YAML file as plain values that still know where they stand. */
-import { isAlias, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { messageOf } from '../error.ts';
 
 /** Where a value stands. */
 export interface Place {
-  /** From 1, as is `column`: where its key begins. */
+  /** From 1, as is `column`: where its key begins, or the item of a list. */
   readonly line: number;
   readonly column: number;
   /** A scalar as the file writes it, without quotes. */
@@ -34,9 +34,13 @@ export function parseYaml(name: string, text: string): YamlFile {
     let key: Node | null = null;
     let value: Node | null | undefined = document.contents;
     for (const part of path) {
-      const mapping: unknown = isAlias(value) ? value.resolve(document) : value;
-      const pair = isMap<Node, Node | null>(mapping)
-        ? mapping.items.findLast((item) => keyText(item.key) === String(part))
+      const parent: unknown = isAlias(value) ? value.resolve(document) : value;
+      if (isSeq<Node | null>(parent) && parent.items[Number(part)] !== undefined) {
+        [key, value] = [null, parent.items[Number(part)]];
+        continue;
+      }
+      const pair = isMap<Node, Node | null>(parent)
+        ? parent.items.findLast((item) => keyText(item.key) === String(part))
         : undefined;
       if (pair === undefined) return undefined;
       ({ key, value } = pair);

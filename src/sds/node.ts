@@ -7,9 +7,11 @@ const DISABLE_VALIDATOR = 'disable_spiffe_cert_validation';
 /** The first Envoy with a SPIFFE validator. */
 const FIRST_WITH_VALIDATOR = { major: 1, minor: 18 };
 
-/** The form of validation context that this Envoy gets. */
-export function validationForm(node: Node | null, configured: ValidationForm): ValidationForm {
-  return node !== null && (asksForPlain(node) || lacksValidator(node)) ? 'trusted_ca' : configured;
+/** The form of validation context that this Envoy needs or asks for; undefined when it is content with what is configured. */
+export function formFor(node: Node | null): ValidationForm | undefined {
+  if (node === null) return undefined;
+  if (lacksValidator(node)) return 'legacy';
+  return asksForPlain(node) ? 'trusted_ca' : undefined;
 }
 
 /** Anything but true or "true" is ignored. */

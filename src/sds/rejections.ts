@@ -2,7 +2,7 @@
  * What Envoys rejected, beyond the stream on which they did. An Envoy that connects again acknowledges the bytes that it rejected before
  * without applying them, and from then on nobody could tell that it does not have them.
  */
-import type { Secret } from '../secrets/secret.ts';
+import { type Secret, VALIDATION_FORMS } from '../secrets/secret.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import type { Recall } from './name-state.ts';
 
@@ -39,7 +39,7 @@ export class Rejections {
   /** Forgets what is not the newest content any more. */
   retain(secrets: SecretSet): void {
     for (const [key, { name, rejected }] of this.#byNodeAndName) {
-      const current = [secrets.get(name, 'spiffe'), secrets.get(name, 'trusted_ca')];
+      const current = VALIDATION_FORMS.map((form) => secrets.get(name, form));
       if (!current.some((secret) => secret?.version === rejected)) this.#byNodeAndName.delete(key);
     }
   }

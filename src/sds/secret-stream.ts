@@ -6,15 +6,15 @@ import { SECRET_TYPE_URL, type Secret, type ValidationForm } from '../secrets/se
 import type { SecretSet } from '../secrets/secret-set.ts';
 import type { Subscriber } from './delivery.ts';
 import type { Recall } from './name-state.ts';
-import { validationForm } from './node.ts';
+import { formFor } from './node.ts';
 import type { Protocol, Received, RequestMessage, Sent } from './protocol.ts';
 import { redact } from './redact.ts';
 import type { Rejections } from './rejections.ts';
 import { initialRate, type RequestRate, takeRequest } from './request-rate.ts';
-import { sameNames } from './sotw.ts';
 import type { SecretsView } from './view.ts';
 
-export interface StreamContext {
+/** What the operator may change while streams are open. */
+export interface StreamSettings {
   /** Whether a first request without names subscribes to everything. */
   readonly answerEmptyRequest: boolean;
   /** The form of validation contexts, unless the Envoy asks for another. */
@@ -22,6 +22,10 @@ export interface StreamContext {
   /** Whether a name is asked for while a connection waits. */
   readonly onDemand: (name: string) => boolean;
   readonly maxNames: number;
+}
+
+export interface StreamContext {
+  readonly settings: () => StreamSettings;
   readonly events: EventListener;
   readonly clock: Clock;
   readonly rejections: Rejections;
@@ -36,6 +40,8 @@ export type OtherTypes = 'refuse' | 'ignore';
 
 const EXHAUSTED = status.RESOURCE_EXHAUSTED;
 const MAX_TEXT = 256;
+/** No SPIFFE ID is longer. What is held costs memory, and a line in the log. */
+const MAX_NAME_LENGTH = 2048;
 /** Of an aggregated stream, told once each. */
 const MAX_IGNORED_TYPES = 100;
 
@@ -47,15 +53,16 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
   readonly #otherTypes: OtherTypes;
   readonly #context: StreamContext;
   #info: StreamInfo;
-  #form: ValidationForm;
+  /** Of validation contexts, when this Envoy needs or asks for a certain one. */
+  #form: ValidationForm | undefined;
   #state: State;
   #rate: RequestRate;
   /** A response has not left yet: what changes meanwhile goes out after it, and only the newest. */
   #writing = false;
   #open = true;
   #greeted = false;
-  /** The names that were last told to be held. */
-  #held: readonly string[] = [];
+  /** The names that were told to be held. */
+  #held: ReadonlySet<string> = new Set();
   readonly #ignored = new Set<string>();
 
   /** @param stream its number, unique in this process */
@@ -71,7 +78,6 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
     this.#otherTypes = otherTypes;
     this.#context = context;
     this.#info = { stream, method: protocol.method, node: '' };
-    this.#form = context.validation;
     this.#state = protocol.initial;
     this.#rate = initialRate(context.clock.now());
     call.on('data', (message: Message) => this.#receive(message));
@@ -108,18 +114,21 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
 
   #receive(message: Message): void {
     if (!this.#open) return;
-    const { maxNames, validation, rejections, answerEmptyRequest } = this.#context;
+    const { rejections, settings } = this.#context;
+    const { maxNames, answerEmptyRequest } = settings();
     if (!this.#greeted) {
       // On an aggregated stream the first request, the only one that must have a node, may be for another type.
       this.#greeted = true;
       this.#info = { ...this.#info, node: cut(message.node?.id ?? '') };
-      this.#form = validationForm(message.node, validation);
+      this.#form = formFor(message.node);
     }
     const names = this.#protocol.names(this.#state, message);
     if (message.type_url !== '' && message.type_url !== SECRET_TYPE_URL) {
       this.#otherType(cut(message.type_url));
     } else if (names > maxNames) {
       this.end(EXHAUSTED, `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`);
+    } else if (this.#protocol.asked(message).some(({ length }) => length > MAX_NAME_LENGTH)) {
+      this.end(status.INVALID_ARGUMENT, `this stream asks for a name of more than ${MAX_NAME_LENGTH} characters`);
     } else {
       const recall: Recall = this.#protocol.resumes(message) ? rejections.recall(this.#info.node) : () => undefined;
       this.#advance(message, this.#protocol.receive(this.#state, message, { answerEmptyRequest, recall }));
@@ -137,7 +146,7 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
     this.#state = state;
     if (subscription !== undefined) {
       const names = subscription.kind === 'names' ? subscription.names : [];
-      events({ type: 'stream_subscribed', subscription: subscription.kind, names, form: this.#form, ...this.#info });
+      events({ type: 'stream_subscribed', subscription: subscription.kind, names, form: this.#formNow, ...this.#info });
     }
     // Without an id it cannot be told from others.
     if (culprit !== undefined && this.#info.node !== '')
@@ -172,19 +181,30 @@ export class SecretStream<Message extends RequestMessage, State extends { readon
     else this.#context.events({ type: 'secrets_rejected', reason: redact(error), ...answer });
   }
 
-  /** Once for each list of names; not while there is nothing at all, for then the Workload API is what to look at. */
+  /** Each name once; not while there is nothing at all, for then the Workload API is what to look at. */
   #tellHeld(view: SecretsView): void {
     const names = this.#protocol.heldNames(this.#state, view);
     const available = this.#context.secrets().names;
-    if (available.length === 0 || sameNames(names, this.#held)) return;
-    this.#held = names;
-    if (names.length > 0) this.#context.events({ type: 'names_held', names, available, ...this.#info });
+    if (available.length === 0) return;
+    const fresh = names.filter((name) => !this.#held.has(name));
+    if (fresh.length > 0 || names.length < this.#held.size) this.#held = new Set(names);
+    if (fresh.length > 0) this.#context.events({ type: 'names_held', names: fresh, available, ...this.#info });
   }
 
   #view(): SecretsView {
-    const { secrets, onDemand } = this.#context;
+    const { secrets, settings } = this.#context;
     const newest = secrets();
-    return { everything: newest.ids, complete: newest.complete, get: (name) => newest.get(name, this.#form), onDemand };
+    const form = this.#formNow;
+    return {
+      everything: newest.ids,
+      complete: newest.complete,
+      get: (name) => newest.get(name, form),
+      onDemand: settings().onDemand,
+    };
+  }
+
+  get #formNow(): ValidationForm {
+    return this.#form ?? this.#context.settings().validation;
   }
 }
 

@@ -8,6 +8,8 @@ import type {
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
+import type { Clock } from '../clock.ts';
+import type { EventListener } from '../events.ts';
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
 import { SECRET_TYPE_URL } from '../secrets/secret.ts';
 import { NO_SECRETS, type SecretSet } from '../secrets/secret-set.ts';
@@ -16,26 +18,32 @@ import type { GrpcService } from '../server/grpc-server.ts';
 import { method } from '../wire.ts';
 import { Delivery } from './delivery.ts';
 import { fetchSecrets } from './fetch.ts';
-import { validationForm } from './node.ts';
+import { formFor } from './node.ts';
 import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from './protocol.ts';
 import { Rejections } from './rejections.ts';
 import { encodeFetch } from './response.ts';
 import { Rollout } from './rollout.ts';
-import { type OtherTypes, SecretStream, type StreamContext } from './secret-stream.ts';
+import { type OtherTypes, SecretStream, type StreamContext, type StreamSettings } from './secret-stream.ts';
 
 const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';
 const ADS = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
 const SHUTTING_DOWN = 'spiffe-sds is shutting down';
 
-export interface SdsOptions extends Omit<StreamContext, 'secrets' | 'rejections' | 'onAnswer'> {
+export interface SdsSettings extends StreamSettings {
   /** How long certificates wait for streams to take a new bundle. */
   readonly bundleAckTimeoutMs: number;
+}
+
+export interface SdsOptions {
+  readonly events: EventListener;
+  readonly clock: Clock;
 }
 
 type Call<Message> = ServerDuplexStream<Message, Buffer>;
 
 export class SdsService {
   readonly #options: SdsOptions;
+  #settings: SdsSettings;
   readonly #context: StreamContext;
   readonly #delivery = new Delivery();
   readonly #rejections = new Rejections();
@@ -44,10 +52,12 @@ export class SdsService {
   #opened = 0;
   #draining = false;
 
-  constructor(options: SdsOptions) {
+  constructor(settings: SdsSettings, options: SdsOptions) {
+    this.#settings = settings;
     this.#options = options;
     this.#context = {
       ...options,
+      settings: () => this.#settings,
       rejections: this.#rejections,
       secrets: () => this.#secrets,
       onAnswer: (subscriber) => this.#rollout?.settle(subscriber, false),
@@ -73,6 +83,12 @@ export class SdsService {
     this.#rejections.retain(secrets);
     if (waits) this.#rollOut(secrets);
     else this.#serve(secrets);
+  }
+
+  /** Open streams see at once what that changes for them. */
+  configure(settings: SdsSettings): void {
+    this.#settings = settings;
+    this.#delivery.announce();
   }
 
   /** Ends every stream, and each that comes later: clients are to connect elsewhere, or again. */
@@ -106,9 +122,9 @@ export class SdsService {
   }
 
   #rollOut(secrets: SecretSet): void {
-    const { clock, events, bundleAckTimeoutMs } = this.#options;
+    const { clock, events } = this.#options;
     this.#secrets = stageBundles(this.#secrets, secrets);
-    const rollout = new Rollout(this.#delivery, clock, bundleAckTimeoutMs, (late) => {
+    const rollout = new Rollout(this.#delivery, clock, this.#settings.bundleAckTimeoutMs, (late) => {
       this.#rollout = undefined;
       events({ type: 'bundle_rolled_out', late });
       this.#serve(secrets);
@@ -148,7 +164,7 @@ export class SdsService {
   }
 
   #fetch({ request }: ServerUnaryCall<DiscoveryRequest, Buffer>, reply: sendUnaryData<Buffer>): void {
-    const { validation, answerEmptyRequest, onDemand, maxNames } = this.#options;
+    const { validation, answerEmptyRequest, onDemand, maxNames } = this.#settings;
     const count = request.resource_names.length;
     if (request.type_url !== '' && request.type_url !== SECRET_TYPE_URL) {
       reply({ code: status.INVALID_ARGUMENT, details: `this method serves ${SECRET_TYPE_URL} only` });
@@ -161,7 +177,7 @@ export class SdsService {
       });
       return;
     }
-    const form = validationForm(request.node, validation);
+    const form = formFor(request.node) ?? validation;
     const { ids, complete, get } = this.#secrets;
     const view = { everything: ids, complete, onDemand, get: (name: string) => get(name, form) };
     const fetched = fetchSecrets(request.resource_names, view, answerEmptyRequest);

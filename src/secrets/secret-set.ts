@@ -1,19 +1,13 @@
-/** All secrets that can be served now, by name. A value: a new context or configuration makes a new set. */
-import { trustDomainId, trustDomainOf } from '../spiffe/spiffe-id.ts';
-import type { X509Context } from '../spiffe/x509-context.ts';
+/** All secrets that can be served now, by name. A value: new trust or another configuration makes a new set. */
+import { type VettedCrls, vetCrls } from '../spiffe/crl.ts';
+import { type TrustDomain, trustDomainId } from '../spiffe/spiffe-id.ts';
+import type { X509Bundle, X509Svid } from '../spiffe/x509-context.ts';
+import { freshnessOf } from './expiry.ts';
+import type { Naming, SvidChoice, ValidationPolicy } from './naming.ts';
 import { createSecret, type Secret, type SecretContent, type SecretKind, type ValidationForm } from './secret.ts';
 import { tlsCertificate } from './tls-certificate.ts';
-import { validationContext } from './validation-context.ts';
-
-/** Names beside the SPIFFE IDs; an empty one is not served. */
-export interface Aliases {
-  /** The first SVID. */
-  readonly default_svid: string;
-  /** The bundle of the first SVID's trust domain. */
-  readonly default_bundle: string;
-  /** Every bundle, each under its own trust domain. */
-  readonly default_all_bundles: string;
-}
+import type { Trust } from './trust.ts';
+import { type Trusted, validationContext } from './validation-context.ts';
 
 export interface SecretSet {
   /** @returns undefined when there is no secret of that name now, or none that can be said in that form. */
@@ -29,51 +23,124 @@ export interface SecretSet {
 /** Before the Workload API has said anything. */
 export const NO_SECRETS: SecretSet = { complete: false, ids: [], names: [], get: () => undefined };
 
+export interface SecretSetOptions {
+  /** Milliseconds since the epoch: an SVID or a CRL that has expired is not served. */
+  readonly now: number;
+  /** DER of a CA whose key nobody has: what is put in the place of a bundle that is gone. Absent: it is not made yet. */
+  readonly throwawayAuthority: Uint8Array | undefined;
+}
+
 interface Source {
   readonly kind: SecretKind;
   readonly content: (form: ValidationForm) => SecretContent | undefined;
 }
 
 /** A secret is encoded when it is first asked for, once for each name and form. */
-export function createSecretSet(context: X509Context, aliases: Aliases): SecretSet {
+export function createSecretSet(trust: Trust, naming: Naming, options: SecretSetOptions): SecretSet {
+  const svids = trust.context.svids.map((svid) => (freshnessOf(svid, options.now) === 'expired' ? undefined : svid));
+  const valid = svids.filter((svid) => svid !== undefined);
+  const validation = validationSources(trust, naming, options);
+
   const sources = new Map<string, Source>();
-  for (const svid of context.svids) {
-    if (!sources.has(svid.id)) sources.set(svid.id, { kind: 'tls_certificate', content: () => tlsCertificate(svid) });
-  }
-  for (const bundle of context.bundles.values()) {
-    sources.set(trustDomainId(bundle.trustDomain), bundlesSource([bundle]));
+  const add = (name: string, source: Source | undefined) => {
+    if (name !== '' && source !== undefined && !sources.has(name)) sources.set(name, source);
+  };
+  const certificates = new Map(valid.map((svid) => [svid, certificateSource(svid)]));
+  for (const svid of valid) add(svid.id, certificates.get(svid));
+  for (const trustDomain of [...trust.context.bundles.keys(), ...trust.distrusted]) {
+    add(trustDomainId(trustDomain), validation({ trust_domains: [trustDomain], match: [] }));
   }
   const ids = [...sources.keys()];
+  add(naming.default_svid, svids[0] && certificates.get(svids[0]));
+  add(naming.default_bundle, trust.own && validation({ trust_domains: [trust.own], match: [] }));
+  add(naming.default_all_bundles, validation({ match: [] }));
+  for (const secret of naming.secrets) {
+    if ('validation' in secret) add(secret.name, validation(secret.validation));
+    else add(secret.name, certificates.get(choose(trust.context.svids, valid, secret.svid) as X509Svid));
+  }
+  for (const prefix of naming.prefixes) for (const [name, source] of [...sources]) add(`${prefix}${name}`, source);
+  return { complete: true, ids, names: [...sources.keys()], get: encoder(sources) };
+}
 
-  const [first] = context.svids;
-  const own = first && sources.get(trustDomainId(trustDomainOf(first.id)));
-  const addAlias = (name: string, source: Source | undefined) => {
-    if (name !== '' && source !== undefined) sources.set(name, source);
-  };
-  addAlias(aliases.default_svid, first && sources.get(first.id));
-  addAlias(aliases.default_bundle, own);
-  addAlias(aliases.default_all_bundles, context.bundles.size === 0 ? undefined : bundlesSource([...context.bundles.values()]));
+/** What of the CRLs is not sent along, and why: by trust domain, and of no trust domain. */
+export function crlProblems({ context }: Trust, now: number): ReadonlyMap<TrustDomain | undefined, string> {
+  const problems = new Map<TrustDomain | undefined, string>();
+  const authorities = [...context.bundles.values()].flatMap((bundle) => bundle.authorities);
+  const [stray] = context.crls.filter((crl) => !authorities.some((authority) => crl.isSignedBy(authority)));
+  if (stray !== undefined)
+    problems.set(undefined, `no authority that may sign CRLs has signed that of ${JSON.stringify(stray.issuer.slice(0, 200))}`);
+  for (const bundle of context.bundles.values()) {
+    const { problem } = vetCrls(bundle, context.crls, now);
+    if (problem !== undefined) problems.set(bundle.trustDomain, problem);
+  }
+  return problems;
+}
 
-  const encoded: Readonly<Record<ValidationForm, Map<string, Secret | undefined>>> = { spiffe: new Map(), trusted_ca: new Map() };
-  return {
-    complete: true,
-    ids,
-    names: [...sources.keys()],
-    get(name, form) {
-      const source = sources.get(name);
-      if (source === undefined) return undefined;
-      const known = encoded[form];
-      if (!known.has(name)) known.set(name, encodeSecret(name, source, form));
-      return known.get(name);
-    },
+/** The first with a hint stays the first when it has expired: the next is another identity. */
+function choose(svids: readonly X509Svid[], valid: readonly X509Svid[], choice: SvidChoice): X509Svid | undefined {
+  if ('hint' in choice) return svids.find(({ hint }) => hint === choice.hint);
+  return valid.find(({ id }) => id === choice.spiffe_id);
+}
+
+function certificateSource(svid: X509Svid): Source {
+  return { kind: 'tls_certificate', content: () => tlsCertificate(svid) };
+}
+
+/** Turns a policy into a source; there is none while nothing that it names is trusted, or was. */
+function validationSources(
+  { context, distrusted }: Trust,
+  { crl, unsafe_merge }: Naming,
+  { now, throwawayAuthority }: SecretSetOptions,
+): (policy: ValidationPolicy) => Source | undefined {
+  const vetted = (bundle: X509Bundle): VettedCrls => (crl ? vetCrls(bundle, context.crls, now) : { crls: [] });
+  const trusted = new Map(
+    [...context.bundles.values()].map((bundle) => {
+      const [first, ...rest] = bundle.authorities.map(({ der }) => der) as [Uint8Array, ...Uint8Array[]];
+      const crls = vetted(bundle).crls.map(({ der }) => der);
+      return [
+        bundle.trustDomain,
+        { trustDomain: bundle.trustDomain, authorities: [first, ...rest], crls } satisfies Trusted,
+      ] as const;
+    }),
+  );
+  return ({ trust_domains, mode, match }) => {
+    const wanted = [...new Set(trust_domains ?? [...trusted.keys(), ...distrusted])];
+    const [first, ...rest] = wanted.map((name) => trusted.get(name)).filter((found) => found !== undefined);
+    if (first !== undefined) {
+      const content = (form: ValidationForm) => {
+        const asked = form === 'legacy' ? form : (mode ?? form);
+        return asked === 'spiffe' || rest.length === 0 || unsafe_merge
+          ? validationContext([first, ...rest], asked, match)
+          : undefined;
+      };
+      return { kind: 'validation_context', content };
+    }
+    const gone = wanted.find((name) => distrusted.has(name));
+    return gone === undefined || throwawayAuthority === undefined ? undefined : denial(gone, throwawayAuthority);
   };
 }
 
-function bundlesSource(bundles: Parameters<typeof validationContext>[0]): Source {
-  return { kind: 'validation_context', content: (form) => validationContext(bundles, form) };
+/** In SPIFFE form whatever was asked for: a plain list of CAs would still admit clients that show no certificate. */
+function denial(trustDomain: TrustDomain, throwawayAuthority: Uint8Array): Source {
+  const nobody: Trusted = { trustDomain, authorities: [throwawayAuthority], crls: [] };
+  const content = (form: ValidationForm) => validationContext([nobody], form === 'legacy' ? form : 'spiffe', []);
+  return { kind: 'validation_context', content };
 }
 
-function encodeSecret(name: string, { kind, content }: Source, form: ValidationForm): Secret | undefined {
-  const encodable = content(form);
-  return encodable && createSecret(name, kind, encodable);
+function encoder(sources: ReadonlyMap<string, Source>): SecretSet['get'] {
+  const encoded: Readonly<Record<ValidationForm, Map<string, Secret | undefined>>> = {
+    spiffe: new Map(),
+    trusted_ca: new Map(),
+    legacy: new Map(),
+  };
+  return (name, form) => {
+    const source = sources.get(name);
+    if (source === undefined) return undefined;
+    const known = encoded[form];
+    if (!known.has(name)) {
+      const content = source.content(form);
+      known.set(name, content && createSecret(name, source.kind, content));
+    }
+    return known.get(name);
+  };
 }

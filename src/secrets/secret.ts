@@ -6,8 +6,9 @@ import { encode, type Input } from '../wire.ts';
 /** The type of every SDS resource. */
 export const SECRET_TYPE_URL = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
 
-/** How a validation context tells Envoy to verify: by its SPIFFE validator, or by a plain list of CAs. */
-export type ValidationForm = 'spiffe' | 'trusted_ca';
+/** How a validation context tells Envoy to verify: by its SPIFFE validator, by a plain list of CAs, or by the latter for want of the former. */
+export const VALIDATION_FORMS = ['spiffe', 'trusted_ca', 'legacy'] as const;
+export type ValidationForm = (typeof VALIDATION_FORMS)[number];
 
 export type SecretKind = 'tls_certificate' | 'validation_context';
 

@@ -2,46 +2,81 @@
  * Trust bundles as Envoy's CertificateValidationContext. Envoy takes a context with neither a custom validator nor a trusted_ca as
  * "verify nobody", so none is ever made of no bundle or of an empty one.
  */
+import type { CertificateValidationContext, SubjectAltNameMatcher } from '../gen/messages.ts';
 import { pemEncode } from '../spiffe/pem.ts';
-import type { X509Bundle } from '../spiffe/x509-context.ts';
-import { encode } from '../wire.ts';
+import { encode, type Input } from '../wire.ts';
+import type { UriMatcher } from './naming.ts';
 import type { SecretContent, ValidationForm } from './secret.ts';
 
 const SPIFFE_VALIDATOR = 'envoy.tls.cert_validator.spiffe';
 const SPIFFE_VALIDATOR_CONFIG = 'envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig';
+/** SubjectAltNameMatcher.SanType */
+const URI = 3;
+
+/** What is trusted of one trust domain. */
+export interface Trusted {
+  readonly trustDomain: string;
+  /** DER, at least one. */
+  readonly authorities: readonly [Uint8Array, ...Uint8Array[]];
+  /** DER; none, or one for each authority. */
+  readonly crls: readonly Uint8Array[];
+}
 
 /**
- * @param bundles each of another trust domain
- * @returns undefined when these bundles cannot be said in that form without trusting more than they say: none at all, or several
- *   trust domains in one trusted_ca, where the CA of each could mint identities of all the others
+ * @param trusted each of another trust domain, at least one
+ * @param match URI SANs to accept; none: any
  */
-export function validationContext(bundles: readonly X509Bundle[], form: ValidationForm): SecretContent | undefined {
-  const [first] = bundles;
-  if (first === undefined) return undefined;
-  if (form === 'spiffe') return spiffeValidator(bundles);
-  return bundles.length === 1 ? { validation_context: { trusted_ca: { inline_bytes: pemOf(first) } } } : undefined;
+export function validationContext(
+  trusted: readonly [Trusted, ...Trusted[]],
+  form: ValidationForm,
+  match: readonly UriMatcher[],
+): SecretContent {
+  const trust = form === 'spiffe' ? spiffeValidator(trusted) : trustedCa(trusted);
+  return { validation_context: { ...trust, match_typed_subject_alt_names: match.map(sanMatcher) } };
 }
 
-function spiffeValidator(bundles: readonly X509Bundle[]): SecretContent {
-  const sorted = [...bundles].sort((a, b) => (a.trustDomain < b.trustDomain ? -1 : 1));
-  const value = encode(SPIFFE_VALIDATOR_CONFIG, {
-    trust_domains: sorted.map((bundle) => ({ name: bundle.trustDomain, trust_bundle: { inline_bytes: pemOf(bundle) } })),
-  });
-  return {
-    validation_context: {
-      custom_validator_config: {
-        name: SPIFFE_VALIDATOR,
-        typed_config: { type_url: `type.googleapis.com/${SPIFFE_VALIDATOR_CONFIG}`, value },
-      },
-    },
+function spiffeValidator(trusted: readonly Trusted[]): Input<CertificateValidationContext> {
+  const sorted = [...trusted].sort((a, b) => (a.trustDomain < b.trustDomain ? -1 : 1));
+  const trust_domains = sorted.map(({ trustDomain, authorities, crls }) => ({
+    name: trustDomain,
+    trust_bundle: { inline_bytes: Buffer.concat([pemOf('CERTIFICATE', authorities), pemOf('X509 CRL', crls)]) },
+  }));
+  const typed_config = {
+    type_url: `type.googleapis.com/${SPIFFE_VALIDATOR_CONFIG}`,
+    value: encode(SPIFFE_VALIDATOR_CONFIG, { trust_domains }),
   };
+  return { custom_validator_config: { name: SPIFFE_VALIDATOR, typed_config } };
 }
 
-/** Sorted, so that the order in which a Workload API lists authorities changes no version. */
-function pemOf({ authorities }: X509Bundle): Buffer {
-  const sorted = [...authorities].sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
+/** A list of one CA says nothing of the peers of another, so it is heeded for the leaf only, and only when all have one. */
+function trustedCa(trusted: readonly Trusted[]): Input<CertificateValidationContext> {
+  const trusted_ca = {
+    inline_bytes: pemOf(
+      'CERTIFICATE',
+      trusted.flatMap(({ authorities }) => authorities),
+    ),
+  };
+  if (trusted.some(({ crls }) => crls.length === 0)) return { trusted_ca };
+  const crl = {
+    inline_bytes: pemOf(
+      'X509 CRL',
+      trusted.flatMap(({ crls }) => crls),
+    ),
+  };
+  return { trusted_ca, crl, only_verify_leaf_cert_crl: true };
+}
+
+function sanMatcher(matcher: UriMatcher): Input<SubjectAltNameMatcher> {
+  return { san_type: URI, matcher: 'regex' in matcher ? { safe_regex: { regex: matcher.regex } } : matcher };
+}
+
+/** Each once and sorted, so that how a Workload API lists them changes no version. */
+function pemOf(label: 'CERTIFICATE' | 'X509 CRL', ders: readonly Uint8Array[]): Buffer {
+  const sorted = [...ders].sort(Buffer.compare);
+  const isRepeated = (der: Uint8Array, before: Uint8Array | undefined) =>
+    before !== undefined && Buffer.compare(der, before) === 0;
   return pemEncode(
-    'CERTIFICATE',
-    sorted.map(({ der }) => der),
+    label,
+    sorted.filter((der, index) => !isRepeated(der, sorted[index - 1])),
   );
 }

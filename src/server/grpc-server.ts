@@ -23,22 +23,24 @@ export interface GrpcLimits {
 export const DEFAULT_LIMITS: GrpcLimits = { maxConnections: 64, maxStreamsPerConnection: 16_384, maxRequestBytes: 1024 * 1024 };
 
 export class GrpcServer {
-  readonly #limits: GrpcLimits;
   readonly #services: readonly GrpcService[];
-  readonly #server: Server;
-  readonly #injector: ReturnType<Server['createConnectionInjector']>;
   readonly #sockets = new Set<Socket>();
+  #limits: GrpcLimits;
+  /** The newest takes new connections; the older ones have the limits of their time. */
+  #generations: readonly Generation[];
 
   constructor(services: readonly GrpcService[], limits: GrpcLimits = DEFAULT_LIMITS) {
-    this.#limits = limits;
     this.#services = services;
-    this.#server = new Server({
-      'grpc.enable_channelz': 0,
-      'grpc.max_receive_message_length': limits.maxRequestBytes,
-      'grpc.max_concurrent_streams': limits.maxStreamsPerConnection,
-    });
-    for (const { definition, implementation } of services) this.#server.addService(definition, implementation);
-    this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#limits = limits;
+    this.#generations = [openGeneration(services, limits)];
+  }
+
+  /** New connections have these limits. */
+  configure(limits: GrpcLimits): void {
+    const { maxRequestBytes, maxStreamsPerConnection } = this.#limits;
+    const same = maxRequestBytes === limits.maxRequestBytes && maxStreamsPerConnection === limits.maxStreamsPerConnection;
+    this.#limits = limits;
+    if (!same) this.#generations = [openGeneration(this.#services, limits), ...this.#generations];
   }
 
   /** Serves one connection. */
@@ -52,7 +54,7 @@ export class GrpcServer {
     }
     socket.once('close', () => this.#sockets.delete(socket));
     this.#sockets.add(socket);
-    this.#injector.injectConnection(socket);
+    this.#generations[0]?.injector.injectConnection(socket);
   }
 
   /**
@@ -61,13 +63,28 @@ export class GrpcServer {
    */
   async close(graceMs: number): Promise<void> {
     for (const service of this.#services) service.drain();
-    this.#injector.drain(graceMs);
+    for (const { injector } of this.#generations) injector.drain(graceMs);
     const closed = [...this.#sockets].map((socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())));
     const force = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, graceMs);
     await Promise.all(closed);
     clearTimeout(force);
-    this.#server.forceShutdown();
+    for (const { server } of this.#generations) server.forceShutdown();
   }
+}
+
+interface Generation {
+  readonly server: Server;
+  readonly injector: ReturnType<Server['createConnectionInjector']>;
+}
+
+function openGeneration(services: readonly GrpcService[], limits: GrpcLimits): Generation {
+  const server = new Server({
+    'grpc.enable_channelz': 0,
+    'grpc.max_receive_message_length': limits.maxRequestBytes,
+    'grpc.max_concurrent_streams': limits.maxStreamsPerConnection,
+  });
+  for (const { definition, implementation } of services) server.addService(definition, implementation);
+  return { server, injector: server.createConnectionInjector(ServerCredentials.createInsecure()) };
 }

@@ -1,12 +1,12 @@
-/**
- * One X.509 certificate: what node:crypto reads of it, which is fast, and what only @peculiar/x509 can read (URI SANs, key usage,
- * path length), which is slow and therefore done once per distinct certificate.
- */
-import { createHash, X509Certificate } from 'node:crypto';
+/** One X.509 certificate, read once for as long as it is in use, and as strictly as Envoy reads it. */
+import { X509Certificate } from 'node:crypto';
 import { messageOf, SpiffeSdsError } from '../error.ts';
-import { splitDer } from './der.ts';
+import { type Crl, createCrl } from './crl.ts';
+import { checkDer, derChildren, splitDer } from './der.ts';
+import { type Extensions, readExtensions } from './extensions.ts';
+import { Generations } from './generations.ts';
 
-export interface Certificate {
+export interface Certificate extends Extensions {
   readonly der: Uint8Array;
   /** SHA-256 of the DER, hexadecimal. */
   readonly fingerprint: string;
@@ -17,40 +17,36 @@ export interface Certificate {
   readonly notAfter: number;
   /** Hexadecimal, upper case, as OpenSSL prints it. */
   readonly serial: string;
-  readonly uriSans: readonly string[];
-  /** basicConstraints cA. */
-  readonly isCa: boolean;
-  /** basicConstraints pathLenConstraint. */
-  readonly pathLength: number | undefined;
-  /** Absent when the certificate has no key usage extension. */
-  readonly keyUsage: KeyUsage | undefined;
-}
-
-export interface KeyUsage {
-  readonly digitalSignature: boolean;
-  readonly keyCertSign: boolean;
-  readonly crlSign: boolean;
+  /** The distinguished name, DER. */
+  readonly subject: Uint8Array;
 }
 
 /** Reads certificates and remembers those of the last two generations, so that an unchanged one is not parsed again. */
 export class CertificateReader {
-  #parsed = new Map<string, Certificate>();
-  #previous = new Map<string, Certificate>();
-  readonly #x509: typeof import('./x509-library.ts');
+  readonly #certificates = new Generations<Certificate>();
+  readonly #crls = new Generations<Crl>();
+  #library: typeof import('./x509-library.ts') | undefined;
 
-  private constructor(x509: typeof import('./x509-library.ts')) {
-    this.#x509 = x509;
-  }
-
-  /** @peculiar/x509 is loaded here, late: a sidecar listens before it can verify. */
+  /** One that can read CRLs. */
   static async load(): Promise<CertificateReader> {
-    return new CertificateReader(await import('./x509-library.ts'));
+    const reader = new CertificateReader();
+    await reader.prepareForCrls();
+    return reader;
   }
 
-  /** Forgets certificates that were not read since the last call. */
+  get readsCrls(): boolean {
+    return this.#library !== undefined;
+  }
+
+  /** CRLs are read by a library that takes longer to load than the rest of the sidecar: not before there is one. */
+  async prepareForCrls(): Promise<void> {
+    this.#library = await import('./x509-library.ts');
+  }
+
+  /** Forgets what was not read since the last call. */
   nextGeneration(): void {
-    this.#previous = this.#parsed;
-    this.#parsed = new Map();
+    this.#certificates.next();
+    this.#crls.next();
   }
 
   /**
@@ -64,35 +60,42 @@ export class CertificateReader {
     } catch (error) {
       throw new SpiffeSdsError('certificate_invalid', `not concatenated DER certificates: ${messageOf(error)}`, { cause: error });
     }
-    return ders.map((der, index) => this.#read(der, `certificate ${index + 1} of ${ders.length}`));
+    return ders.map((der, index) =>
+      this.#certificates.get(der, (fingerprint) => this.#parse(der, fingerprint, `certificate ${index + 1} of ${ders.length}`)),
+    );
   }
 
-  #read(der: Uint8Array, which: string): Certificate {
-    const fingerprint = createHash('sha256').update(der).digest('hex');
-    const known = this.#parsed.get(fingerprint) ?? this.#previous.get(fingerprint);
-    const certificate = known ?? this.#parse(der, fingerprint, which);
-    this.#parsed.set(fingerprint, certificate);
-    return certificate;
+  /**
+   * @param bytes one DER certificate revocation list
+   * @throws SpiffeSdsError `certificate_invalid` saying why it does not parse
+   */
+  readCrl(bytes: Uint8Array): Crl {
+    return this.#crls.get(bytes, () => {
+      try {
+        const [der, ...more] = splitDer(Uint8Array.from(bytes));
+        if (der === undefined || more.length > 0)
+          throw new Error(`it is ${more.length === 0 ? 'empty' : 'followed by something else'}`);
+        if (this.#library === undefined) throw new Error('prepareForCrls was not called');
+        return createCrl(der, new this.#library.X509Crl(der));
+      } catch (error) {
+        throw new SpiffeSdsError('certificate_invalid', `the CRL does not parse: ${messageOf(error)}`, { cause: error });
+      }
+    });
   }
 
   #parse(bytes: Uint8Array, fingerprint: string, which: string): Certificate {
-    const { BasicConstraintsExtension, KeyUsageFlags, KeyUsagesExtension, SubjectAlternativeNameExtension } = this.#x509;
     try {
       // A copy: the message that carried it also carries a private key and must not be kept alive by a certificate.
       const der = Uint8Array.from(bytes);
+      checkStrictly(der);
       const x509 = new X509Certificate(der);
+      // Its public key, written anew, must be what stands there.
+      const spki = x509.publicKey.export({ type: 'spki', format: 'der' });
+      if (!Buffer.from(der).includes(spki)) throw new Error('its public key is not written as it should be');
       const notBefore = Date.parse(x509.validFrom);
       const notAfter = Date.parse(x509.validTo);
       // Compared with a clock, NaN would never be over.
       if (Number.isNaN(notBefore) || Number.isNaN(notAfter)) throw new Error('its validity is not a time');
-      const extensions = new this.#x509.X509Certificate(der);
-      const oids = extensions.extensions.map(({ type }) => type);
-      // RFC 5280, section 4.2: which of two would a peer believe?
-      if (new Set(oids).size < oids.length) throw new Error('it has the same extension twice');
-      const constraints = extensions.getExtension(BasicConstraintsExtension);
-      const usages = extensions.getExtension(KeyUsagesExtension)?.usages;
-      const san = extensions.getExtension(SubjectAlternativeNameExtension);
-      const has = (flag: number) => usages !== undefined && (usages & flag) !== 0;
       return {
         der,
         fingerprint,
@@ -100,20 +103,28 @@ export class CertificateReader {
         notBefore,
         notAfter,
         serial: x509.serialNumber,
-        uriSans: san?.names.items.filter(({ type }) => type === 'url').map(({ value }) => value) ?? [],
-        isCa: constraints?.ca ?? false,
-        pathLength: constraints?.pathLength,
-        keyUsage:
-          usages === undefined
-            ? undefined
-            : {
-                digitalSignature: has(KeyUsageFlags.digitalSignature),
-                keyCertSign: has(KeyUsageFlags.keyCertSign),
-                crlSign: has(KeyUsageFlags.cRLSign),
-              },
+        subject: subjectOf(der),
+        ...readExtensions(der),
       };
     } catch (error) {
       throw new SpiffeSdsError('certificate_invalid', `${which} does not parse: ${messageOf(error)}`, { cause: error });
     }
   }
+}
+
+/** [0] EXPLICIT INTEGER 2: version 3. */
+const VERSION_3 = Uint8Array.of(0xa0, 3, 2, 1, 2);
+
+/** One certificate that Envoy cannot read makes it refuse the bundles of all trust domains, and whoever is federated writes his own. */
+function checkStrictly(der: Uint8Array): void {
+  checkDer(der);
+  const [version] = derChildren(derChildren(der)[0]?.bytes ?? new Uint8Array());
+  if (version === undefined || Buffer.compare(version.bytes, VERSION_3) !== 0) throw new Error('it is not X.509 version 3');
+}
+
+/** RFC 5280, section 4.1: version, serialNumber, signature, issuer, validity, subject, … */
+function subjectOf(der: Uint8Array): Uint8Array {
+  const subject = derChildren(derChildren(der)[0]?.bytes ?? new Uint8Array())[5];
+  if (subject === undefined) throw new Error('it has no subject');
+  return subject.bytes;
 }

@@ -1,23 +1,81 @@
-/** Concatenated ASN.1 DER, as the Workload API carries chains and bundles. */
+/** ASN.1 DER, as far as it takes to find where one element ends and the next begins. */
 
 const SEQUENCE = 0x30;
+const BIT_STRING = 3;
+const CONSTRUCTED = 0x20;
+/** The tag goes on in the next bytes. */
+const LONG_TAG = 0x1f;
+
+export interface DerElement {
+  readonly tag: number;
+  /** With its tag and length. */
+  readonly bytes: Uint8Array;
+  readonly content: Uint8Array;
+}
 
 /**
- * Splits concatenated DER SEQUENCEs into views of the same memory.
+ * Splits concatenated DER SEQUENCEs, as the Workload API carries chains and bundles, into views of the same memory.
  * @throws RangeError naming the byte where the structure ends being DER
  */
 export function splitDer(bytes: Uint8Array): readonly Uint8Array[] {
-  const parts: Uint8Array[] = [];
-  for (let start = 0; start < bytes.length; ) {
-    const end = sequenceEnd(bytes, start);
-    parts.push(bytes.subarray(start, end));
-    start = end;
-  }
-  return parts;
+  const check = (tag: number, start: number) => {
+    if (tag !== SEQUENCE) throw new RangeError(`byte ${start} does not begin an ASN.1 SEQUENCE`);
+  };
+  return elements(bytes, check).map((element) => element.bytes);
 }
 
-function sequenceEnd(bytes: Uint8Array, start: number): number {
-  if (bytes[start] !== SEQUENCE) throw new RangeError(`byte ${start} does not begin an ASN.1 SEQUENCE`);
+/**
+ * What is in a SEQUENCE, as views of the same memory.
+ * @throws RangeError naming the byte where the structure ends being DER
+ */
+export function derChildren(sequence: Uint8Array): readonly DerElement[] {
+  const [outer] = elementsOf(sequence);
+  return outer === undefined ? [] : elementsOf(outer.content);
+}
+
+/**
+ * Concatenated elements of any type, as views of the same memory.
+ * @throws RangeError naming the byte where the structure ends being DER
+ */
+export function elementsOf(bytes: Uint8Array): readonly DerElement[] {
+  return elements(bytes, () => undefined);
+}
+
+/**
+ * Walks through all that is in there. OpenSSL forgives what is not DER (X.690, section 10), Envoy does not, and refuses everything that
+ * came along with it.
+ * @throws RangeError naming the byte, in its element, where the structure ends being DER
+ */
+export function checkDer(bytes: Uint8Array): void {
+  const check = (tag: number, start: number) => {
+    if ((tag & LONG_TAG) === LONG_TAG) throw new RangeError(`the tag at byte ${start} is none that is used`);
+  };
+  for (const { tag, content } of elements(bytes, check)) {
+    if ((tag & CONSTRUCTED) !== 0) checkDer(content);
+    if (tag === BIT_STRING && !endsInZeros(content)) throw new RangeError('a BIT STRING does not end as it says');
+  }
+}
+
+/** X.690, section 11.2.1: the first byte says how many bits at the end do not count, which are zero then. */
+function endsInZeros(bitString: Uint8Array): boolean {
+  const [unused = 8] = bitString;
+  const last = bitString.length > 1 ? (bitString.at(-1) ?? 0) : 0;
+  return unused < 8 && (bitString.length > 1 || unused === 0) && (last & ((1 << unused) - 1)) === 0;
+}
+
+function elements(bytes: Uint8Array, check: (tag: number, start: number) => void): readonly DerElement[] {
+  const found: DerElement[] = [];
+  for (let start = 0; start < bytes.length; ) {
+    const tag = bytes[start] ?? 0;
+    check(tag, start);
+    const { from, to } = extent(bytes, start);
+    found.push({ tag, bytes: bytes.subarray(start, to), content: bytes.subarray(from, to) });
+    start = to;
+  }
+  return found;
+}
+
+function extent(bytes: Uint8Array, start: number): { readonly from: number; readonly to: number } {
   const first = bytes[start + 1] ?? 0;
   const lengthBytes = first < 0x80 ? 0 : first & 0x7f;
   if (first === 0x80 || lengthBytes > 4) throw new RangeError(`byte ${start + 1} is not a DER length`);
@@ -25,8 +83,9 @@ function sequenceEnd(bytes: Uint8Array, start: number): number {
   for (let i = 0; i < lengthBytes; i++) length = length * 256 + (bytes[start + 2 + i] ?? 0);
   if (lengthBytes > 0 && length < Math.max(0x80, 256 ** (lengthBytes - 1)))
     throw new RangeError(`the length at byte ${start + 1} is not the shortest, as DER wants it`);
-  const end = start + 2 + lengthBytes + length;
-  if (end > bytes.length)
-    throw new RangeError(`the element at byte ${start} says it ends at ${end}, but there are ${bytes.length} bytes`);
-  return end;
+  const from = start + 2 + lengthBytes;
+  const to = from + length;
+  if (to > bytes.length)
+    throw new RangeError(`the element at byte ${start} says it ends at ${to}, but there are ${bytes.length} bytes`);
+  return { from, to };
 }

@@ -1,5 +1,6 @@
 /** What a Workload API says of this workload's X.509 identities, verified: plain values, newest state. */
 import type { Certificate } from './certificate.ts';
+import type { Crl } from './crl.ts';
 import type { SpiffeId, TrustDomain } from './spiffe-id.ts';
 
 export interface X509Svid {
@@ -22,6 +23,8 @@ export interface X509Context {
   readonly svids: readonly X509Svid[];
   /** By trust domain: the SVIDs' own and the federated ones. */
   readonly bundles: ReadonlyMap<TrustDomain, X509Bundle>;
+  /** Of any trust domain, not vetted. */
+  readonly crls: readonly Crl[];
 }
 
-export const EMPTY_CONTEXT: X509Context = { svids: [], bundles: new Map() };
+export const EMPTY_CONTEXT: X509Context = { svids: [], bundles: new Map(), crls: [] };

@@ -5,6 +5,6 @@ export {
   BasicConstraintsExtension,
   KeyUsageFlags,
   KeyUsagesExtension,
-  SubjectAlternativeNameExtension,
-  X509Certificate,
+  X509CertificateGenerator,
+  X509Crl,
 } from '@peculiar/x509';

@@ -12,11 +12,22 @@ const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
 
 type Level = 'debug' | 'info' | 'warn' | 'error';
 
+export interface Log {
+  readonly events: EventListener;
+  /** From now on. */
+  setLevel(level: LogOptions['level']): void;
+}
+
 /** Logs go to stderr: stdout is for what a command was asked to print. */
-export async function openLog(options: LogOptions): Promise<EventListener> {
-  return logEvents(
-    pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, await destination(options)),
-  );
+export async function openLog(options: LogOptions): Promise<Log> {
+  const { level } = options;
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, await destination(options));
+  return {
+    events: logEvents(log),
+    setLevel(next) {
+      log.level = next;
+    },
+  };
 }
 
 async function destination({ format }: LogOptions): Promise<DestinationStream> {
@@ -45,12 +56,17 @@ function levelOf(event: Event): Level {
   switch (event.type) {
     case 'context_discarded':
     case 'secrets_rejected':
+    case 'svid_expired':
+    case 'configuration_rejected':
       return 'error';
     case 'workload_api_lost':
       return event.retryInMs === undefined ? 'error' : 'warn';
     case 'svid_withdrawn':
     case 'bundle_withdrawn':
     case 'bundle_left_out':
+    case 'crl_left_out':
+    case 'svid_expiring':
+    case 'trust_domain_distrusted':
     case 'names_held':
     case 'connection_refused':
       return 'warn';
@@ -107,6 +123,18 @@ function sentence(event: Event): string {
       return `withdrew the bundle of ${event.trustDomain}: ${event.reason}`;
     case 'bundle_left_out':
       return `left out the bundle of ${event.trustDomain}: ${event.reason}`;
+    case 'crl_left_out':
+      return `left out a CRL${event.trustDomain === undefined ? '' : ` of ${event.trustDomain}: revoked peers of it are accepted`}: ${event.reason}`;
+    case 'svid_expiring':
+      return `${event.id} was not rotated in time, it expires at ${new Date(event.notAfter).toISOString()}: look at the Workload API`;
+    case 'svid_expired':
+      return `${event.id} has expired at ${new Date(event.notAfter).toISOString()}: not served to new subscribers, Envoys that have it keep it`;
+    case 'trust_domain_distrusted':
+      return `${event.trustDomain} is not trusted any more: Envoys get a validation context that accepts none of its peers`;
+    case 'configuration_reloaded':
+      return `applied the changed configuration: ${event.changed.join(', ') || 'nothing changed'}${event.needRestart.length === 0 ? '' : `; after a restart: ${event.needRestart.join(', ')}`}`;
+    case 'configuration_rejected':
+      return `the changed configuration is not used, the one before stays in force: ${event.reason}`;
     case 'stream_opened':
       return `stream ${event.stream} opened`;
     case 'stream_subscribed':

@@ -1,31 +1,37 @@
-/** FetchX509SVID over gRPC: one call, told to a listener. Retries, deadlines and meaning are the watch's. */
+/** The streams of the Workload API over gRPC: one call, told to a listener. Retries, deadlines and meaning are the watch's. */
 import type { Socket } from 'node:net';
 import { type ChannelCredentials, Client, credentials, Metadata, status } from '@grpc/grpc-js';
 import { type Endpoint, grpcTarget } from '../endpoint.ts';
-import type { X509SVIDRequest, X509SVIDResponse } from '../gen/messages.ts';
+import type { X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
 import { method } from '../wire.ts';
 
 /** A bundle of many federated trust domains can be large; grpc-js would stop at 4 MiB. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
-export interface FetchListener {
-  message(response: X509SVIDResponse): void;
+export interface FetchListener<Message> {
+  message(message: Message): void;
   /** Called once, unless the fetch was cancelled. */
   end(code: status, details: string): void;
 }
 
-/** Opens a FetchX509SVID stream; the function that it returns cancels it. */
-export type Fetch = (listener: FetchListener) => () => void;
+/** Opens a stream; the function that it returns cancels it. */
+export type Fetch<Message> = (listener: FetchListener<Message>) => () => void;
 
 /**
  * Each fetch has a connection of its own: an address whose socket was replaced is connected anew, and a failed attempt leaves no
  * backoff of grpc-js's behind.
  */
-export function fetchX509Svid(endpoint: Endpoint): Fetch {
-  const { path, requestSerialize, responseDeserialize } = method<X509SVIDRequest, X509SVIDResponse>(
-    'SpiffeWorkloadAPI',
-    'FetchX509SVID',
-  );
+export function fetchX509Svid(endpoint: Endpoint): Fetch<X509SVIDResponse> {
+  return fetchStream(endpoint, 'FetchX509SVID');
+}
+
+/** The bundles alone, also for a workload that has no SVID. */
+export function fetchX509Bundles(endpoint: Endpoint): Fetch<X509BundlesResponse> {
+  return fetchStream(endpoint, 'FetchX509Bundles');
+}
+
+function fetchStream<Message>(endpoint: Endpoint, name: 'FetchX509SVID' | 'FetchX509Bundles'): Fetch<Message> {
+  const { path, requestSerialize, responseDeserialize } = method<object, Message>('SpiffeWorkloadAPI', name);
   return (listener) => {
     const client = new Client(grpcTarget(endpoint), closingCredentials(), {
       'grpc.enable_channelz': 0,
@@ -44,7 +50,7 @@ export function fetchX509Svid(endpoint: Endpoint): Fetch {
       client.close();
       listener.end(code, details);
     };
-    call.on('data', (response: X509SVIDResponse) => open && listener.message(response));
+    call.on('data', (message: Message) => open && listener.message(message));
     call.on('error', (error: Error & { code?: status; details?: string }) =>
       end(error.code ?? status.UNKNOWN, error.details ?? error.message),
     );

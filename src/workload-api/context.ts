@@ -1,21 +1,19 @@
 /** From a FetchX509SVID message to a verified X509Context: all of it, or none (Workload API specification, section 5.2). */
 import { messageOf, SpiffeSdsError } from '../error.ts';
-import type { X509SVID, X509SVIDResponse } from '../gen/messages.ts';
+import type { Event } from '../events.ts';
+import type { X509BundlesResponse, X509SVID, X509SVIDResponse } from '../gen/messages.ts';
 import type { Certificate, CertificateReader } from '../spiffe/certificate.ts';
+import type { Crl } from '../spiffe/crl.ts';
 import { parseSpiffeId, parseTrustDomain, type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import { verifySvid } from '../spiffe/verify.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../spiffe/x509-context.ts';
 
-/** A federated bundle that could not be used. The rest of its message counts all the same. */
-export interface LeftOutBundle {
-  /** As the Workload API named it. */
-  readonly trustDomain: string;
-  readonly reason: string;
-}
+/** A bundle, by the name that the Workload API gave it, or a CRL that could not be used. The rest of its message counts all the same. */
+export type LeftOut = Event & { readonly type: 'bundle_left_out' | 'crl_left_out' };
 
 export interface ReadContext {
   readonly context: X509Context;
-  readonly leftOut: readonly LeftOutBundle[];
+  readonly leftOut: readonly LeftOut[];
 }
 
 /**
@@ -33,16 +31,33 @@ export function readContext(response: X509SVIDResponse, reader: CertificateReade
       throw new SpiffeSdsError(code, `${which}: ${messageOf(error)}`, { cause: error });
     }
   });
-  const leftOut: LeftOutBundle[] = [];
-  for (const [name, bytes] of Object.entries(response.federated_bundles)) {
+  const federated = readBundles({ bundles: response.federated_bundles, crl: response.crl }, reader);
+  const all = new Map([...bundles, ...[...federated.context.bundles].filter(([name]) => !bundles.has(name))]);
+  return { context: { ...federated.context, svids, bundles: all }, leftOut: federated.leftOut };
+}
+
+/** Bundles and CRLs are judged one by one: what is broken is left out. */
+export function readBundles({ bundles, crl }: X509BundlesResponse, reader: CertificateReader): ReadContext {
+  const read = new Map<TrustDomain, X509Bundle>();
+  const crls: Crl[] = [];
+  const leftOut: LeftOut[] = [];
+  for (const [name, bytes] of Object.entries(bundles)) {
     try {
-      const bundle = readBundle(parseTrustDomain(name), bytes, reader);
-      if (!bundles.has(bundle.trustDomain)) bundles.set(bundle.trustDomain, bundle);
+      const trustDomain = parseTrustDomain(name);
+      const bundle = readBundle(trustDomain, bytes, reader);
+      if (!read.has(trustDomain)) read.set(trustDomain, bundle);
     } catch (error) {
-      leftOut.push({ trustDomain: name, reason: messageOf(error) });
+      leftOut.push({ type: 'bundle_left_out', trustDomain: name, reason: messageOf(error) });
     }
   }
-  return { context: { svids, bundles }, leftOut };
+  for (const bytes of crl) {
+    try {
+      crls.push(reader.readCrl(bytes));
+    } catch (error) {
+      leftOut.push({ type: 'crl_left_out', reason: messageOf(error) });
+    }
+  }
+  return { context: { svids: [], bundles: read, crls }, leftOut };
 }
 
 function readSvid(message: X509SVID, reader: CertificateReader, bundles: Map<TrustDomain, X509Bundle>, now: number): X509Svid {

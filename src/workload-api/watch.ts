@@ -1,128 +1,162 @@
 /**
- * Holds one FetchX509SVID stream open for as long as the sidecar lives and turns what comes into verified contexts. SPIFFE Workload
- * API specification, sections 5.1 and 5.2.
+ * Watches what the Workload API says of this workload's X.509 identities and of whom it may trust, and turns it into verified contexts.
+ * SPIFFE Workload API specification, sections 5.2.1 and 5.2.2.
  */
 import { status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import type { EventListener } from '../events.ts';
-import type { X509SVIDResponse } from '../gen/messages.ts';
+import type { X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
 import type { CertificateReader } from '../spiffe/certificate.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
-import { backoff } from './backoff.ts';
 import { contextChanges } from './changes.ts';
 import type { Fetch } from './client.ts';
-import { readContext } from './context.ts';
-import { judge } from './verdict.ts';
-
-/**
- * A peer that accepts and never speaks would be waited for until the end of days. Longer than the 30 s for which SPIRE's agent may
- * poll the kubelet before it knows who is calling.
- */
-const FIRST_MESSAGE_TIMEOUT_MS = 40_000;
-/** A stream that lived this long was healthy: its end does not count together with earlier failures. */
-const HEALTHY_AFTER_MS = 10_000;
+import { type LeftOut, readBundles, readContext } from './context.ts';
+import { type Loss, StreamWatch } from './stream-watch.ts';
+import type { Verdict } from './verdict.ts';
 
 export interface X509WatchOptions {
-  readonly fetch: Fetch;
+  readonly fetchSvids: Fetch<X509SVIDResponse>;
+  readonly fetchBundles: Fetch<X509BundlesResponse>;
   /** For events. */
   readonly address: string;
   readonly reader: CertificateReader;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** What PermissionDenied means for what was received before. */
+  readonly onPermissionDenied: () => 'withdraw' | 'keep';
   readonly events: EventListener;
   /** The newest context; EMPTY_CONTEXT when everything was withdrawn. */
   readonly onContext: (context: X509Context) => void;
 }
 
-type State =
-  | { readonly kind: 'idle' }
-  /** A call is open and has not said anything yet. */
-  | { readonly kind: 'opening'; readonly cancel: () => void; readonly stopWatchdog: () => void }
-  | { readonly kind: 'streaming'; readonly cancel: () => void; readonly since: number }
-  | { readonly kind: 'waiting'; readonly stopTimer: () => void }
-  | { readonly kind: 'stopped' };
-
 export class X509Watch {
   readonly #options: X509WatchOptions;
-  #state: State = { kind: 'idle' };
+  readonly #svids: StreamWatch<X509SVIDResponse>;
+  readonly #bundles: StreamWatch<X509BundlesResponse>;
+  #fromSvids = EMPTY_CONTEXT;
+  #fromBundles = EMPTY_CONTEXT;
   #context = EMPTY_CONTEXT;
-  #failures = 0;
+  /** Messages that are not taken in yet. */
+  #waiting: Promise<void> | undefined;
+  #withdrawals = 0;
+  /** It is known which identities there are: before that, bundles alone would say that there are none. */
+  #begun = false;
 
   constructor(options: X509WatchOptions) {
+    const { fetchSvids, fetchBundles, clock, random, events, address } = options;
     this.#options = options;
+    this.#svids = new StreamWatch({
+      fetch: fetchSvids,
+      clock,
+      random,
+      onConnected: () => events({ type: 'workload_api_connected', address }),
+      onMessage: (response) => this.#inOrder(response, () => this.#receivedSvids(response)),
+      onLost: (loss) => this.#lost(loss),
+    });
+    this.#bundles = new StreamWatch({
+      fetch: fetchBundles,
+      clock,
+      random,
+      onConnected: () => undefined,
+      onMessage: (response) => this.#inOrder(response, () => this.#receivedBundles(response)),
+      // The other stream tells of trouble on the way; a Workload API without this method is none.
+      onLost: ({ verdict }) => this.#lostBundles(verdict),
+    });
   }
 
   start(): void {
-    if (this.#state.kind === 'idle') this.#open();
+    this.#svids.start();
+    this.#bundles.start();
   }
 
   stop(): void {
-    const state = this.#state;
-    this.#state = { kind: 'stopped' };
-    if (state.kind === 'opening') state.stopWatchdog();
-    if (state.kind === 'opening' || state.kind === 'streaming') state.cancel();
-    if (state.kind === 'waiting') state.stopTimer();
+    this.#withdrawals += 1;
+    this.#svids.stop();
+    this.#bundles.stop();
   }
 
-  #open(): void {
-    const { clock, fetch } = this.#options;
-    const stopWatchdog = clock.after(FIRST_MESSAGE_TIMEOUT_MS, () => {
-      cancel();
-      this.#ended(status.DEADLINE_EXCEEDED, `connected, but no message for ${FIRST_MESSAGE_TIMEOUT_MS / 1000} s`);
-    });
-    const cancel = fetch({
-      message: (response) => this.#received(response),
-      end: (code, details) => this.#ended(code, details),
-    });
-    this.#state = { kind: 'opening', cancel, stopWatchdog };
-  }
-
-  #received(response: X509SVIDResponse): void {
-    const { clock, events, address, reader } = this.#options;
-    if (this.#state.kind === 'opening') {
-      this.#state.stopWatchdog();
-      this.#state = { kind: 'streaming', cancel: this.#state.cancel, since: clock.now() };
-      events({ type: 'workload_api_connected', address });
+  /** The first CRLs wait for what reads them, and with them all that comes after; not beyond a withdrawal. */
+  #inOrder({ crl }: { readonly crl: readonly Uint8Array[] }, receive: () => void): void {
+    const { reader } = this.#options;
+    if (this.#waiting === undefined && (crl.length === 0 || reader.readsCrls)) {
+      receive();
+      return;
     }
-    if (this.#state.kind !== 'streaming') return;
+    const withdrawals = this.#withdrawals;
+    const done = (this.#waiting ?? reader.prepareForCrls()).then(() => {
+      if (this.#withdrawals === withdrawals) receive();
+      if (this.#waiting === done) this.#waiting = undefined;
+    });
+    this.#waiting = done;
+  }
+
+  #receivedSvids(response: X509SVIDResponse): void {
+    const { clock, events, reader } = this.#options;
     reader.nextGeneration();
     try {
       const { context, leftOut } = readContext(response, reader, clock.now());
       events({ type: 'context_received', svids: context.svids.length, bundles: context.bundles.size });
-      for (const bundle of leftOut) events({ type: 'bundle_left_out', ...bundle });
-      this.#adopt(context, 'the Workload API no longer lists it');
+      this.#tellLeftOut(leftOut);
+      this.#begun = true;
+      this.#adopt(GONE, context, this.#fromBundles);
     } catch (error) {
       const code = error instanceof SpiffeSdsError ? error.code : 'response_invalid';
       events({ type: 'context_discarded', code, reason: messageOf(error) });
     }
   }
 
-  #ended(code: status, details: string): void {
-    const { clock, events, address, random } = this.#options;
-    const state = this.#state;
-    if (state.kind !== 'opening' && state.kind !== 'streaming') return;
-    if (state.kind === 'opening') state.stopWatchdog();
-    const healthy = state.kind === 'streaming' && clock.now() - state.since >= HEALTHY_AFTER_MS;
-    this.#failures = healthy ? 1 : this.#failures + 1;
-    const { identities, next, meaning } = judge(code);
-    const lost = { type: 'workload_api_lost', address, code: status[code], details, meaning, failures: this.#failures } as const;
-    if (next === 'stop') {
-      this.#state = { kind: 'stopped' };
-      events(lost);
-    } else {
-      const retryInMs = backoff(this.#failures, random());
-      this.#state = { kind: 'waiting', stopTimer: clock.after(retryInMs, () => this.#open()) };
-      events({ ...lost, retryInMs });
-    }
-    if (identities === 'withdraw') this.#adopt(EMPTY_CONTEXT, meaning);
+  #receivedBundles(response: X509BundlesResponse): void {
+    const { context, leftOut } = readBundles(response, this.#options.reader);
+    this.#tellLeftOut(leftOut);
+    this.#adopt(GONE, this.#fromSvids, context);
   }
 
-  #adopt(context: X509Context, reason: string): void {
+  #lost({ code, details, verdict, ...more }: Loss): void {
+    const { events, address } = this.#options;
+    events({ type: 'workload_api_lost', address, code: status[code], details, meaning: verdict.meaning, ...more });
+    if (this.#withdrawn(verdict)) this.#withdrawals += 1;
+    if (this.#withdrawn(verdict) && this.#fromSvids !== EMPTY_CONTEXT) {
+      this.#adopt(verdict.meaning, EMPTY_CONTEXT, EMPTY_CONTEXT);
+      // It is asked again whether this workload may still trust them; after that, their own stream says so.
+      this.#bundles.restart();
+    } else if (!this.#begun && (verdict.identities === 'withdraw' || verdict.next === 'stop')) {
+      this.#begun = true;
+      this.#adopt(verdict.meaning, this.#fromSvids, this.#fromBundles);
+    }
+  }
+
+  /** What a stream said that is not opened again could never be withdrawn. */
+  #lostBundles(verdict: Verdict): void {
+    const isOver = this.#withdrawn(verdict) || verdict.next === 'stop';
+    if (isOver && this.#fromBundles !== EMPTY_CONTEXT) this.#adopt(verdict.meaning, this.#fromSvids, EMPTY_CONTEXT);
+  }
+
+  #withdrawn({ identities }: Verdict): boolean {
+    return identities === 'withdraw' && this.#options.onPermissionDenied() === 'withdraw';
+  }
+
+  #tellLeftOut(leftOut: readonly LeftOut[]): void {
+    for (const one of leftOut) this.#options.events(one);
+  }
+
+  /** What comes with the SVIDs counts more than what comes without: it is what they were verified with. */
+  #adopt(reason: string, fromSvids: X509Context, fromBundles: X509Context): void {
     const before = this.#context;
-    this.#context = context;
-    for (const change of contextChanges(before, context, reason)) this.#options.events(change);
-    if (context !== EMPTY_CONTEXT || before !== EMPTY_CONTEXT) this.#options.onContext(context);
+    this.#fromSvids = fromSvids;
+    this.#fromBundles = fromBundles;
+    const isEmpty = fromSvids === EMPTY_CONTEXT && fromBundles === EMPTY_CONTEXT;
+    this.#context = isEmpty
+      ? EMPTY_CONTEXT
+      : {
+          svids: fromSvids.svids,
+          bundles: new Map([...fromSvids.bundles, ...[...fromBundles.bundles].filter(([name]) => !fromSvids.bundles.has(name))]),
+          crls: [...new Set([...fromSvids.crls, ...fromBundles.crls])],
+        };
+    for (const change of contextChanges(before, this.#context, reason)) this.#options.events(change);
+    if (this.#begun && (!isEmpty || before !== EMPTY_CONTEXT)) this.#options.onContext(this.#context);
   }
 }
+
+const GONE = 'the Workload API no longer lists it';

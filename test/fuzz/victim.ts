@@ -3,10 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 
 /** So little that V8 collects often, and that a leak ends the process. */
 const SMALL_HEAP = ['--max-old-space-size=128', '--max-semi-space-size=2'];
+const MAX_COMPLAINT = 500;
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
 
 export class Victim implements AsyncDisposable {
@@ -33,10 +33,14 @@ export class Victim implements AsyncDisposable {
     process.once('exit', victim.#kill);
     const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
     child.once('exit', (code, signal) => reject(new Error(`the sidecar ended at its start: ${code ?? signal}`)));
-    createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (line) => {
-      if (line.includes('"event":"svid_received"')) resolve();
+    let rest = '';
+    // Not node:readline: it would end a line at U+2028, which may stand in a name, and so in JSON.
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      if (lines.some((line) => line.includes('"event":"svid_received"'))) resolve();
       // What it says is JSON, line by line; a stack trace or a warning of Node is not.
-      if (!line.startsWith('{')) victim.#complaints.push(line.slice(0, 500));
+      victim.#complaints.push(...lines.filter((line) => !line.startsWith('{')).map((line) => line.slice(0, MAX_COMPLAINT)));
     });
     await ready;
     return victim;

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import { Child } from '../support/child.ts';
+import { SdsClient } from '../support/sds-client.ts';
 import { type Running, startRunning } from '../support/sidecar.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
@@ -129,4 +131,42 @@ test('dev serves what it says, until SIGTERM', async () => {
   await child.written(/Ctrl-C/);
   expect(child.log).toContain('spiffe://example.org/web');
   expect(await child.stop()).toBe(0);
+});
+
+describe('serve follows its configuration file', () => {
+  const config = (alias: string) => `names: { default_svid: ${alias} }\n`;
+
+  async function serve() {
+    await using stack = new AsyncDisposableStack();
+    const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'))).path;
+    const address = `unix://${folder}/workload.sock`;
+    stack.use(await DevWorkloadApi.start({ address, rotateEveryMs: 0, identities: [{ path: '/web' }] }));
+    const file = join(folder, 'config.yaml');
+    await writeFile(file, config('before'));
+    const args = ['serve', '--config', file, '--workload-api', address, '--listen', `unix://${folder}/sds.sock`];
+    const child = stack.use(new Child(process.execPath, [MAIN, ...args], ENV));
+    await child.written(/"svid_received"/);
+    const stream = stack.use(new SdsClient(join(folder, 'sds.sock'))).stream();
+    const owned = stack.move();
+    return { child, file, stream, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  }
+
+  test.each([
+    ['when it changes', () => undefined],
+    ['at SIGHUP', (pid: number) => process.kill(pid, 'SIGHUP')],
+  ])('%s: names are served and withdrawn while it runs', async (_, signal) => {
+    await using serving = await serve();
+    serving.stream.request(['after']);
+    await writeFile(serving.file, config('after'));
+    signal(serving.child.pid);
+    await serving.child.written(/"configuration_reloaded".*names\.default_svid/);
+    expect((await serving.stream.secrets())[0]?.name).toBe('after');
+  });
+
+  test('a bad one changes nothing and says what is wrong with it', async () => {
+    await using serving = await serve();
+    await writeFile(serving.file, 'names: { default_svd: after }\n');
+    await serving.child.written(/"configuration_rejected".*config\.yaml:1:\d+.*default_svd.*did you mean/);
+    expect(await serving.stream.request(['before']).secrets()).toHaveLength(1);
+  });
 });

@@ -10,7 +10,7 @@ import { parseEndpoint } from '../../src/endpoint.ts';
 import type { Event } from '../../src/events.ts';
 import { CertificateReader } from '../../src/spiffe/certificate.ts';
 import type { X509Context } from '../../src/spiffe/x509-context.ts';
-import { fetchX509Svid } from '../../src/workload-api/client.ts';
+import { fetchX509Bundles, fetchX509Svid } from '../../src/workload-api/client.ts';
 import { X509Watch } from '../../src/workload-api/watch.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -45,11 +45,13 @@ class Watching {
 
   constructor(reader: CertificateReader) {
     this.#watch = new X509Watch({
-      fetch: fetchX509Svid(parseEndpoint(address)),
+      fetchSvids: fetchX509Svid(parseEndpoint(address)),
+      fetchBundles: fetchX509Bundles(parseEndpoint(address)),
       address,
       reader,
       clock: this.clock,
       random: () => 0,
+      onPermissionDenied: () => 'withdraw',
       events: (event) => {
         this.#events.push(event);
         this.#news.emit('event');

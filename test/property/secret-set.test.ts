@@ -1,15 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Naming } from '../../src/secrets/naming.ts';
 import type { ValidationForm } from '../../src/secrets/secret.ts';
 import { createSecretSet, type SecretSet } from '../../src/secrets/secret-set.ts';
+import { NO_TRUST, nextTrust } from '../../src/secrets/trust.ts';
 import { type Certificate, CertificateReader } from '../../src/spiffe/certificate.ts';
 import { parseSpiffeId, parseTrustDomain, trustDomainOf } from '../../src/spiffe/spiffe-id.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../../src/spiffe/x509-context.ts';
-import { issueAuthority } from '../support/certificates.ts';
+import { issueAuthority, NOW } from '../support/certificates.ts';
+import { NAMING } from '../support/naming.ts';
 import { contentOf, trustOf } from '../support/secret-content.ts';
 
-const NAMES = { default_svid: 'default', default_bundle: 'ROOTCA', default_all_bundles: 'ALL' };
-const FORMS: readonly ValidationForm[] = ['spiffe', 'trusted_ca'];
+const FORMS: readonly ValidationForm[] = ['spiffe', 'trusted_ca', 'legacy'];
 
 const reader = await CertificateReader.load();
 const pool = await Promise.all(
@@ -30,7 +32,11 @@ const svid: fc.Arbitrary<X509Svid> = fc.record({
 const bundles = fc.uniqueArray(bundle, { selector: (one) => one.trustDomain });
 const context: fc.Arbitrary<X509Context> = fc
   .record({ svids: fc.array(svid, { maxLength: 4 }), bundles })
-  .map(({ svids, bundles }) => ({ svids, bundles: new Map(bundles.map((one) => [one.trustDomain, one])) }));
+  .map(({ svids, bundles }) => ({ svids, bundles: new Map(bundles.map((one) => [one.trustDomain, one])), crls: [] }));
+
+function setOf(context: X509Context, naming: Naming = NAMING): SecretSet {
+  return createSecretSet(nextTrust(NO_TRUST, context), naming, { now: NOW, throwawayAuthority: undefined });
+}
 
 function versions(set: SecretSet): Readonly<Record<string, string | undefined>> {
   return Object.fromEntries(FORMS.flatMap((form) => set.names.map((name) => [`${name} ${form}`, set.get(name, form)?.version])));
@@ -40,7 +46,7 @@ describe('of any context', () => {
   test('every validation context trusts somebody, and nobody beyond the bundle of a trust domain', () => {
     fc.assert(
       fc.property(context, fc.constantFrom(...FORMS), (context, form) => {
-        const set = createSecretSet(context, NAMES);
+        const set = setOf(context);
         const inBundle = ([name, cas]: readonly [string, readonly string[]]) =>
           cas.length > 0 &&
           cas.every((ca) =>
@@ -59,7 +65,7 @@ describe('of any context', () => {
   test('no trust domain is there twice, for Envoy would refuse the whole context', () => {
     fc.assert(
       fc.property(context, (context) => {
-        const all = createSecretSet(context, NAMES).get('ALL', 'spiffe');
+        const all = setOf(context).get('ALL', 'spiffe');
         const trust = all && trustOf(all);
         const names = trust?.by === 'spiffe' ? trust.trustDomains.map(([name]) => name) : [];
         expect(names).toEqual([...context.bundles.keys()].sort());
@@ -70,7 +76,7 @@ describe('of any context', () => {
   test('a name has one kind, and holds nothing of the other', () => {
     fc.assert(
       fc.property(context, fc.constantFrom(...FORMS), (context, form) => {
-        const set = createSecretSet(context, NAMES);
+        const set = setOf(context);
         const secrets = set.names.map((name) => set.get(name, form)).filter((secret) => secret !== undefined);
         for (const secret of secrets) {
           const { name, ...content } = contentOf(secret);
@@ -83,7 +89,7 @@ describe('of any context', () => {
   test('every SVID has a TLS certificate with a chain and a key', () => {
     fc.assert(
       fc.property(context, (context) => {
-        const set = createSecretSet(context, NAMES);
+        const set = setOf(context);
         const sizes = context.svids.map(({ id }) => {
           const certificate = contentOf(set.get(id, 'spiffe')).tls_certificate;
           return Math.min(
@@ -101,8 +107,8 @@ describe('versions', () => {
   test('are the same for the same context, on every replica', () => {
     fc.assert(
       fc.property(context, (context) => {
-        const replica = { svids: [...context.svids], bundles: new Map(context.bundles) };
-        expect(versions(createSecretSet(replica, NAMES))).toEqual(versions(createSecretSet(context, NAMES)));
+        const replica = { ...context, svids: [...context.svids], bundles: new Map(context.bundles) };
+        expect(versions(setOf(replica))).toEqual(versions(setOf(context)));
       }),
     );
   });
@@ -120,7 +126,7 @@ describe('versions', () => {
               ] as const,
           );
         const replica = { ...context, bundles: new Map(reversed) };
-        expect(versions(createSecretSet(replica, NAMES))).toEqual(versions(createSecretSet(context, NAMES)));
+        expect(versions(setOf(replica))).toEqual(versions(setOf(context)));
       }),
     );
   });
@@ -129,9 +135,7 @@ describe('versions', () => {
     fc.assert(
       fc.property(context, bundle, (before, changed) => {
         const after = { ...before, bundles: new Map(before.bundles).set(changed.trustDomain, changed) };
-        const [old, now] = [before, after].map((context) =>
-          versions(createSecretSet(context, { ...NAMES, default_all_bundles: '' })),
-        );
+        const [old, now] = [before, after].map((context) => versions(setOf(context, { ...NAMING, default_all_bundles: '' })));
         const own = before.svids[0] && trustDomainOf(before.svids[0].id) === changed.trustDomain ? ['ROOTCA'] : [];
         const touched = [`spiffe://${changed.trustDomain}`, ...own].flatMap((name) => FORMS.map((form) => `${name} ${form}`));
         const rest = (all = {}) => Object.fromEntries(Object.entries(all).filter(([name]) => !touched.includes(name)));

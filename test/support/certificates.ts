@@ -20,6 +20,9 @@ const ALGORITHMS = {
 
 export const { digitalSignature, keyCertSign, cRLSign } = x509.KeyUsageFlags;
 
+/** RFC 5280, section 5.2.4: the list has only what changed since list number 1. */
+export const DELTA_CRL_INDICATOR = new x509.Extension('2.5.29.27', true, Uint8Array.of(2, 1, 1));
+
 export interface Issued {
   /** Concatenates as the Workload API does. */
   readonly der: Buffer;
@@ -48,6 +51,22 @@ export interface Wish {
   readonly notBefore?: number;
   readonly notAfter?: number;
   readonly extensions?: readonly x509.Extension[];
+  /** With which it is signed. Default SHA-256. */
+  readonly hash?: Hash;
+}
+
+type Hash = 'SHA-256' | 'SHA-384' | 'SHA-512';
+
+export interface CrlWish {
+  /** Certificates that it revokes. */
+  readonly revoked?: readonly Issued[];
+  /** Milliseconds since the epoch. */
+  readonly thisUpdate?: number;
+  readonly nextUpdate?: number;
+  /** Default: the name of who signs it. */
+  readonly issuer?: Issued;
+  readonly extensions?: readonly x509.Extension[];
+  readonly hash?: Hash;
 }
 
 /** A CA of `example.org`, valid around NOW. */
@@ -70,7 +89,7 @@ async function issue({ name, issuer, key = 'P-256', uris = [], keyUsage = digita
     issuer: issuer?.certificate.subject ?? `CN=${name}`,
     publicKey: keys.publicKey,
     signingKey: signer,
-    signingAlgorithm: { ...signer.algorithm, hash: 'SHA-256' },
+    signingAlgorithm: { ...signer.algorithm, hash: wish.hash ?? 'SHA-256' },
     notBefore: new Date(wish.notBefore ?? NOW - HOUR),
     notAfter: new Date(wish.notAfter ?? NOW + HOUR),
     extensions: [
@@ -82,6 +101,20 @@ async function issue({ name, issuer, key = 'P-256', uris = [], keyUsage = digita
   });
   const privateKey = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey));
   return { der: Buffer.from(certificate.rawData), privateKey, certificate, keys };
+}
+
+/** A CRL (DER), current around NOW. */
+export async function issueCrl(signer: Issued, { revoked = [], issuer = signer, ...wish }: CrlWish = {}): Promise<Buffer> {
+  const crl = await x509.X509CrlGenerator.create({
+    issuer: issuer.certificate.subjectName,
+    thisUpdate: new Date(wish.thisUpdate ?? NOW - HOUR),
+    nextUpdate: new Date(wish.nextUpdate ?? NOW + HOUR),
+    entries: revoked.map(({ certificate }) => ({ serialNumber: certificate.serialNumber, revocationDate: new Date(NOW - HOUR) })),
+    extensions: [...(wish.extensions ?? [])],
+    signingKey: signer.keys.privateKey,
+    signingAlgorithm: { ...signer.keys.privateKey.algorithm, hash: wish.hash ?? 'SHA-256' },
+  });
+  return Buffer.from(crl.rawData);
 }
 
 /** A list of names (subjectAltName) of one kind. */

@@ -31,6 +31,10 @@ export class Child implements AsyncDisposable {
     });
   }
 
+  get pid(): number {
+    return this.#process.pid ?? -1;
+  }
+
   /** What it wrote to stdout and stderr. */
   get log(): string {
     return this.#log;

@@ -1,57 +1,65 @@
 /** A watch over a Workload API that the test plays: nothing happens by itself, not even time. */
 import type { Event } from '../../src/events.ts';
+import type { X509BundlesResponse, X509SVIDResponse } from '../../src/gen/messages.ts';
 import type { CertificateReader } from '../../src/spiffe/certificate.ts';
 import type { X509Context } from '../../src/spiffe/x509-context.ts';
-import type { FetchListener } from '../../src/workload-api/client.ts';
+import type { Fetch, FetchListener } from '../../src/workload-api/client.ts';
 import { X509Watch } from '../../src/workload-api/watch.ts';
 import { NOW } from './certificates.ts';
 import { ManualClock } from './manual-clock.ts';
 
-export interface PlayedCall extends FetchListener {
+export interface PlayedCall<Message> extends FetchListener<Message> {
   cancelled: boolean;
+  /** Cancelled, or ended by the Workload API. */
+  over: boolean;
 }
 
-export class PlayedWatch {
-  readonly clock = new ManualClock(NOW);
-  readonly calls: PlayedCall[] = [];
+export class PlayedWatch<C extends ManualClock = ManualClock> {
+  readonly clock: C;
+  /** Of FetchX509SVID. */
+  readonly calls: PlayedCall<X509SVIDResponse>[] = [];
+  /** Of FetchX509Bundles. */
+  readonly bundleCalls: PlayedCall<X509BundlesResponse>[] = [];
   readonly events: Event[] = [];
   readonly contexts: X509Context[] = [];
   readonly watch: X509Watch;
+  onPermissionDenied: 'withdraw' | 'keep' = 'withdraw';
 
   /** @param random what the dice say each time */
-  constructor(reader: CertificateReader, random = 0) {
+  constructor(reader: CertificateReader, random = 0, clock: C = new ManualClock(NOW) as C) {
+    this.clock = clock;
     this.watch = new X509Watch({
-      fetch: (listener) => {
-        const call: PlayedCall = {
-          cancelled: false,
-          message: (response) => listener.message(response),
-          // As the client does: who cancels hears no end.
-          end: (code, details) => call.cancelled || listener.end(code, details),
-        };
-        this.calls.push(call);
-        return () => {
-          call.cancelled = true;
-        };
-      },
+      fetchSvids: played(this.calls),
+      fetchBundles: played(this.bundleCalls),
       address: 'unix:///agent.sock',
       reader,
-      clock: this.clock,
+      clock,
       random: () => random,
+      onPermissionDenied: () => this.onPermissionDenied,
       events: (event) => this.events.push(event),
       onContext: (context) => this.contexts.push(context),
     });
   }
 
-  /** The newest call. */
-  get call(): PlayedCall {
-    const call = this.calls.at(-1);
-    if (call === undefined) throw new Error('the watch has not called yet');
-    return call;
+  /** The newest of FetchX509SVID. */
+  get call(): PlayedCall<X509SVIDResponse> {
+    return newest(this.calls);
+  }
+
+  /** The newest of FetchX509Bundles. */
+  get bundleCall(): PlayedCall<X509BundlesResponse> {
+    return newest(this.bundleCalls);
   }
 
   /** The SPIFFE IDs of the newest context. */
   get ids(): readonly string[] | undefined {
     return this.contexts.at(-1)?.svids.map(({ id }) => id);
+  }
+
+  /** The trust domains of the newest context. */
+  get trustDomains(): readonly string[] | undefined {
+    const bundles = this.contexts.at(-1)?.bundles;
+    return bundles && [...bundles.keys()];
   }
 
   /** What the watch said of the ends of its calls. */
@@ -62,4 +70,30 @@ export class PlayedWatch {
   eventTypes(): readonly string[] {
     return this.events.map(({ type }) => type);
   }
+}
+
+function played<Message>(calls: PlayedCall<Message>[]): Fetch<Message> {
+  return (listener) => {
+    const call: PlayedCall<Message> = {
+      cancelled: false,
+      over: false,
+      message: (response) => listener.message(response),
+      // As the client does: who cancels hears no end.
+      end(code, details) {
+        call.over = true;
+        if (!call.cancelled) listener.end(code, details);
+      },
+    };
+    calls.push(call);
+    return () => {
+      call.cancelled = true;
+      call.over = true;
+    };
+  };
+}
+
+function newest<Message>(calls: readonly PlayedCall<Message>[]): PlayedCall<Message> {
+  const call = calls.at(-1);
+  if (call === undefined) throw new Error('the watch has not called yet');
+  return call;
 }

@@ -17,6 +17,8 @@ export interface Running extends AsyncDisposable {
   readonly events: readonly Event[];
   /** The first event of that type, and of that stream, that has happened or will. */
   event<T extends Event['type']>(type: T, stream?: number): Promise<Event & { readonly type: T }>;
+  /** Applies another configuration while it runs. */
+  configure(yaml: string): void;
   stop(): Promise<void>;
 }
 
@@ -26,16 +28,13 @@ export async function startRunning(workload: Partial<DevWorkloadApiOptions> = {}
   const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'))).path;
   const socket = join(folder, 'sds.sock');
   const address = `unix://${join(folder, 'workload.sock')}`;
-  const { configuration } = loadConfiguration({
-    flags: { config: 'test.yaml', workload_api: address, listen: `unix://${socket}` },
-    env: {},
-    readFile: () => yaml,
-  });
+  const flags = { config: 'test.yaml', workload_api: address, listen: `unix://${socket}` };
+  const load = (text: string) => loadConfiguration({ flags, env: {}, readFile: () => text }).configuration;
   const workloadApi = stack.use(await DevWorkloadApi.start({ address, rotateEveryMs: 0, ...workload }));
   const events: Event[] = [];
   const news = new EventEmitter();
   const sidecar = await startSidecar({
-    configuration,
+    configuration: load(yaml),
     events: (event) => {
       events.push(event);
       news.emit('event', event);
@@ -62,6 +61,7 @@ export async function startRunning(workload: Partial<DevWorkloadApiOptions> = {}
       for await (const [event] of on(news, 'event') as AsyncIterable<[Event]>) if (is(event)) return event;
       throw new Error('unreachable: the emitter never ends');
     },
+    configure: (text) => sidecar.configure(load(text)),
     stop,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -1,5 +1,5 @@
 /** Messages of a Workload API, well or badly made. */
-import type { X509SVID, X509SVIDResponse } from '../../src/gen/messages.ts';
+import type { X509BundlesResponse, X509SVID, X509SVIDResponse } from '../../src/gen/messages.ts';
 import { concatenated, type Issued } from './certificates.ts';
 
 /** The first certificate of `chain` is the leaf. */
@@ -19,7 +19,17 @@ export function svidMessage(
   };
 }
 
-/** @param federated bundles by what the Workload API calls their trust domain */
-export function responseWith(svids: readonly X509SVID[], federated: Readonly<Record<string, Uint8Array>> = {}): X509SVIDResponse {
-  return { svids, crl: [], federated_bundles: federated };
+/** Bundles by what the Workload API calls their trust domain. */
+export type BundleMessages = Readonly<Record<string, Uint8Array>>;
+
+export function responseWith(
+  svids: readonly X509SVID[],
+  federated: BundleMessages = {},
+  crl: readonly Uint8Array[] = [],
+): X509SVIDResponse {
+  return { svids, crl, federated_bundles: federated };
+}
+
+export function bundlesWith(bundles: BundleMessages, crl: readonly Uint8Array[] = []): X509BundlesResponse {
+  return { bundles, crl };
 }

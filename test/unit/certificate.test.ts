@@ -78,7 +78,16 @@ describe('bytes are refused', () => {
   // RFC 5280, section 4.1.2.5.1: YYMMDDHHMMSSZ. The month becomes the thirteenth.
   impossibleTime.write('301301110000Z', impossibleTime.indexOf('300101110000Z'));
 
+  // Envoy reads neither, and refuses whatever came along with it.
+  const version4 = Buffer.from(authority.der);
+  version4.writeUInt8(3, authority.der.indexOf(Buffer.from([0xa0, 3, 2, 1, 2])) + 4);
+  const looseKey = Buffer.from(authority.der);
+  looseKey.writeUInt8(1, authority.der.indexOf(Buffer.from([3, 66, 0, 4])) + 2);
+
   test.for([
+    ['of X.509 version 4', version4, 'certificate 1 of 1 does not parse: it is not X.509 version 3'],
+    ['with a key that does not end where it says', looseKey, 'certificate 1 of 1 does not parse: '],
+    ['with a length within that is not the shortest', withLooseSerial(authority.der), 'is not the shortest, as DER wants it'],
     ['that are no DER', Buffer.from('garbage'), 'not concatenated DER certificates: byte 0 does not begin an ASN.1 SEQUENCE'],
     ['that are PEM', Buffer.from(leaf.certificate.toString('pem')), 'not concatenated DER certificates'],
     ['with garbage after the last certificate', Buffer.concat([leaf.der, Buffer.from('x')]), 'does not begin an ASN.1 SEQUENCE'],
@@ -98,3 +107,11 @@ describe('bytes are refused', () => {
     );
   });
 });
+
+/** The same certificate with the length of its serial number in a byte more. */
+function withLooseSerial(der: Buffer): Buffer {
+  const at = der.indexOf(Buffer.from([0xa0, 3, 2, 1, 2])) + 6;
+  const loose = Buffer.concat([der.subarray(0, at), Buffer.from([0x81]), der.subarray(at)]);
+  for (const length of [2, 6]) loose.writeUInt16BE(der.readUInt16BE(length) + 1, length);
+  return loose;
+}

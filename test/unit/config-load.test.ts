@@ -15,17 +15,20 @@ const defaults = {
   sds: {
     listen: { kind: 'unix', path: '/run/spiffe-sds/sds.sock' },
     mode: 0o660,
-    bundle_ack_timeout: 2_000,
-    limits: { connections: 64, streams_per_connection: 16_384, names_per_stream: 1_024, request_bytes: 1_048_576 },
+    bundle_ack_timeout: 2000,
+    limits: { connections: 64, streams_per_connection: 16_384, names_per_stream: 1024, request_bytes: 1_048_576 },
   },
   names: {
+    preset: 'spire',
     default_svid: 'default',
     default_bundle: 'ROOTCA',
     default_all_bundles: 'ALL',
     on_demand: [],
     answer_empty_request: true,
   },
-  validation: { mode: 'spiffe' },
+  validation: { mode: 'spiffe', crl: true, unsafe_merge: false },
+  on_permission_denied: 'withdraw',
+  secrets: [],
   log: { level: 'info', format: 'json' },
 };
 
@@ -49,10 +52,18 @@ sds:
   listen: unix:///run/s.sock
   mode: "0600"
   group: envoy
-  bundle_ack_timeout: 500ms
+  bundle_ack_timeout: 1m30s
   limits: { connections: 1, streams_per_connection: 2, names_per_stream: 3, request_bytes: 64KiB }
-names: { default_svid: "", default_bundle: CA, default_all_bundles: "", on_demand: ["*.test"], answer_empty_request: false }
-validation: { mode: trusted_ca }
+names:
+  preset: istio
+  default_svid: ""
+  default_bundle: CA
+  default_all_bundles: ""
+  on_demand: ["*.example.org"]
+  answer_empty_request: false
+validation: { mode: trusted_ca, crl: false, unsafe_merge: true }
+on_permission_denied: keep
+secrets: [{ name: internal, svid: { hint: internal } }]
 log: { level: silent, format: text }
 `;
     expect(load(text).configuration).toEqual({
@@ -61,17 +72,20 @@ log: { level: silent, format: text }
         listen: { kind: 'unix', path: '/run/s.sock' },
         mode: 0o600,
         group: 'envoy',
-        bundle_ack_timeout: 500,
+        bundle_ack_timeout: 90_000,
         limits: { connections: 1, streams_per_connection: 2, names_per_stream: 3, request_bytes: 65_536 },
       },
       names: {
+        preset: 'istio',
         default_svid: '',
         default_bundle: 'CA',
         default_all_bundles: '',
-        on_demand: ['*.test'],
+        on_demand: ['*.example.org'],
         answer_empty_request: false,
       },
-      validation: { mode: 'trusted_ca' },
+      validation: { mode: 'trusted_ca', crl: false, unsafe_merge: true },
+      on_permission_denied: 'keep',
+      secrets: [{ name: 'internal', svid: { hint: 'internal' } }],
       log: { level: 'silent', format: 'text' },
     });
   });
@@ -150,6 +164,10 @@ describe('the configuration file', () => {
     expect(read).toEqual(['/etc/env.yaml']);
   });
 
+  test('is named with what was loaded from it', () => {
+    expect(load('').file).toBe('/etc/x.yaml');
+  });
+
   test('that cannot be read is named, with who named it and why', () => {
     expect(() => loadConfiguration({ flags: { config: '/etc/x.yaml' }, env: {}, readFile: noFile })).toThrow(
       expect.objectContaining({
@@ -161,18 +179,30 @@ describe('the configuration file', () => {
 });
 
 describe('the effective configuration', () => {
-  const text = 'workload_api:\n  address: unix:///agent\nsds: { group: envoy }\nnames: { default_svid: "" }\n';
+  const text = `
+workload_api:
+  address: unix:///agent
+sds: { group: envoy }
+names: { preset: istio-federation, default_svid: "", on_demand: ["*.test"] }
+secrets:
+  - name: internal
+    svid: { spiffe_id: spiffe://a.test/b }
+  - { name: partners, validation: { trust_domains: ["spiffe://c.test"], match: [{ prefix: "spiffe://c.test/d/" }] } }
+`;
 
   test('is printed with the source of each value', () => {
     const lines = formatConfiguration(load(text, { flags: { log_level: 'debug' } })).split('\n');
     expect(lines).toEqual(
       expect.arrayContaining([
-        '  address: unix:///agent # file /etc/x.yaml:2',
+        '  address: unix:///agent # file /etc/x.yaml:3',
         '  mode: "0660" # default',
-        '  bundle_ack_timeout: 2s # default',
-        '    request_bytes: 1MiB # default',
-        '  group: envoy # file /etc/x.yaml:3',
-        '  default_svid: "" # file /etc/x.yaml:4',
+        '  group: envoy # file /etc/x.yaml:4',
+        '  default_svid: "" # file /etc/x.yaml:5',
+        '  default_all_bundles: ROOTCA # preset istio-federation',
+        '    - "*.test" # file /etc/x.yaml:5',
+        '  - name: internal # file /etc/x.yaml:7',
+        '      spiffe_id: spiffe://a.test/b # file /etc/x.yaml:8',
+        '        - c.test # file /etc/x.yaml:9',
         '  level: debug # flag --log-level',
       ]),
     );

@@ -1,16 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type ConfigurationInputs, loadConfiguration } from '../../src/config/load.ts';
-import { messageOf } from '../../src/error.ts';
-
-/** The problems that loading tells, one for each line. */
-function problems(text: string, { flags, env }: Partial<ConfigurationInputs> = {}): readonly string[] {
-  try {
-    loadConfiguration({ flags: { config: '/x.yaml', ...flags }, env: env ?? {}, readFile: () => text });
-  } catch (error) {
-    return messageOf(error).split('\n  ').slice(1);
-  }
-  return [];
-}
+import { loadConfiguration } from '../../src/config/load.ts';
+import { problemsOf as problems } from '../support/configuration.ts';
 
 describe('a value that is refused', () => {
   test('has the code config_invalid', () => {
@@ -32,6 +22,11 @@ describe('a value that is refused', () => {
     ['names: { answer_empty_request: yes }', '1:10: names.answer_empty_request: expected true or false, found string "yes"'],
     ['validation: { mode: both }', '1:15: validation.mode: expected one of spiffe, trusted_ca, found string "both"'],
     ['log: [1]', '1:1: log: expected a mapping (key: value), found a list'],
+    ['on_permission_denied: drop', '1:1: on_permission_denied: expected one of withdraw, keep, found string "drop"'],
+    [
+      'names: { preset: linkerd }',
+      '1:10: names.preset: expected one of spire, istio, istio-federation, kuma, found string "linkerd"',
+    ],
     ['- log', '1:1: expected a mapping (key: value), found a list'],
   ])('%j: its place, its key, what was expected and what was found', (text, problem) => {
     expect(problems(text)).toEqual([`/x.yaml:${problem}`]);
@@ -82,39 +77,12 @@ describe('an unknown key', () => {
     expect(problems(text)).toEqual([`/x.yaml:${problem}`]);
   });
 
-  test.each([
-    'admin: {}',
-    'sds: { allow: [] }',
-    'names: { preset: istio }',
-    'validation: { crl: true }',
-    'on_permission_denied: keep',
-  ])('%j is promised for a later version', (text) => {
-    expect(problems(text)).toEqual([expect.stringMatching(/"[a-z_.]+" is not supported by this version of spiffe-sds yet$/)]);
-  });
-});
-
-describe('the names of secrets', () => {
-  test('may not be equal', () => {
-    expect(problems('names:\n  default_svid: a\n  default_bundle: a')).toEqual([
-      '/x.yaml:3:3: names.default_bundle: names.default_svid and names.default_bundle are both "a": a name stands for one secret',
-    ]);
-  });
-
-  test('may not equal a default, and the one in the file is blamed', () => {
-    expect(problems('names:\n  answer_empty_request: true\n  default_svid: ALL')).toEqual([
-      expect.stringMatching(/^\/x\.yaml:3:3: names\.default_svid: .* both "ALL"/),
-    ]);
-  });
-
-  test('may all be turned off', () => {
-    expect(problems('names: { default_svid: "", default_bundle: "", default_all_bundles: "" }')).toEqual([]);
-  });
-
-  test('may not look like SPIFFE IDs', () => {
-    expect(problems('names: { default_svid: "spiffe://a/b" }')).toEqual([
-      expect.stringContaining('does not begin with "spiffe://"'),
-    ]);
-  });
+  test.each(['admin: {}', 'telemetry: {}', 'sds: { allow: [] }', 'log: { audit: stdout }'])(
+    '%j is promised for a later version',
+    (text) => {
+      expect(problems(text)).toEqual([expect.stringMatching(/"[a-z_.]+" is not supported by this version of spiffe-sds yet$/)]);
+    },
+  );
 });
 
 describe('YAML', () => {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { X509SVIDResponse } from '../../src/gen/messages.ts';
 import { CertificateReader } from '../../src/spiffe/certificate.ts';
+import { EMPTY_CONTEXT } from '../../src/spiffe/x509-context.ts';
 import { type ReadContext, readContext } from '../../src/workload-api/context.ts';
-import { concatenated, issueAuthority, issueLeaf, NOW } from '../support/certificates.ts';
+import { concatenated, issueAuthority, issueCrl, issueLeaf, NOW } from '../support/certificates.ts';
 import { responseWith, svidMessage } from '../support/workload-messages.ts';
 
 const WEB = 'spiffe://example.org/web';
@@ -50,7 +51,7 @@ describe('a message', () => {
   });
 
   test('without SVIDs is an empty context', () => {
-    expect(read(responseWith([]))).toEqual({ context: { svids: [], bundles: new Map() }, leftOut: [] });
+    expect(read(responseWith([]))).toEqual({ context: EMPTY_CONTEXT, leftOut: [] });
   });
 
   test('keeps both SVIDs of one SPIFFE ID: their hints differ', () => {
@@ -124,7 +125,7 @@ describe('a federated bundle', () => {
     const result = read(responseWith([web], { ...bad, 'spiffe://good.test': other.der }));
     expect({ trustDomains: [...result.context.bundles.keys()], leftOut: result.leftOut }).toEqual({
       trustDomains: ['example.org', 'good.test'],
-      leftOut: [{ trustDomain, reason: expect.stringContaining(reason) }],
+      leftOut: [{ type: 'bundle_left_out', trustDomain, reason: expect.stringContaining(reason) }],
     });
   });
 
@@ -137,5 +138,27 @@ describe('a federated bundle', () => {
   test('that comes twice under two spellings counts as it came first', () => {
     const federated = { 'spiffe://partner.test': other.der, 'partner.test': authority.der };
     expect(bundlesOf(read(responseWith([], federated)))).toEqual({ 'partner.test': [serialOf(other)] });
+  });
+});
+
+describe('a CRL', () => {
+  test('comes with whatever trust domain it belongs to', async () => {
+    const crls = [await issueCrl(other), await issueCrl(authority)];
+    const { context } = read(responseWith([web], {}, crls));
+    expect(context.crls.map(({ der }) => Buffer.from(der))).toEqual(crls);
+  });
+
+  test.for([
+    ['is empty', Buffer.alloc(0)],
+    ['is garbage', Buffer.from('garbage')],
+    ['is a certificate', authority.der],
+  ] as const)('that %s is left out, the rest counts', async ([_what, bad]) => {
+    const good = await issueCrl(authority);
+    const { context, leftOut } = read(responseWith([web], {}, [bad, good]));
+    expect({ ids: context.svids.map(({ id }) => id), crls: context.crls.length, leftOut }).toEqual({
+      ids: [WEB],
+      crls: 1,
+      leftOut: [{ type: 'crl_left_out', reason: expect.stringContaining('the CRL does not parse') }],
+    });
   });
 });

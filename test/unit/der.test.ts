@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { splitDer } from '../../src/spiffe/der.ts';
+import { checkDer, derChildren, splitDer } from '../../src/spiffe/der.ts';
 
 const short = Buffer.from([0x30, 2, 5, 0]);
 const long = Buffer.concat([Buffer.from([0x30, 0x81, 0x80]), Buffer.alloc(0x80)]);
@@ -33,3 +33,59 @@ describe('splitDer', () => {
     expect(() => splitDer(Uint8Array.from(bytes))).toThrow(problem);
   });
 });
+
+describe('checkDer', () => {
+  const sequence = (...content: readonly number[]) => Uint8Array.of(0x30, content.length, ...content);
+
+  test.for([
+    ['nothing', Uint8Array.of()],
+    ['nested elements', sequence(0x31, 3, 2, 1, 5, 5, 0)],
+    ['a BIT STRING with unused bits', sequence(3, 2, 4, 0xf0)],
+    ['an empty BIT STRING', sequence(3, 1, 0)],
+    ['what is not for it to read: an OCTET STRING', sequence(4, 3, 0x30, 0x81, 0)],
+  ] as const)('accepts %s', ([_what, bytes]) => {
+    expect(() => checkDer(bytes)).not.toThrow();
+  });
+
+  test.for([
+    ['a length within that is not the shortest', sequence(0x31, 0x81, 2, 5, 0), 'is not the shortest'],
+    ['an element within that is longer than what it stands in', sequence(0x31, 9, 5, 0), 'says it ends at'],
+    ['the indefinite length of BER within', sequence(0x31, 0x80, 0, 0), 'is not a DER length'],
+    ['a tag of several bytes', sequence(0x1f, 0x81, 1, 0), 'the tag at byte 0 is none that is used'],
+    ['a BIT STRING whose unused bits are set', sequence(3, 2, 4, 0xff), 'a BIT STRING does not end as it says'],
+    ['a BIT STRING with more unused bits than a byte has', sequence(3, 2, 8, 0), 'a BIT STRING does not end as it says'],
+    ['an empty BIT STRING with unused bits', sequence(3, 1, 1), 'a BIT STRING does not end as it says'],
+    ['a BIT STRING of nothing', sequence(3, 0), 'a BIT STRING does not end as it says'],
+  ] as const)('refuses %s', ([_what, bytes, problem]) => {
+    expect(() => checkDer(bytes)).toThrow(problem);
+  });
+
+  test('refuses what is nested deeper than any stack, instead of ending the process', () => {
+    let nested = Buffer.alloc(0);
+    for (let depth = 0; depth < 20_000; depth++) nested = Buffer.concat([lengthOf(nested), nested]);
+    expect(() => checkDer(nested)).toThrow(RangeError);
+  });
+});
+
+describe('derChildren', () => {
+  test('are what is in a SEQUENCE, each with its content', () => {
+    const children = derChildren(Uint8Array.of(0x30, 5, 2, 1, 7, 5, 0));
+    expect(children.map(({ bytes, content }) => [[...bytes], [...content]])).toEqual([
+      [[2, 1, 7], [7]],
+      [[5, 0], []],
+    ]);
+  });
+
+  test('are none of nothing', () => {
+    expect(derChildren(Uint8Array.of())).toEqual([]);
+  });
+});
+
+/** Tag and length of a SEQUENCE around it. */
+function lengthOf({ length }: Buffer): Buffer {
+  if (length < 0x80) return Buffer.from([0x30, length]);
+  const bytes = [length >> 16, (length >> 8) & 0xff, length & 0xff].filter(
+    (byte, index, all) => all.slice(0, index + 1).some(Boolean) || byte > 0,
+  );
+  return Buffer.from([0x30, 0x80 | bytes.length, ...bytes]);
+}

@@ -62,6 +62,36 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'left out the bundle of example.org: empty',
     ],
+    crl_left_out: [
+      { type: 'crl_left_out', trustDomain, reason: 'expired' },
+      'warn',
+      'left out a CRL of example.org: revoked peers of it are accepted: expired',
+    ],
+    svid_expiring: [
+      { type: 'svid_expiring', id, serial: '01', notAfter },
+      'warn',
+      'spiffe://example.org/web was not rotated in time, it expires at 2030-01-01T00:00:00.000Z: look at the Workload API',
+    ],
+    svid_expired: [
+      { type: 'svid_expired', id, serial: '01', notAfter },
+      'error',
+      'spiffe://example.org/web has expired at 2030-01-01T00:00:00.000Z: not served to new subscribers, Envoys that have it keep it',
+    ],
+    trust_domain_distrusted: [
+      { type: 'trust_domain_distrusted', trustDomain },
+      'warn',
+      'example.org is not trusted any more: Envoys get a validation context that accepts none of its peers',
+    ],
+    configuration_reloaded: [
+      { type: 'configuration_reloaded', changed: ['names', 'log.level'], needRestart: ['sds.listen'] },
+      'info',
+      'applied the changed configuration: names, log.level; after a restart: sds.listen',
+    ],
+    configuration_rejected: [
+      { type: 'configuration_rejected', reason: 'a typo' },
+      'error',
+      'the changed configuration is not used, the one before stays in force: a typo',
+    ],
     stream_opened: [{ type: 'stream_opened', ...stream }, 'debug', 'stream 7 opened'],
     stream_subscribed: [
       { type: 'stream_subscribed', ...stream, subscription: 'names', names: ['default', 'ROOTCA'], form: 'spiffe' },
@@ -153,6 +183,16 @@ describe('a line', () => {
     ]);
   });
 
+  test("about a CRL that is nobody's names no trust domain", () => {
+    expect(sentenceOf({ type: 'crl_left_out', reason: 'it does not parse' })).toBe('left out a CRL: it does not parse');
+  });
+
+  test('about a configuration in which nothing changed says that', () => {
+    expect(sentenceOf({ type: 'configuration_reloaded', changed: [], needRestart: [] })).toBe(
+      'applied the changed configuration: nothing changed',
+    );
+  });
+
   test('about a name that is held says so when there is none at all', () => {
     expect(sentenceOf({ type: 'names_held', ...stream, names: ['x'], available: [] })).toMatch(/there is now: none$/);
   });
@@ -176,7 +216,7 @@ describe('the log', () => {
   function written(format: string, level: string): Promise<{ readonly stdout: string; readonly stderr: string }> {
     const program = `
       const { openLog } = await import(${JSON.stringify(file)});
-      const tell = await openLog({ level: '${level}', format: '${format}' });
+      const { events: tell } = await openLog({ level: '${level}', format: '${format}' });
       tell({ type: 'draining', streams: 3 });
       tell({ type: 'stopped' });
       process.exit();`;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Node } from '../../src/gen/messages.ts';
-import { validationForm } from '../../src/sds/node.ts';
+import { formFor } from '../../src/sds/node.ts';
 import { decode, encode, type Input } from '../../src/wire.ts';
 
 /** As it comes over the wire. */
@@ -23,10 +23,7 @@ describe('a node gets the form that is configured', () => {
     ['with an Envoy that does not tell its version', nodeOf({ user_agent_name: 'envoy', user_agent_build_version: {} })],
     ['with other metadata', nodeOf({ metadata: { fields: { role: { string_value: 'true' } } } })],
   ] as const)('%s', ([_what, node]) => {
-    expect(['spiffe', 'trusted_ca'].map((form) => validationForm(node, form as 'spiffe' | 'trusted_ca'))).toEqual([
-      'spiffe',
-      'trusted_ca',
-    ]);
+    expect(formFor(node)).toBeUndefined();
   });
 
   test.for([
@@ -37,19 +34,28 @@ describe('a node gets the form that is configured', () => {
     { number_value: 1 },
     { list_value: { values: [{ bool_value: true }] } },
   ])('when it disables the SPIFFE validator with anything but true: %j', (value) => {
-    expect(validationForm(withMetadata(value), 'spiffe')).toBe('spiffe');
+    expect(formFor(withMetadata(value))).toBeUndefined();
   });
 });
 
 describe('a node gets the plain form', () => {
   test.for([{ bool_value: true }, { string_value: 'true' }])('when it disables the SPIFFE validator with %j', (value) => {
-    expect(validationForm(withMetadata(value), 'spiffe')).toBe('trusted_ca');
+    expect(formFor(withMetadata(value))).toBe('trusted_ca');
   });
+});
 
-  test.for([
+describe('a node gets the plain form whatever is to be said', () => {
+  const lacking = [
     [1, 17],
     [0, 99],
-  ] as const)('with Envoy %i.%i, which has no SPIFFE validator', ([major, minor]) => {
-    expect(validationForm(withVersion(major, minor), 'spiffe')).toBe('trusted_ca');
+  ] as const;
+
+  test.for(lacking)('with Envoy %i.%i, which has no SPIFFE validator', ([major, minor]) => {
+    expect(formFor(withVersion(major, minor))).toBe('legacy');
+  });
+
+  test.for(lacking)('with Envoy %i.%i, also when it asks for the plain form', ([major, minor]) => {
+    const asking = { ...withVersion(major, minor), metadata: withMetadata({ bool_value: true }).metadata };
+    expect(formFor(asking)).toBe('legacy');
   });
 });

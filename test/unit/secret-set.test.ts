@@ -1,11 +1,14 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { createSecretSet } from '../../src/secrets/secret-set.ts';
+import type { Naming } from '../../src/secrets/naming.ts';
+import { createSecretSet, type SecretSet } from '../../src/secrets/secret-set.ts';
+import { NO_TRUST, nextTrust } from '../../src/secrets/trust.ts';
 import { CertificateReader } from '../../src/spiffe/certificate.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../../src/spiffe/x509-context.ts';
 import { decode } from '../../src/wire.ts';
 import { readContext } from '../../src/workload-api/context.ts';
-import { type Issued, issueAuthority, issueLeaf, NOW } from '../support/certificates.ts';
+import { concatenated, type Issued, issueAuthority, issueLeaf, NOW } from '../support/certificates.ts';
+import { NAMING } from '../support/naming.ts';
 import { contentOf, trustOf } from '../support/secret-content.ts';
 import { responseWith, svidMessage } from '../support/workload-messages.ts';
 
@@ -13,7 +16,6 @@ const WEB = 'spiffe://example.org/web';
 const API = 'spiffe://example.org/api';
 const OWN = 'spiffe://example.org';
 const PARTNER = 'spiffe://partner.test';
-const NAMES = { default_svid: 'default', default_bundle: 'ROOTCA', default_all_bundles: 'ALL' };
 
 const reader = await CertificateReader.load();
 const root = await issueAuthority();
@@ -32,7 +34,11 @@ function contextOf(
   return readContext(responseWith(svids, federated), reader, NOW).context;
 }
 
-const set = createSecretSet(contextOf(), NAMES);
+function setOf(context: X509Context, naming: Naming = NAMING): SecretSet {
+  return createSecretSet(nextTrust(NO_TRUST, context), naming, { now: NOW, throwawayAuthority: undefined });
+}
+
+const set = setOf(contextOf());
 
 describe('names', () => {
   test('are the SPIFFE IDs of SVIDs and trust domains, and the aliases', () => {
@@ -44,21 +50,21 @@ describe('names', () => {
   });
 
   test('of aliases that are turned off are not served', () => {
-    const off = { default_svid: '', default_bundle: '', default_all_bundles: '' };
-    expect(createSecretSet(contextOf(), off).names).toEqual(set.ids);
+    const off = { ...NAMING, default_svid: '', default_bundle: '', default_all_bundles: '' };
+    expect(setOf(contextOf(), off).names).toEqual(set.ids);
   });
 
   test('of aliases are what the operator calls them', () => {
-    const { names } = createSecretSet(contextOf(), { ...NAMES, default_svid: 'mine' });
+    const { names } = setOf(contextOf(), { ...NAMING, default_svid: 'mine' });
     expect([names.includes('mine'), names.includes('default')]).toEqual([true, false]);
   });
 
   test('are none while nothing is entrusted to this workload', () => {
-    expect(createSecretSet(EMPTY_CONTEXT, NAMES).names).toEqual([]);
+    expect(setOf(EMPTY_CONTEXT).names).toEqual([]);
   });
 
   test('without an SVID are those of bundles: there is no default', () => {
-    expect(createSecretSet(contextOf([]), NAMES).names).toEqual([PARTNER, 'ALL']);
+    expect(setOf(contextOf([])).names).toEqual([PARTNER, 'ALL']);
   });
 
   test.for(['unknown', 'spiffe://example.org/', 'constructor', '', '__proto__'])(
@@ -82,7 +88,7 @@ describe('names', () => {
 
   test('of a SPIFFE ID that comes twice mean the first', async () => {
     const second = svidMessage(WEB, [await issueLeaf(root, WEB)], [root]);
-    const twice = createSecretSet(contextOf([web, second]), NAMES);
+    const twice = setOf(contextOf([web, second]));
     expect([twice.ids, twice.get(WEB, 'spiffe')?.version]).toEqual([[WEB, OWN, PARTNER], set.get(WEB, 'spiffe')?.version]);
   });
 });
@@ -142,7 +148,7 @@ describe('a validation context', () => {
   });
 
   test('of all trust domains exists in the plain form while there is only one', () => {
-    const alone = createSecretSet(contextOf([web], {}), NAMES);
+    const alone = setOf(contextOf([web], {}));
     expect(trustOf(alone.get('ALL', 'trusted_ca'))).toEqual({ by: 'trusted_ca', cas: [fingerprint(root)] });
   });
 
@@ -162,13 +168,18 @@ describe('an encoded secret', () => {
   });
 
   test('keeps its version when another changes', () => {
-    const later = createSecretSet(contextOf([{ ...web, hint: 'new' }]), NAMES);
+    const later = setOf(contextOf([{ ...web, hint: 'new' }]));
     expect(later.get(PARTNER, 'spiffe')?.version).toBe(set.get(PARTNER, 'spiffe')?.version);
+  });
+
+  test('keeps its version when a bundle lists an authority twice', () => {
+    const twice = setOf(contextOf([web], { [PARTNER]: concatenated([partner, partner]) }));
+    expect(twice.get(PARTNER, 'spiffe')?.version).toBe(set.get(PARTNER, 'spiffe')?.version);
   });
 
   test('has another version when its content changes', async () => {
     const renewed = svidMessage(WEB, [await issueLeaf(root, WEB)], [root]);
-    expect(createSecretSet(contextOf([renewed]), NAMES).get(WEB, 'spiffe')?.version).not.toBe(set.get(WEB, 'spiffe')?.version);
+    expect(setOf(contextOf([renewed])).get(WEB, 'spiffe')?.version).not.toBe(set.get(WEB, 'spiffe')?.version);
   });
 
   test('has another version in another form', () => {

@@ -1,91 +1,59 @@
+/** A CA roll in two steps: which secrets are served between them. */
 import { describe, expect, test } from 'vitest';
-import { createSecretSet } from '../../src/secrets/secret-set.ts';
+import { NO_SECRETS } from '../../src/secrets/secret-set.ts';
 import { needsBundleFirst, stageBundles } from '../../src/secrets/staged-set.ts';
-import { CertificateReader } from '../../src/spiffe/certificate.ts';
-import { EMPTY_CONTEXT, type X509Context } from '../../src/spiffe/x509-context.ts';
-import { readContext } from '../../src/workload-api/context.ts';
-import { HOUR, type Issued, issueAuthority, issueLeaf, NOW } from '../support/certificates.ts';
-import { responseWith, svidMessage } from '../support/workload-messages.ts';
+import { EMPTY_CONTEXT } from '../../src/spiffe/x509-context.ts';
+import { HOUR, issueAuthority, issueLeaf, NOW } from '../support/certificates.ts';
+import { API, api, contextOf, OWN, own, setAfter, WEB, web } from '../support/federation.ts';
+import { svidMessage } from '../support/workload-messages.ts';
 
-const WEB = 'spiffe://example.org/web';
-const OTHER = 'spiffe://example.org/other';
-const BUNDLE = 'spiffe://example.org';
-const ALIASES = { default_svid: 'default', default_bundle: 'ROOTCA', default_all_bundles: '' };
-
-const reader = await CertificateReader.load();
-const [oldCa, newCa] = await Promise.all([issueAuthority({ name: 'old' }), issueAuthority({ name: 'new' })]);
-const shortLived = await issueAuthority({ name: 'short', notAfter: NOW + HOUR });
-const partnerCa = await issueAuthority({ name: 'partner', uris: ['spiffe://partner.test'] });
-const [ofOld, ofOldToo, ofNew] = await Promise.all([issueLeaf(oldCa, WEB), issueLeaf(oldCa, WEB), issueLeaf(newCa, WEB)]);
-
-function context(leaf: Issued, bundle: readonly Issued[], id = WEB): X509Context {
-  return readContext(responseWith([svidMessage(id, [leaf], bundle)]), reader, NOW).context;
-}
-
-const served = context(ofOld, [oldCa]);
+const successor = await issueAuthority({ name: 'successor' });
+const renewed = svidMessage(WEB, [await issueLeaf(own, WEB)], [own]);
+const rolled = svidMessage(WEB, [await issueLeaf(successor, WEB)], [own, successor]);
+const before = contextOf([web]);
 
 describe('the bundle goes first', () => {
-  test('when a new SVID is of a CA that peers do not know yet', () => {
-    expect(needsBundleFirst(served, context(ofNew, [oldCa, newCa]), NOW)).toBe(true);
+  test.for([
+    ['when a new authority has signed a new SVID', before, contextOf([rolled]), true],
+    ['not when the authority is known', before, contextOf([renewed]), false],
+    ['not when the SVID is the same', before, contextOf([{ ...web, bundle: rolled.bundle }]), false],
+    ['not when there was no bundle before', EMPTY_CONTEXT, contextOf([rolled]), false],
+    ['not when an SVID goes', contextOf([web, api]), before, false],
+  ] as const)('%s', ([_when, old, now, first]) => {
+    expect(needsBundleFirst(old, now, NOW)).toBe(first);
   });
 
-  test('when the CA that peers know has expired meanwhile', async () => {
-    const before = context(await issueLeaf(shortLived, WEB), [shortLived]);
-    const renewed = context(await issueLeaf(shortLived, WEB), [shortLived]);
-    expect(needsBundleFirst(before, renewed, NOW + HOUR)).toBe(true);
-  });
-});
-
-describe('nothing needs to go first', () => {
-  test('at the start, when nobody has anything', () => {
-    expect(needsBundleFirst(EMPTY_CONTEXT, served, NOW)).toBe(false);
-  });
-
-  test('when a new SVID is of the same CA', () => {
-    expect(needsBundleFirst(served, context(ofOldToo, [oldCa]), NOW)).toBe(false);
-  });
-
-  test('when peers got the new CA before', () => {
-    expect(needsBundleFirst(context(ofOld, [oldCa, newCa]), context(ofNew, [newCa]), NOW)).toBe(false);
-  });
-
-  test('when only the bundle changes', () => {
-    expect(needsBundleFirst(served, context(ofOld, [oldCa, newCa]), NOW)).toBe(false);
-  });
-
-  test('when an SVID is of a trust domain that peers know nothing of', async () => {
-    const partner = await issueLeaf(partnerCa, 'spiffe://partner.test/web');
-    expect(needsBundleFirst(served, context(partner, [partnerCa], 'spiffe://partner.test/web'), NOW)).toBe(false);
-  });
-
-  test('when everything is withdrawn', () => {
-    expect(needsBundleFirst(served, EMPTY_CONTEXT, NOW)).toBe(false);
+  test('when the old bundle has expired meanwhile', () => {
+    expect(needsBundleFirst(before, contextOf([renewed]), NOW + HOUR)).toBe(true);
   });
 });
 
-describe('between the bundle and the certificates', () => {
-  const before = createSecretSet(served, ALIASES);
-  const after = createSecretSet(context(ofNew, [oldCa, newCa]), ALIASES);
-  const staged = stageBundles(before, after);
+describe('meanwhile', () => {
+  const served = setAfter([contextOf([web, api])]);
+  const newest = setAfter([contextOf([web, api]), contextOf([rolled])]);
+  const staged = stageBundles(served, newest);
+  const versionsOf = (name: string) => [staged, served, newest].map((set) => set.get(name, 'spiffe')?.version);
 
-  test.each([BUNDLE, 'ROOTCA'])('%s is the new one', (name) => {
-    expect(staged.get(name, 'spiffe')).toBe(after.get(name, 'spiffe'));
+  test('the bundle is the new one', () => {
+    const [now, , next] = versionsOf(OWN);
+    expect(now).toBe(next);
   });
 
-  test.each([WEB, 'default'])('%s is the one that is served', (name) => {
-    expect(staged.get(name, 'spiffe')).toBe(before.get(name, 'spiffe'));
+  test('the certificate is the old one', () => {
+    const [now, old] = versionsOf(WEB);
+    expect(now).toBe(old);
   });
 
-  test('a certificate that is wholly new is there: nobody had another', async () => {
-    const other = createSecretSet(context(await issueLeaf(newCa, OTHER), [oldCa, newCa], OTHER), ALIASES);
-    expect(stageBundles(before, other).get(OTHER, 'spiffe')).toBe(other.get(OTHER, 'spiffe'));
+  test('a certificate that was withdrawn is not there any more', () => {
+    expect(staged.get(API, 'spiffe')).toBeUndefined();
   });
 
-  test('the form that is asked for is the form that is given', () => {
-    expect(staged.get(BUNDLE, 'trusted_ca')).toBe(after.get(BUNDLE, 'trusted_ca'));
+  test('a certificate that was not there before is the new one', () => {
+    expect(stageBundles(NO_SECRETS, newest).get(WEB, 'spiffe')).toBe(newest.get(WEB, 'spiffe'));
   });
 
-  test('the names are the new ones', () => {
-    expect(staged.names).toEqual(after.names);
+  test('a name that stood for a bundle and stands for a certificate now is what it is now', () => {
+    const renamed = setAfter([contextOf([rolled])], { default_svid: 'ROOTCA', default_bundle: '' });
+    expect(stageBundles(served, renamed).get('ROOTCA', 'spiffe')).toBe(renamed.get('ROOTCA', 'spiffe'));
   });
 });

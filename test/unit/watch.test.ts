@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { CertificateReader } from '../../src/spiffe/certificate.ts';
+import { EMPTY_CONTEXT } from '../../src/spiffe/x509-context.ts';
 import { HOUR, issueAuthority, issueLeaf } from '../support/certificates.ts';
 import { PlayedWatch } from '../support/played-watch.ts';
 import { responseWith, svidMessage } from '../support/workload-messages.ts';
@@ -208,7 +209,7 @@ describe('a call that ends', () => {
     const played = streaming();
     played.call.end(status.PERMISSION_DENIED, 'no identity issued');
     played.clock.advance(0);
-    expect([played.contexts.at(-1), played.calls.length]).toEqual([{ svids: [], bundles: new Map() }, 2]);
+    expect([played.contexts.at(-1), played.calls.length]).toEqual([EMPTY_CONTEXT, 2]);
   });
 
   test('with PERMISSION_DENIED tells which SVIDs and bundles that cost', () => {

@@ -1,4 +1,5 @@
 /** Validation contexts: Envoy's SPIFFE validator, plain authorities, and never one that trusts everybody. */
+import { X509Certificate } from 'node:crypto';
 import { expect } from 'vitest';
 import type { Node, Secret } from '../../../src/gen/messages.ts';
 import type { Input } from '../../../src/wire.ts';
@@ -136,9 +137,14 @@ export const validation: readonly Row[] = [
       await stream.accept();
       workloadApi.send((response) => ({
         ...response,
-        federated_bundles: { ...response.federated_bundles, 'spiffe://partner.test': Buffer.from('broken') },
+        federated_bundles: {
+          ...response.federated_bundles,
+          'spiffe://broken.test': Buffer.from('broken'),
+          'spiffe://third.test': response.federated_bundles['spiffe://partner.test'] ?? Buffer.of(),
+        },
       }));
-      expect(trustDomainsOf(secretOf(await stream.next(), 'ALL'))).toEqual(['another.test', 'example.org']);
+      const served = trustDomainsOf(secretOf(await stream.next(), 'ALL'));
+      expect(served).toEqual(['another.test', 'example.org', 'partner.test', 'third.test']);
     },
   },
   {
@@ -158,15 +164,20 @@ export const validation: readonly Row[] = [
     },
   },
   {
-    rule: 'that is withdrawn is not replaced by an empty one',
-    fact: 26,
+    rule: 'that is withdrawn is replaced by one that trusts nobody',
+    fact: 32,
     needs: 'source',
     workload: FEDERATED,
-    async run({ client, workloadApi, after, silent }) {
+    async run({ client, workloadApi }) {
+      const { bundlePem } = await workloadApi.issueForeign('partner.test', '/peer');
+      const { fingerprint256 } = new X509Certificate(bundlePem);
       const stream = client.stream().request(['spiffe://partner.test']);
       await stream.accept();
-      await after(() => workloadApi.unfederate('partner.test'));
-      await silent(stream);
+      await workloadApi.unfederate('partner.test');
+      const secret = secretOf(await stream.next(), 'spiffe://partner.test');
+      expect(trustDomainsOf(secret)).toEqual(['partner.test']);
+      expect(authoritiesOf(secret)).toHaveLength(1);
+      expect(authoritiesOf(secret)[0]?.fingerprint256).not.toBe(fingerprint256);
     },
   },
   {

@@ -1,0 +1,27 @@
+/** What differs between two configurations, and whether it can be applied while running. */
+import { isDeepStrictEqual } from 'node:util';
+import * as z from 'zod';
+import { type Configuration, configurationSchema } from './schema.ts';
+import { isMapping } from './sources.ts';
+
+/** Paths of values: `sds.limits.connections`; a list is one value. */
+export interface ConfigurationChanges {
+  readonly live: readonly string[];
+  readonly needRestart: readonly string[];
+}
+
+const LIVE = ['names', 'secrets', 'validation', 'on_permission_denied', 'sds.limits', 'sds.bundle_ack_timeout', 'log.level'];
+
+export function changesBetween(before: Configuration, after: Configuration): ConfigurationChanges {
+  const paths = changedPaths(z.encode(configurationSchema, before), z.encode(configurationSchema, after), []);
+  const isLive = (path: string) => LIVE.some((live) => path === live || path.startsWith(`${live}.`));
+  return { live: paths.filter(isLive), needRestart: paths.filter((path) => !isLive(path)) };
+}
+
+function changedPaths(before: unknown, after: unknown, path: readonly string[]): readonly string[] {
+  if (isMapping(before) && isMapping(after)) {
+    const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
+    return [...keys].flatMap((key) => changedPaths(before[key], after[key], [...path, key]));
+  }
+  return isDeepStrictEqual(before, after) ? [] : [path.join('.')];
+}
