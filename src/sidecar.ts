@@ -13,11 +13,13 @@ import { gidOf } from './server/group.ts';
 import { type GrpcLimits, GrpcServer } from './server/grpc-server.ts';
 import { UnixListener } from './server/unix-listener.ts';
 import { CertificateReader } from './spiffe/certificate.ts';
-import { fetchX509Bundles, fetchX509Svid } from './workload-api/client.ts';
+import { type Fetch, fetchX509Bundles, fetchX509Svid } from './workload-api/client.ts';
 import { X509Watch } from './workload-api/watch.ts';
 
 /** Kubernetes and Docker wait longer than this before they kill. */
 const DRAIN_MS = 5_000;
+/** What can wait until the first Envoys have their secrets. */
+const AFTER_START_MS = 500;
 
 export interface SidecarOptions {
   readonly configuration: Configuration;
@@ -74,7 +76,7 @@ export async function startSidecar({
   });
   const watch = new X509Watch({
     fetchSvids: fetchX509Svid(endpoint),
-    fetchBundles: fetchX509Bundles(endpoint),
+    fetchBundles: afterStart(fetchX509Bundles(endpoint), clock),
     address: formatEndpoint(endpoint),
     reader: new CertificateReader(),
     clock,
@@ -84,13 +86,14 @@ export async function startSidecar({
     onContext: (context) => publisher.adopt(context),
   });
   watch.start();
-  const prepared = publisher.prepare();
+  // What it takes to deny a trust domain is heavy, and nobody needs it while the first Envoys wait for their secrets.
+  const forgetPreparing = clock.after(AFTER_START_MS, () => void publisher.prepare());
 
   const stop = async () => {
     events({ type: 'draining', streams: service.streams });
     watch.stop();
     publisher.stop();
-    await prepared;
+    forgetPreparing();
     await listener.close();
     await server.close(DRAIN_MS);
     events({ type: 'stopped' });
@@ -107,6 +110,20 @@ export async function startSidecar({
     },
     stop,
     [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** The same, but not at once; a fetch that is cancelled before it began is never made. */
+function afterStart<Message>(fetch: Fetch<Message>, clock: Clock): Fetch<Message> {
+  return (listener) => {
+    let cancel: (() => void) | undefined;
+    const forget = clock.after(AFTER_START_MS, () => {
+      cancel = fetch(listener);
+    });
+    return () => {
+      forget();
+      cancel?.();
+    };
   };
 }
 
