@@ -9,6 +9,20 @@ export function contextChanges(before: X509Context, after: X509Context, reason: 
   return [...svidChanges(before, after, reason), ...bundleChanges(before, after, reason)];
 }
 
+/** Whether two contexts make the same secrets: what comes on one stream often only repeats what came on the other. */
+export function sameContext(a: X509Context, b: X509Context): boolean {
+  const sameSvid = ({ id, hint, chain }: X509Svid, other: X509Svid | undefined) =>
+    id === other?.id && hint === other.hint && chain[0].fingerprint === other.chain[0].fingerprint;
+  return (
+    a.svids.length === b.svids.length &&
+    a.svids.every((svid, index) => sameSvid(svid, b.svids[index])) &&
+    a.bundles.size === b.bundles.size &&
+    [...b.bundles.values()].every((bundle) => sameBundle(a.bundles.get(bundle.trustDomain), bundle)) &&
+    a.crls.length === b.crls.length &&
+    a.crls.every((crl) => b.crls.includes(crl))
+  );
+}
+
 function* svidChanges(before: X509Context, after: X509Context, reason: string): Generator<Event> {
   const known = firstById(before);
   for (const svid of firstById(after).values()) {

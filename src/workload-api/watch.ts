@@ -9,7 +9,7 @@ import type { EventListener } from '../events.ts';
 import type { X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
 import type { CertificateReader } from '../spiffe/certificate.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
-import { contextChanges } from './changes.ts';
+import { contextChanges, sameContext } from './changes.ts';
 import type { Fetch } from './client.ts';
 import { type LeftOut, readBundles, readContext } from './context.ts';
 import { type Loss, StreamWatch } from './stream-watch.ts';
@@ -38,6 +38,7 @@ export class X509Watch {
   #fromSvids = EMPTY_CONTEXT;
   #fromBundles = EMPTY_CONTEXT;
   #context = EMPTY_CONTEXT;
+  #handedOver: X509Context | undefined;
   /** Messages that are not taken in yet. */
   #waiting: Promise<void> | undefined;
   #withdrawals = 0;
@@ -155,7 +156,13 @@ export class X509Watch {
           crls: [...new Set([...fromSvids.crls, ...fromBundles.crls])],
         };
     for (const change of contextChanges(before, this.#context, reason)) this.#options.events(change);
-    if (this.#begun && (!isEmpty || before !== EMPTY_CONTEXT)) this.#options.onContext(this.#context);
+    if (!this.#begun || (isEmpty && before === EMPTY_CONTEXT) || this.#isKnown()) return;
+    this.#handedOver = this.#context;
+    this.#options.onContext(this.#context);
+  }
+
+  #isKnown(): boolean {
+    return this.#handedOver !== undefined && sameContext(this.#handedOver, this.#context);
   }
 }
 

@@ -37,6 +37,14 @@ describe('bundles of their own stream', () => {
     expect([more, played.trustDomains]).toEqual([['example.org', 'partner.test', 'other.test'], ['example.org']]);
   });
 
+  test('that say nothing new make no new context: a CA roll would begin twice', () => {
+    const played = streaming();
+    const before = played.contexts.length;
+    played.bundleCall.message(bundles);
+    played.call.message(identities);
+    expect(played.contexts).toHaveLength(before);
+  });
+
   test('are told when they come and when they go', () => {
     const played = streaming();
     played.bundleCall.message(bundlesWith({}));
