@@ -1,7 +1,8 @@
 /** All secrets that can be served now, by name. A value: new trust or another configuration makes a new set. */
+import type { Certificate } from '../spiffe/certificate.ts';
 import { type VettedCrls, vetCrls } from '../spiffe/crl.ts';
-import { type TrustDomain, trustDomainId } from '../spiffe/spiffe-id.ts';
-import type { X509Bundle, X509Svid } from '../spiffe/x509-context.ts';
+import { type TrustDomain, trustDomainId, trustDomainOf } from '../spiffe/spiffe-id.ts';
+import type { X509Bundle, X509Context, X509Svid } from '../spiffe/x509-context.ts';
 import { freshnessOf } from './expiry.ts';
 import type { Naming, SvidChoice, ValidationPolicy } from './naming.ts';
 import { createSecret, type Secret, type SecretContent, type SecretKind, type ValidationForm } from './secret.ts';
@@ -70,13 +71,20 @@ export function crlProblems({ context }: Trust, now: number): ReadonlyMap<TrustD
   if (stray !== undefined)
     problems.set(undefined, `no authority that may sign CRLs has signed that of ${JSON.stringify(stray.issuer.slice(0, 200))}`);
   for (const bundle of context.bundles.values()) {
-    const { problem } = vetCrls(bundle, context.crls, now);
+    const { problem } = vetCrls(issuersOf(bundle, context), context.crls, now);
     if (problem !== undefined) problems.set(bundle.trustDomain, problem);
   }
   return problems;
 }
 
 /** The first with a hint stays the first when it has expired: the next is another identity. */
+/** Those that sign what peers show, as far as they are known: other nodes may have intermediates of their own. */
+function issuersOf({ trustDomain, authorities }: X509Bundle, { svids }: X509Context): readonly Certificate[] {
+  const own = svids.filter(({ id }) => trustDomainOf(id) === trustDomain);
+  const intermediates = own.flatMap(({ chain: [, ...rest] }) => rest);
+  return [...new Map([...authorities, ...intermediates].map((certificate) => [certificate.fingerprint, certificate])).values()];
+}
+
 function choose(svids: readonly X509Svid[], valid: readonly X509Svid[], choice: SvidChoice): X509Svid | undefined {
   if ('hint' in choice) return svids.find(({ hint }) => hint === choice.hint);
   return valid.find(({ id }) => id === choice.spiffe_id);
@@ -92,7 +100,8 @@ function validationSources(
   { crl, unsafe_merge }: Naming,
   { now, throwawayAuthority }: SecretSetOptions,
 ): (policy: ValidationPolicy) => Source | undefined {
-  const vetted = (bundle: X509Bundle): VettedCrls => (crl ? vetCrls(bundle, context.crls, now) : { crls: [] });
+  const vetted = (bundle: X509Bundle): VettedCrls =>
+    crl ? vetCrls(issuersOf(bundle, context), context.crls, now) : { crls: [] };
   const trusted = new Map(
     [...context.bundles.values()].map((bundle) => {
       const [first, ...rest] = bundle.authorities.map(({ der }) => der) as [Uint8Array, ...Uint8Array[]];

@@ -6,7 +6,6 @@ import { verify } from 'node:crypto';
 import type { X509Crl } from '@peculiar/x509';
 import type { Certificate } from './certificate.ts';
 import { checkDer, derChildren } from './der.ts';
-import type { X509Bundle } from './x509-context.ts';
 
 export interface Crl {
   readonly der: Uint8Array;
@@ -19,7 +18,7 @@ export interface Crl {
 }
 
 export interface VettedCrls {
-  /** One for each authority, or none at all. */
+  /** One for each CA, or none at all. */
   readonly crls: readonly Crl[];
   /** Why there are none although the Workload API sent some for this trust domain. */
   readonly problem?: string;
@@ -48,11 +47,12 @@ export function createCrl(der: Uint8Array, parsed: X509Crl): Crl {
 }
 
 /**
- * The lists to send along with a bundle: the newest valid one of each authority, if each has one.
+ * The lists to send along with a bundle: the newest valid one of each CA, if each has one.
+ * @param issuers the bundle's authorities, and the intermediate CAs that are known of their trust domain
  * @param now milliseconds since the epoch
  */
-export function vetCrls({ authorities }: X509Bundle, crls: readonly Crl[], now: number): VettedCrls {
-  const living = authorities.filter(({ notAfter }) => notAfter > now);
+export function vetCrls(issuers: readonly Certificate[], crls: readonly Crl[], now: number): VettedCrls {
+  const living = issuers.filter(({ notAfter }) => notAfter > now);
   const found = living.map((authority) => ({ authority, lists: crls.filter((crl) => crl.isSignedBy(authority)) }));
   if (found.every(({ lists }) => lists.length === 0)) return { crls: [] };
   const vetted: Crl[] = [];
@@ -64,7 +64,7 @@ export function vetCrls({ authorities }: X509Bundle, crls: readonly Crl[], now: 
       const why = lists.length === 0 ? 'has none' : 'has none that is current';
       return {
         crls: [],
-        problem: `its authority ${authority.serial} ${why}, and with a list for some of them Envoy refuses the peers of the others`,
+        problem: `its CA ${authority.serial} ${why}, and with a list for some of them Envoy refuses the peers of the others`,
       };
     }
     vetted.push(newest);

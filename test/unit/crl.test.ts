@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { type Certificate, CertificateReader } from '../../src/spiffe/certificate.ts';
+import { CertificateReader } from '../../src/spiffe/certificate.ts';
 import { type VettedCrls, vetCrls } from '../../src/spiffe/crl.ts';
 import { pemEncode } from '../../src/spiffe/pem.ts';
-import { parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import { DELTA_CRL_INDICATOR, HOUR, type Issued, issueAuthority, issueCrl, keyCertSign, NOW } from '../support/certificates.ts';
 
 const reader = await CertificateReader.load();
@@ -14,10 +13,8 @@ const crlOfOther = await issueCrl(other);
 const delta = await issueCrl(authority, { extensions: [DELTA_CRL_INDICATOR] });
 
 function vet(authorities: readonly Issued[], crls: readonly Uint8Array[], now = NOW): VettedCrls {
-  const read = authorities.flatMap(({ der }) => reader.readAll(der)) as [Certificate, ...Certificate[]];
-  const bundle = { trustDomain: parseTrustDomain('example.org'), authorities: read };
   return vetCrls(
-    bundle,
+    authorities.flatMap(({ der }) => reader.readAll(der)),
     crls.map((bytes) => reader.readCrl(bytes)),
     now,
   );
@@ -99,7 +96,7 @@ describe('no CRL is sent, and it is said why', () => {
   test('when one authority has none: Envoy would refuse its peers', () => {
     expect(problemOf(vet([authority, other], [crl]))).toEqual({
       crls: [],
-      problem: expect.stringMatching(new RegExp(`^its authority ${serial} has none, and`, 'i')),
+      problem: expect.stringMatching(new RegExp(`^its CA ${serial} has none, and`, 'i')),
     });
   });
 

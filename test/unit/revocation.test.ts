@@ -3,10 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { VALIDATION_FORMS } from '../../src/secrets/secret.ts';
 import { crlProblems } from '../../src/secrets/secret-set.ts';
 import { NO_TRUST, nextTrust } from '../../src/secrets/trust.ts';
-import { concatenated, HOUR, issueAuthority, issueCrl, NOW } from '../support/certificates.ts';
+import { concatenated, HOUR, issueAuthority, issueCrl, issueLeaf, NOW } from '../support/certificates.ts';
 import { BOTH, contextOf, OWN, other, own, PARTNER, partner, setAfter, WEB, web } from '../support/federation.ts';
 import { policy } from '../support/naming.ts';
 import { contentOf, revocationsOf, sha256, trustOf } from '../support/secret-content.ts';
+import { svidMessage } from '../support/workload-messages.ts';
 
 const MINUTE = 60_000;
 const ownCrl = await issueCrl(own, { nextUpdate: NOW + MINUTE });
@@ -119,5 +120,26 @@ describe('a CRL that stays behind is told', () => {
 
   test('unless there is none', () => {
     expect([...problemsWith([])]).toEqual([]);
+  });
+});
+
+describe('of a trust domain whose SVIDs come from an intermediate CA', () => {
+  const setUp = async () => {
+    const intermediate = await issueAuthority({ name: 'intermediate', issuer: own });
+    const svid = svidMessage(WEB, [await issueLeaf(intermediate, WEB), intermediate], [own]);
+    return { svid, ofIntermediate: await issueCrl(intermediate) };
+  };
+
+  test('none goes along without one of the intermediate: its peers would be refused', async () => {
+    const { svid } = await setUp();
+    const context = contextOf([svid], {}, [ownCrl]);
+    expect(revocationsOf(setAfter([context]).get(OWN, 'spiffe'))).toEqual([]);
+    expect([...crlProblems(nextTrust(NO_TRUST, context), NOW).keys()]).toEqual(['example.org']);
+  });
+
+  test('those of all CAs go along when each has one', async () => {
+    const { svid, ofIntermediate } = await setUp();
+    const secret = setAfter([contextOf([svid], {}, [ownCrl, ofIntermediate])]).get(OWN, 'spiffe');
+    expect(revocationsOf(secret)[0]?.[1]).toHaveLength(2);
   });
 });
