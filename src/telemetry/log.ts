@@ -142,7 +142,7 @@ function sentence(event: Event): string {
     case 'stream_closed':
       return `stream ${event.stream} closed: ${event.reason}`;
     case 'names_held':
-      return `no secret named ${event.names.join(', ')} for node ${quoted(event.node)}: held until there is one; there is now: ${event.available.join(', ') || 'none'}`;
+      return heldSentence(event);
     case 'type_ignored':
       return `node ${quoted(event.node)} asks for ${quoted(event.typeUrl)} on an aggregated stream: only secrets are served here`;
     case 'secrets_pushed':
@@ -158,6 +158,23 @@ function sentence(event: Event): string {
     case 'connection_refused':
       return `refused a connection: there are ${event.limit} already (sds.limits.connections)`;
   }
+}
+
+/** A name that there is and that is held all the same cannot be said in the form that this Envoy gets. */
+function heldSentence({ names, available, node }: Event & { readonly type: 'names_held' }): string {
+  const unsayable = names.filter((name) => available.includes(name));
+  const unknown = names.filter((name) => !available.includes(name));
+  const reasons = [
+    ...(unknown.length === 0
+      ? []
+      : [`no secret named ${unknown.join(', ')}: held until there is one; there is now: ${available.join(', ') || 'none'}`]),
+    ...(unsayable.length === 0
+      ? []
+      : [
+          `${unsayable.join(', ')}: held, for several trust domains do not go into one trusted_ca (validation.unsafe_merge would let them)`,
+        ]),
+  ];
+  return `for node ${quoted(node)}: ${reasons.join('; ')}`;
 }
 
 function contentOf({ secrets, removed }: ResponseInfo): string {

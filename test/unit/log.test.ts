@@ -122,7 +122,7 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     names_held: [
       { type: 'names_held', ...stream, names: ['x'], available: ['default', 'ALL'] },
       'warn',
-      'no secret named x for node "edge": held until there is one; there is now: default, ALL',
+      'for node "edge": no secret named x: held until there is one; there is now: default, ALL',
     ],
     secrets_pushed: [{ type: 'secrets_pushed', ...pushed }, 'debug', 'sent default@abc on stream 7'],
     secrets_accepted: [{ type: 'secrets_accepted', ...pushed }, 'debug', 'node "edge" accepted default@abc'],
@@ -190,6 +190,12 @@ describe('a line', () => {
   test('about a configuration in which nothing changed says that', () => {
     expect(sentenceOf({ type: 'configuration_reloaded', changed: [], needRestart: [] })).toBe(
       'applied the changed configuration: nothing changed',
+    );
+  });
+
+  test('about a name that is held although there is one says why', () => {
+    expect(sentenceOf({ type: 'names_held', ...stream, names: ['ALL'], available: ['default', 'ALL'] })).toBe(
+      'for node "edge": ALL: held, for several trust domains do not go into one trusted_ca (validation.unsafe_merge would let them)',
     );
   });
 
