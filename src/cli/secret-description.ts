@@ -16,7 +16,7 @@ interface CertificateDescription {
   readonly not_after: string;
 }
 
-export interface SecretDescription {
+interface SecretDescription {
   readonly name: string;
   readonly kind: 'tls_certificate' | 'validation_context' | 'other';
   readonly version: string;
@@ -35,7 +35,7 @@ export function printSecrets(secrets: readonly ReceivedSecret[], format: OutputF
   return format === 'yaml' ? stringify(descriptions) : descriptions.map(textOf).join('\n');
 }
 
-export function describeSecret({ secret, version }: ReceivedSecret): SecretDescription {
+function describeSecret({ secret, version }: ReceivedSecret): SecretDescription {
   const { name, tls_certificate, validation_context } = secret;
   if (tls_certificate !== undefined) {
     const certificate_chain = certificatesOf(tls_certificate.certificate_chain?.inline_bytes);

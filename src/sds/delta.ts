@@ -12,6 +12,7 @@ import {
   type NameState,
   type NameStates,
   type Recall,
+  type ReceiveOptions,
   subscribed,
   wanted,
 } from './name-state.ts';
@@ -48,13 +49,6 @@ export interface DeltaState {
   readonly sequence: number;
 }
 
-export interface DeltaOptions {
-  /** Whether a first request without names subscribes to everything. */
-  readonly answerEmptyRequest: boolean;
-  /** Heeded in a first request that says it has something: only then is it the same Envoy as before. */
-  readonly recall: Recall;
-}
-
 export interface DeltaReceived {
   readonly state: DeltaState;
   /** The response that the request accepts or rejects. */
@@ -79,7 +73,7 @@ export const INITIAL_DELTA_STATE: DeltaState = {
 };
 
 /** Takes a request in: its subscriptions count whatever its nonce. What is to be sent then, `next` says. */
-export function receive(state: DeltaState, request: DeltaRequest, options: DeltaOptions): DeltaReceived {
+export function receive(state: DeltaState, request: DeltaRequest, options: ReceiveOptions): DeltaReceived {
   const answered = state.unanswered.get(request.nonce);
   const judged = answered === undefined ? state : judge(state, answered, request.rejected);
   const names = new Map(judged.names);

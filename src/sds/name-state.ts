@@ -33,6 +33,14 @@ export type NameStates = ReadonlyMap<string, NameState>;
 /** What an earlier stream of the same Envoy came to: which version of a name it rejected, and what it has instead. */
 export type Recall = (name: string) => { readonly rejected: string; readonly accepted?: Secret } | undefined;
 
+/** How a request is taken in. */
+export interface ReceiveOptions {
+  /** Whether a first request without names subscribes to everything. */
+  readonly answerEmptyRequest: boolean;
+  /** Heeded in the first request; in delta, for an Envoy that shows versions. */
+  readonly recall: Recall;
+}
+
 /** A name that was asked for just now. */
 export function subscribed(name: string, recall: Recall): NameState {
   return { ...recall(name), owed: true };

@@ -2,15 +2,10 @@
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
 import type { Secret } from '../secrets/secret.ts';
 import * as delta from './delta.ts';
-import type { Recall } from './name-state.ts';
+import type { ReceiveOptions } from './name-state.ts';
 import { encodeDelta, encodeSotw } from './response.ts';
 import * as sotw from './sotw.ts';
 import type { SecretsView } from './view.ts';
-
-export interface ProtocolOptions {
-  readonly answerEmptyRequest: boolean;
-  readonly recall: Recall;
-}
 
 export interface Sent {
   readonly nonce: string;
@@ -30,7 +25,7 @@ export interface Received<State, Response> {
 
 export type RequestMessage = DiscoveryRequest | DeltaDiscoveryRequest;
 
-export interface Protocol<Message extends RequestMessage, State extends { readonly begun: boolean }, Response extends Sent> {
+export interface Protocol<Message extends RequestMessage, State, Response extends Sent> {
   readonly method: 'sotw' | 'delta';
   readonly initial: State;
   /** The names that the request subscribes to. */
@@ -39,7 +34,7 @@ export interface Protocol<Message extends RequestMessage, State extends { readon
   names(state: State, message: Message): number;
   /** Whether a first request shows that this Envoy had secrets from an earlier stream. */
   resumes(message: Message): boolean;
-  receive(state: State, message: Message, options: ProtocolOptions): Received<State, Response>;
+  receive(state: State, message: Message, options: ReceiveOptions): Received<State, Response>;
   next(state: State, view: SecretsView): { readonly state: State; readonly response: Response } | undefined;
   heldNames(state: State, view: SecretsView): readonly string[];
   unanswered(state: State): Iterable<Response>;

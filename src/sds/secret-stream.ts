@@ -45,9 +45,7 @@ const MAX_NAME_LENGTH = 2048;
 /** Of an aggregated stream, told once each. */
 const MAX_IGNORED_TYPES = 100;
 
-export class SecretStream<Message extends RequestMessage, State extends { readonly begun: boolean }, Response extends Sent>
-  implements Subscriber
-{
+export class SecretStream<Message extends RequestMessage, State, Response extends Sent> implements Subscriber {
   readonly #call: ServerDuplexStream<Message, Buffer>;
   readonly #protocol: Protocol<Message, State, Response>;
   readonly #otherTypes: OtherTypes;

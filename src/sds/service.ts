@@ -139,7 +139,7 @@ export class SdsService {
     }
   }
 
-  #open<Message extends RequestMessage, State extends { readonly begun: boolean }, Response extends Sent>(
+  #open<Message extends RequestMessage, State, Response extends Sent>(
     call: Call<Message>,
     protocol: Protocol<Message, State, Response>,
     otherTypes: OtherTypes,

@@ -15,6 +15,7 @@ import {
   type NameState,
   type NameStates,
   type Recall,
+  type ReceiveOptions,
   subscribed,
   wanted,
 } from './name-state.ts';
@@ -55,13 +56,6 @@ export interface SotwState {
   readonly sequence: number;
 }
 
-export interface SotwOptions {
-  /** Whether a first request without names subscribes to everything. */
-  readonly answerEmptyRequest: boolean;
-  /** Heeded in the first request. */
-  readonly recall: Recall;
-}
-
 export interface SotwReceived {
   readonly state: SotwState;
   /** The response that the request accepts or rejects. */
@@ -83,7 +77,7 @@ export const INITIAL_SOTW_STATE: SotwState = {
 };
 
 /** Takes a request in. What is to be sent then, `next` says. */
-export function receive(state: SotwState, request: SotwRequest, options: SotwOptions): SotwReceived {
+export function receive(state: SotwState, request: SotwRequest, options: ReceiveOptions): SotwReceived {
   const subscription = subscribe(state, request.names, options);
   const answered = state.unanswered.find(({ nonce }) => nonce === request.nonce);
   const changed = answered === undefined ? [] : changedIn(answered, state);
@@ -131,13 +125,12 @@ export function heldNames({ subscription, names }: SotwState, view: SecretsView)
   return subscribedNames(subscription).filter((name) => names.get(name)?.sent === undefined && view.get(name) === undefined);
 }
 
-/** The same names in the same order. */
-export function sameNames(a: readonly string[], b: readonly string[]): boolean {
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((name, index) => name === b[index]);
 }
 
 /** The newest list counts, whatever its nonce: requests of one stream come in order. */
-function subscribe(state: SotwState, names: readonly string[], { answerEmptyRequest }: SotwOptions): Subscription {
+function subscribe(state: SotwState, names: readonly string[], { answerEmptyRequest }: ReceiveOptions): Subscription {
   const { subscription, begun } = state;
   if (names.length > 0) {
     const same = subscription.kind === 'names' && sameNames(subscription.names, names);

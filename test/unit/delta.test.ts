@@ -1,14 +1,7 @@
 /** Delta: the rules of incremental xDS, and of Envoy, one by one. */
 import { describe, expect, test } from 'vitest';
-import {
-  type DeltaOptions,
-  type DeltaRequest,
-  type DeltaState,
-  heldNames,
-  INITIAL_DELTA_STATE,
-  next,
-  receive,
-} from '../../src/sds/delta.ts';
+import { type DeltaRequest, type DeltaState, heldNames, INITIAL_DELTA_STATE, next, receive } from '../../src/sds/delta.ts';
+import type { ReceiveOptions } from '../../src/sds/name-state.ts';
 import type { SecretsView } from '../../src/sds/view.ts';
 import type { Secret } from '../../src/secrets/secret.ts';
 import { NOTHING_YET, secret, view } from '../support/secrets.ts';
@@ -18,9 +11,9 @@ class Stream {
   readonly sent: string[] = [];
   state: DeltaState = INITIAL_DELTA_STATE;
   view: SecretsView;
-  readonly #options: DeltaOptions;
+  readonly #options: ReceiveOptions;
 
-  constructor(secrets: SecretsView | Readonly<Record<string, string>>, options: Partial<DeltaOptions> = {}) {
+  constructor(secrets: SecretsView | Readonly<Record<string, string>>, options: Partial<ReceiveOptions> = {}) {
     this.view = viewOf(secrets);
     this.#options = { answerEmptyRequest: true, recall: () => undefined, ...options };
   }

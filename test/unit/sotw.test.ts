@@ -1,6 +1,7 @@
 /** State of the world: the rules of the xDS protocol, and of Envoy, one by one. */
 import { describe, expect, test } from 'vitest';
-import { heldNames, INITIAL_SOTW_STATE, next, receive, type SotwOptions, type SotwState } from '../../src/sds/sotw.ts';
+import type { ReceiveOptions } from '../../src/sds/name-state.ts';
+import { heldNames, INITIAL_SOTW_STATE, next, receive, type SotwState } from '../../src/sds/sotw.ts';
 import type { SecretsView } from '../../src/sds/view.ts';
 import { secret, view } from '../support/secrets.ts';
 
@@ -9,9 +10,9 @@ class Stream {
   readonly sent: string[] = [];
   state: SotwState = INITIAL_SOTW_STATE;
   #view: SecretsView;
-  readonly #options: SotwOptions;
+  readonly #options: ReceiveOptions;
 
-  constructor(secrets: Readonly<Record<string, string>>, options: Partial<SotwOptions> = {}) {
+  constructor(secrets: Readonly<Record<string, string>>, options: Partial<ReceiveOptions> = {}) {
     this.#view = view(secrets);
     this.#options = { answerEmptyRequest: true, recall: () => undefined, ...options };
   }
