@@ -12,6 +12,7 @@ import type { Naming } from './secrets/naming.ts';
 import { SecretPublisher } from './secrets/publisher.ts';
 import { gidOf } from './server/group.ts';
 import { type GrpcLimits, GrpcServer } from './server/grpc-server.ts';
+import type { CredentialsReader } from './server/peer.ts';
 import { UnixListener } from './server/unix-listener.ts';
 import { CertificateReader } from './spiffe/certificate.ts';
 import { type Fetch, fetchX509Bundles, fetchX509Svid } from './workload-api/client.ts';
@@ -48,6 +49,8 @@ export interface Sidecar extends AsyncDisposable {
   readonly streams: readonly StreamStatus[];
   /** Applies what can change while it runs; addresses, the socket's mode and group stay as they were. */
   configure(configuration: Configuration): void;
+  /** From now on peers are known by their credentials, also those that are connected. */
+  identifyPeers(read: CredentialsReader): void;
   /** Ends all streams, closes the socket and removes it. */
   stop(): Promise<void>;
 }
@@ -133,6 +136,7 @@ export async function startSidecar({
       service.configure(sdsSettings(next));
       publisher.configure(namingOf(next));
     },
+    identifyPeers: (read) => server.identifyPeers(read),
     stop,
     [Symbol.asyncDispose]: stop,
   };

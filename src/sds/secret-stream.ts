@@ -85,8 +85,8 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   readonly #ignored = new Set<string>();
   /** The update of the secrets of which it has everything. */
   #upToDate = 0;
-  /** When the responses that are not answered were sent, by the monotonic clock. */
-  readonly #sentAt = new WeakMap<Response, number>();
+  /** What was told of each response, and when by the monotonic clock. */
+  readonly #sent = new WeakMap<Response, { readonly at: number; readonly info: ResponseInfo }>();
   readonly #openedAt: number;
   #lastAck: number | undefined;
   #lastNack: LastNack | undefined;
@@ -225,19 +225,21 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     const { clock, events, update } = this.#context;
     this.#state = state;
     this.#writing = true;
-    this.#sentAt.set(response, clock.monotonic());
+    const info = contentOf(response, update());
+    this.#sent.set(response, { at: clock.monotonic(), info });
     this.#call.write(this.#protocol.encode(response), () => {
       this.#writing = false;
       this.deliver();
     });
-    const because = this.#upToDate === update() ? 'request' : 'update';
-    events({ type: 'secrets_pushed', because, ...this.#contentOf(response), ...this.#info });
+    const because = this.#upToDate === info.update ? 'request' : 'update';
+    events({ type: 'secrets_pushed', because, ...info, ...this.#info });
   }
 
   #tellAnswer(answered: Response, error: string | undefined): void {
     const { clock, events } = this.#context;
     const now = clock.monotonic();
-    const answer = { afterMs: now - (this.#sentAt.get(answered) ?? now), ...this.#contentOf(answered), ...this.#info };
+    const { at, info } = this.#sent.get(answered) ?? { at: now, info: contentOf(answered, 0) };
+    const answer = { afterMs: now - at, ...info, ...this.#info };
     if (error === undefined) {
       this.#lastAck = clock.now();
       events({ type: 'secrets_accepted', ...answer });
@@ -266,10 +268,6 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#share = { subscriptions, held };
   }
 
-  #contentOf({ nonce, secrets, removed = [] }: Sent): ResponseInfo {
-    return { nonce, secrets: secrets.map(versionOf), removed, update: this.#context.update() };
-  }
-
   #view(): SecretsView {
     const { secrets, settings } = this.#context;
     const newest = secrets();
@@ -290,6 +288,10 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
 /** What a peer says of itself, fit to be kept, logged and put into a status: short, and no half of a surrogate pair at its end. */
 export function cut(text: string): string {
   return text.length <= MAX_TEXT ? text : Buffer.from(text.slice(0, MAX_TEXT).toWellFormed()).toString();
+}
+
+function contentOf({ nonce, secrets, removed = [] }: Sent, update: number): ResponseInfo {
+  return { nonce, secrets: secrets.map(versionOf), removed, update };
 }
 
 /** What may be told of a secret. */
