@@ -44,6 +44,8 @@ export interface ResponseInfo {
   readonly removed: readonly string[];
   /** The number of the newest update of the secrets when it was sent. */
   readonly update: number;
+  /** Whether that update brought it about, or a request. */
+  readonly because: 'update' | 'request';
 }
 
 /** Of an answer: milliseconds since its response was sent. */
@@ -131,12 +133,7 @@ export type Event =
   | ({ readonly type: 'names_held'; readonly names: readonly string[]; readonly available: readonly string[] } & StreamInfo)
   /** On an aggregated stream: a type that is not served here. */
   | ({ readonly type: 'type_ignored'; readonly typeUrl: string } & StreamInfo)
-  | ({
-      readonly type: 'secrets_pushed';
-      /** Whether the update brought it about, or a request. */
-      readonly because: 'update' | 'request';
-    } & ResponseInfo &
-      StreamInfo)
+  | ({ readonly type: 'secrets_pushed' } & ResponseInfo & StreamInfo)
   | ({ readonly type: 'secrets_accepted' } & AnswerTime & ResponseInfo & StreamInfo)
   | ({
       readonly type: 'secrets_rejected';

@@ -225,20 +225,20 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     const { clock, events, update } = this.#context;
     this.#state = state;
     this.#writing = true;
-    const info = contentOf(response, update());
+    const because = this.#upToDate === update() ? 'request' : 'update';
+    const info = contentOf(response, update(), because);
     this.#sent.set(response, { at: clock.monotonic(), info });
     this.#call.write(this.#protocol.encode(response), () => {
       this.#writing = false;
       this.deliver();
     });
-    const because = this.#upToDate === info.update ? 'request' : 'update';
-    events({ type: 'secrets_pushed', because, ...info, ...this.#info });
+    events({ type: 'secrets_pushed', ...info, ...this.#info });
   }
 
   #tellAnswer(answered: Response, error: string | undefined): void {
     const { clock, events } = this.#context;
     const now = clock.monotonic();
-    const { at, info } = this.#sent.get(answered) ?? { at: now, info: contentOf(answered, 0) };
+    const { at, info } = this.#sent.get(answered) ?? { at: now, info: contentOf(answered, 0, 'request') };
     const answer = { afterMs: now - at, ...info, ...this.#info };
     if (error === undefined) {
       this.#lastAck = clock.now();
@@ -290,8 +290,8 @@ export function cut(text: string): string {
   return text.length <= MAX_TEXT ? text : Buffer.from(text.slice(0, MAX_TEXT).toWellFormed()).toString();
 }
 
-function contentOf({ nonce, secrets, removed = [] }: Sent, update: number): ResponseInfo {
-  return { nonce, secrets: secrets.map(versionOf), removed, update };
+function contentOf({ nonce, secrets, removed = [] }: Sent, update: number, because: ResponseInfo['because']): ResponseInfo {
+  return { nonce, secrets: secrets.map(versionOf), removed, update, because };
 }
 
 /** What may be told of a secret. */

@@ -51,6 +51,11 @@ export class Counter {
     this.#series = new Series(keys, () => ({ value: 0 }));
   }
 
+  /** Shows it as zero from now on: a rate can be told only of what was there before. */
+  show(...values: readonly string[]): void {
+    this.#series.cell(values);
+  }
+
   add(...values: readonly string[]): void {
     this.#series.cell(values).value += 1;
   }

@@ -1,5 +1,6 @@
 /** Everything of `instruments.ts`, measured by what the events say. */
-import type { Event } from '../events.ts';
+import type { DenialReason, Event, RejectionKind, StreamInfo } from '../events.ts';
+import type { SecretKind } from '../secrets/secret.ts';
 import { Counter, Histogram } from './aggregates.ts';
 import { ID, INSTRUMENTS, type Instrument, TRUST_DOMAIN } from './instruments.ts';
 import type { Metric, NumberPoint } from './metric.ts';
@@ -22,6 +23,10 @@ interface Rotation {
   pushed: boolean;
 }
 
+const KINDS: readonly SecretKind[] = ['tls_certificate', 'validation_context'];
+const METHODS: readonly StreamInfo['method'][] = ['sotw', 'delta'];
+const REJECTIONS: readonly RejectionKind[] = ['certificate', 'private_key', 'trusted_ca', 'crl', 'malformed', 'other'];
+const DENIALS: readonly DenialReason[] = ['connections', 'names', 'name_length', 'requests'];
 const NO_COUNTS: Counts = { connections: 0, streams: 0, subscriptions: 0, held: 0 };
 
 export class Measurements {
@@ -49,6 +54,17 @@ export class Measurements {
 
   constructor(observed: Observed) {
     this.#observed = observed;
+    for (const result of ['ok', 'discarded', 'unavailable', 'permission_denied']) this.#svidFetch.show(result);
+    for (const result of ['accepted', 'denied']) this.#attestation.show(result);
+    for (const reason of DENIALS) this.#peerDenied.show(reason);
+    for (const result of ['applied', 'rejected']) this.#reload.show(result);
+    for (const kind of KINDS) {
+      for (const method of METHODS) {
+        this.#push.show(kind, method);
+        this.#ack.show(kind, method);
+        for (const reason of REJECTIONS) this.#nack.show(kind, method, reason);
+      }
+    }
   }
 
   /** What the sidecar itself knows, once there is one. */
@@ -146,6 +162,9 @@ export class Measurements {
         break;
       case 'context_discarded':
         this.#svidFetch.add('discarded');
+        break;
+      case 'svid_received':
+        this.#svidRotation.show(event.id);
         break;
       case 'svid_rotated':
         this.#svidRotation.add(event.id);

@@ -77,10 +77,12 @@ describe('an unknown key', () => {
     expect(problems(text)).toEqual([`/x.yaml:${problem}`]);
   });
 
-  test.each(['sds: { allow: [] }', 'secrets: [{ name: a, jwt_svid: {} }]'])(
+  test.each(['sds: { allow: [] }', 'secrets: [{ name: a, svid: { hint: b }, jwt_svid: {} }]'])(
     '%j is promised for a later version',
     (text) => {
-      expect(problems(text)).toEqual([expect.stringMatching(/"[a-z_.]+" is not supported by this version of spiffe-sds yet$/)]);
+      expect(problems(text)).toEqual([
+        expect.stringMatching(/"[a-z_.[\]\d]+" is not supported by this version of spiffe-sds yet$/),
+      ]);
     },
   );
 });

@@ -13,7 +13,7 @@ const notAfter = Date.UTC(2030, 0, 1);
 const peer = { connection: 3, credentials: { uid: 101, gid: 102, pid: 77 } };
 const stream = { stream: 7, method: 'sotw', node: 'edge', peer } as const;
 const secret = { name: 'default', kind: 'tls_certificate', version: 'abc' } as const;
-const pushed = { ...stream, secrets: [secret], nonce: '1', removed: [], update: 4 };
+const pushed = { ...stream, secrets: [secret], nonce: '1', removed: [], update: 4, because: 'update' } as const;
 const answered = { ...pushed, afterMs: 1.5 };
 const lost = { address: 'unix:///a', code: 'UNAVAILABLE', details: 'gone', meaning: 'it is gone', failures: 2 };
 
@@ -157,7 +157,7 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'for node "edge": no secret named x: held until there is one; there is now: default, ALL',
     ],
-    secrets_pushed: [{ type: 'secrets_pushed', ...pushed, because: 'update' }, 'debug', 'sent default@abc on stream 7'],
+    secrets_pushed: [{ type: 'secrets_pushed', ...pushed }, 'debug', 'sent default@abc on stream 7'],
     secrets_accepted: [{ type: 'secrets_accepted', ...answered }, 'debug', 'node "edge" accepted default@abc'],
     secrets_rejected: [
       { type: 'secrets_rejected', ...answered, reason: 'no key', kind: 'private_key' },
