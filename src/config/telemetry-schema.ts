@@ -63,8 +63,11 @@ function formatAdminListen(listen: AdminListen): string {
   return formatEndpoint(listen).replace(/^tcp:\/\//, '');
 }
 
-/** The forms of the OTLP exporter specification, and gRPC's name of a Unix socket. */
-function parseOtlpEndpoint(text: string): string {
+/**
+ * The forms of the OTLP exporter specification, and gRPC's name of a Unix socket.
+ * @throws a sentence
+ */
+export function parseOtlpEndpoint(text: string): string {
   const isUnix = text.startsWith('unix:') && parseEndpoint(text).kind === 'unix';
   if (isUnix || (/^https?:\/\/[^/]/.test(text) && URL.canParse(text))) return text;
   throw new Error(
