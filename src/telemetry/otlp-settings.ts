@@ -60,14 +60,15 @@ const HEADER_NAME = /^[\w.-]+$/;
 /**
  * A signal is exported when it is wanted and there is an endpoint for it.
  *
- * @param onProblem hears of each variable that will not do, in a sentence
+ * @param tell hears of each variable that will not do, in a sentence
  * @returns undefined when nothing is exported
  */
 export function otlpSettings(
   { otlp }: Pick<Configuration['telemetry'], 'otlp'>,
   env: Environment,
-  onProblem: (sentence: string) => void,
+  tell: (sentence: string) => void,
 ): OtlpSettings | undefined {
+  const onProblem = once(tell);
   const variables = new StandardVariables(env, onProblem);
   if (variables.flag('OTEL_SDK_DISABLED') === true) return undefined;
   const signals = Object.fromEntries(
@@ -87,6 +88,15 @@ export function otlpSettings(
     metricTimeout,
     spans: batchSettings(variables, 'OTEL_BSP', 5000),
     logRecords: batchSettings(variables, 'OTEL_BLRP', 1000),
+  };
+}
+
+/** One variable can be of all signals. */
+function once(tell: (sentence: string) => void): (sentence: string) => void {
+  const told = new Set<string>();
+  return (sentence) => {
+    if (!told.has(sentence)) tell(sentence);
+    told.add(sentence);
   };
 }
 
