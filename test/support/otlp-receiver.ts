@@ -93,7 +93,7 @@ export class OtlpReceiver implements AsyncDisposable {
   readonly paths: string[] = [];
   readonly #options: ReceiverOptions;
   readonly #news = new EventEmitter();
-  #address = '';
+  #port = 0;
   #close: () => Promise<void> = async () => undefined;
 
   private constructor(options: ReceiverOptions) {
@@ -110,7 +110,7 @@ export class OtlpReceiver implements AsyncDisposable {
   get endpoint(): string {
     const { socketPath, tls } = this.#options;
     if (socketPath !== undefined) return `unix://${socketPath}`;
-    return `${tls === undefined ? 'http' : 'https'}://${this.#address}`;
+    return `${tls === undefined ? 'http://127.0.0.1' : 'https://localhost'}:${this.#port}`;
   }
 
   /** All of a signal so far. */
@@ -165,7 +165,7 @@ export class OtlpReceiver implements AsyncDisposable {
     const port = await new Promise<number>((resolve, reject) => {
       server.bindAsync(target, credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
     });
-    this.#address = `127.0.0.1:${port}`;
+    this.#port = port;
     this.#close = async () => server.forceShutdown();
   }
 
@@ -179,7 +179,7 @@ export class OtlpReceiver implements AsyncDisposable {
       else server.listen(socketPath, resolve);
     });
     const address = server.address();
-    this.#address = `127.0.0.1:${address !== null && typeof address === 'object' ? address.port : 0}`;
+    this.#port = address !== null && typeof address === 'object' ? address.port : 0;
     this.#close = () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
