@@ -19,7 +19,7 @@ export function metricProducer(
       const metrics = collect()
         .filter(({ points }) => points.length > 0)
         .map((metric) => metricData(metric, startTime, endTime));
-      const scopeMetrics = [{ scope: { name: 'spiffe-sds', version }, metrics }];
+      const scopeMetrics = metrics.length === 0 ? [] : [{ scope: { name: 'spiffe-sds', version }, metrics }];
       // The reader takes the resource of the provider.
       return { resourceMetrics: { resource: emptyResource(), scopeMetrics }, errors: [] };
     },

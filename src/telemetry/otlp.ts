@@ -39,7 +39,10 @@ export interface OtlpOptions {
 export interface Otlp {
   exportTrace(trace: Trace): void;
   exportLog(record: OtlpLogRecord): void;
-  /** Sends what is queued, for two seconds at most. Never rejects. */
+  /**
+   * Sends what is queued, for two seconds at most. Never rejects. An export that hangs then keeps the process alive until its own
+   * timeout, so whoever wants to end calls `process.exit`.
+   */
   shutdown(): Promise<void>;
 }
 
@@ -92,9 +95,12 @@ export async function startOtlp(options: OtlpOptions): Promise<Otlp> {
     exportTrace: (recorded) => exportTrace(recorded, tracer, ids),
     exportLog: (record) => exportLog(record, logger),
     shutdown() {
-      stopped ??= within(SHUTDOWN_MS, sdk.shutdown()).finally(() => {
+      stopped ??= (async () => {
+        if (!(await isDoneWithin(SHUTDOWN_MS, sdk.shutdown()))) {
+          problems.hear('shutdown', `what was still to be exported is lost: it was not taken within ${SHUTDOWN_MS} ms`);
+        }
         for (const api of [trace, metrics, logs, diag]) api.disable();
-      });
+      })();
       return stopped;
     },
   };
@@ -159,10 +165,17 @@ function secretsOf({ signals }: OtlpSettings): readonly string[] {
   });
 }
 
-/** Whatever became of it. */
-async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  await Promise.race([work.catch(() => undefined), promise]);
-  clearTimeout(timer);
+/** Done is also what failed. */
+async function isDoneWithin(milliseconds: number, work: Promise<unknown>): Promise<boolean> {
+  const { promise: tooLate, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(resolve, milliseconds, false);
+  const done = work.then(
+    () => true,
+    () => true,
+  );
+  try {
+    return await Promise.race([done, tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -2,7 +2,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { configurationSchema } from '../../src/config/schema.ts';
 import { BUCKETS, INSTRUMENTS } from '../../src/telemetry/instruments.ts';
 import type { Metric } from '../../src/telemetry/metric.ts';
@@ -98,7 +98,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     otlp.exportTrace(trace());
     otlp.exportLog(LOG_RECORD);
     await otlp.shutdown();
-    expect(collector.received.map(({ signal }) => signal).sort()).toEqual(['logs', 'metrics', 'traces']);
+    expect(new Set(collector.received.map(({ signal }) => signal))).toEqual(new Set(['traces', 'metrics', 'logs']));
     for (const { resource } of collector.received) expect(resource).toEqual(RESOURCE);
     expect(problems).toEqual([]);
   });
@@ -109,7 +109,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     otlp.exportTrace(trace());
     otlp.exportLog(LOG_RECORD);
     await otlp.shutdown();
-    expect(collector.received.map(({ signal }) => signal).sort()).toEqual(['logs', 'metrics', 'traces']);
+    expect(new Set(collector.received.map(({ signal }) => signal))).toEqual(new Set(['traces', 'metrics', 'logs']));
   });
 
   test('they arrive with the headers, compressed', async () => {
@@ -195,6 +195,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     // Ends after two seconds, or this test does not end.
     await otlp.shutdown();
     expect(collector.items('traces').length).toBeLessThanOrEqual(150);
+    expect(problems).toEqual([expect.stringMatching(/^what was still to be exported is lost/)]);
   });
 
   test('what a collector refuses is told once, without what it repeats of the headers', async () => {
@@ -205,6 +206,33 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     await otlp.shutdown();
     expect(problems).toEqual([expect.stringContaining('no such token: [redacted]')]);
   });
+
+  test('that a collector takes only a part is told', async () => {
+    const collector = await receiver({ protocol, answer: 'partly taken', refusal: 'too old\nby far' });
+    const otlp = await start({ endpoint: collector.endpoint, protocol, metrics: false });
+    otlp.exportTrace(trace());
+    await otlp.shutdown();
+    expect(problems).toEqual([expect.stringMatching(/^OpenTelemetry: Received Partial Success response: .*too old\\nby far/)]);
+  });
+});
+
+test('OpenTelemetry writes nothing to the console, whatever OTEL_LOG_LEVEL says', async () => {
+  process.env['OTEL_LOG_LEVEL'] = 'all';
+  stack.defer(() => void delete process.env['OTEL_LOG_LEVEL']);
+  const methods = ['debug', 'error', 'info', 'log', 'trace', 'warn'] as const;
+  const spies = methods.map((method) => vi.spyOn(console, method).mockImplementation(() => undefined));
+  stack.defer(() => void vi.restoreAllMocks());
+  const otlp = await start({ endpoint: `http://127.0.0.1:${await closedPort()}`, protocol: 'grpc' });
+  otlp.exportTrace(trace());
+  await otlp.shutdown();
+  expect(spies.flatMap(({ mock }) => mock.calls)).toEqual([]);
+});
+
+test('what was not measured is not sent', async () => {
+  const collector = await receiver({ protocol: 'grpc' });
+  const otlp = await start({ endpoint: collector.endpoint, protocol: 'grpc' }, {}, []);
+  await otlp.shutdown();
+  expect(collector.received).toEqual([]);
 });
 
 describe('a trace', () => {

@@ -69,8 +69,8 @@ export interface ReceiverOptions {
   /** PEM; with it only clients whose certificates its CA has issued are let in. */
   readonly tls?: { readonly ca: string; readonly key: string; readonly cert: string };
   /** Default: everything is taken. */
-  readonly answer?: 'taken' | 'refused' | 'never';
-  /** What a refusal says. */
+  readonly answer?: 'taken' | 'partly taken' | 'refused' | 'never';
+  /** What is said of what was not taken. */
   readonly refusal?: string;
 }
 
@@ -148,8 +148,8 @@ export class OtlpReceiver implements AsyncDisposable {
           const headers = Object.entries(metadata.getMap()).map(([name, value]) => [name, String(value)]);
           this.#receive(signal, request, Object.fromEntries(headers));
           const { answer = 'taken', refusal = 'refused' } = this.#options;
-          if (answer === 'taken') done(null, {});
           if (answer === 'refused') done({ code: grpc.status.UNAUTHENTICATED, details: refusal });
+          else if (answer !== 'never') done(null, this.#answer);
         },
       });
     }
@@ -199,8 +199,13 @@ export class OtlpReceiver implements AsyncDisposable {
     const headers = Object.entries(request.headers).map(([name, value]) => [name, String(value)]);
     this.#receive(signal, message, Object.fromEntries(headers));
     const { answer = 'taken', refusal = 'refused' } = this.#options;
-    if (answer === 'taken') response.setHeader('content-type', 'application/x-protobuf').end(Export.responseSerialize({}));
     if (answer === 'refused') response.writeHead(401, refusal).end(refusal);
+    else if (answer !== 'never') response.end(Export.responseSerialize(this.#answer));
+  }
+
+  get #answer(): object {
+    const { answer, refusal = 'refused' } = this.#options;
+    return answer === 'partly taken' ? { partial_success: { rejected: 1, error_message: refusal } } : {};
   }
 
   #receive(signal: Signal, message: object, headers: Readonly<Record<string, string>>): void {
