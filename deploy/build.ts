@@ -4,15 +4,26 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 const main = join(dist, 'main.js');
 const WARM_UP_LIMIT_MS = 60_000;
+
+/** The OTLP exporters hide their `require` of grpc-js from bundlers, and would look for it in a node_modules that is not there. */
+const bundledGrpc: Plugin = {
+  name: 'bundled-grpc',
+  setup({ onLoad }) {
+    onLoad({ filter: /otlp-grpc-exporter-base.*\.mjs$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8');
+      return { contents: text.replaceAll('__require("@grpc/grpc-js")', 'require("@grpc/grpc-js")') };
+    });
+  },
+};
 
 await rm(dist, { recursive: true, force: true });
 await build({
@@ -29,6 +40,7 @@ await build({
   // Bundled CommonJS asks for Node's own modules with require.
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   logLevel: 'warning',
+  plugins: [bundledGrpc],
 });
 // Where dist/ is all there is, Node would parse each file twice to find out.
 await writeFile(join(dist, 'package.json'), '{ "type": "module" }\n');
