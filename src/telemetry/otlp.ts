@@ -53,6 +53,7 @@ export interface Otlp {
 export async function startOtlp(options: OtlpOptions): Promise<Otlp> {
   const { settings, resource, collect, startedAt, onProblem, clock = systemClock } = options;
   const problems = new ExportProblems(clock, secretsOf(settings), onProblem);
+  diag.setLogger(problemLogger(problems), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
   const { traces, metrics: metricSettings, logs: logSettings } = settings.signals;
 
   const spanProcessors = await whenOn('traces', traces, problems, async (of, tellFailures) => {
@@ -72,18 +73,19 @@ export async function startOtlp(options: OtlpOptions): Promise<Otlp> {
 
   const ids = new RecordedIds();
   // What it is not given it would make up itself, and send to localhost.
-  const sdk = new NodeSDK({
-    resource: resourceFromAttributes(resource),
-    autoDetectResources: false,
-    instrumentations: [],
-    textMapPropagator: null,
-    idGenerator: ids,
-    spanProcessors,
-    metricReaders,
-    logRecordProcessors,
-  });
-  // After the constructor, which would have everything on the console when OTEL_LOG_LEVEL is set.
-  diag.setLogger(problemLogger(problems), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
+  const sdk = withoutConsole(
+    () =>
+      new NodeSDK({
+        resource: resourceFromAttributes(resource),
+        autoDetectResources: false,
+        instrumentations: [],
+        textMapPropagator: null,
+        idGenerator: ids,
+        spanProcessors,
+        metricReaders,
+        logRecordProcessors,
+      }),
+  );
   sdk.start();
   // Spans know their parents; nothing need follow asynchronous calls.
   context.disable();
@@ -154,6 +156,17 @@ function problemLogger(problems: ExportProblems) {
   const hear = (...words: unknown[]) => problems.hear('OpenTelemetry', `OpenTelemetry: ${words.map(messageOf).join(' ')}`);
   const ignore = () => undefined;
   return { error: hear, warn: hear, info: ignore, debug: ignore, verbose: ignore };
+}
+
+/** With OTEL_LOG_LEVEL the SDK would take the console for its messages, and stdout is not its own. */
+function withoutConsole<T>(create: () => T): T {
+  const { OTEL_LOG_LEVEL: level } = process.env;
+  delete process.env['OTEL_LOG_LEVEL'];
+  try {
+    return create();
+  } finally {
+    if (level !== undefined) process.env['OTEL_LOG_LEVEL'] = level;
+  }
 }
 
 /** What must not be told, also when a collector repeats it: headers, the token of `Bearer TOKEN`, and what an URL logs in with. */

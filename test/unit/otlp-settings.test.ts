@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { configurationSchema } from '../../src/config/schema.ts';
 import { type ExporterSettings, type OtlpSettings, otlpSettings } from '../../src/telemetry/otlp-settings.ts';
+import { problemsOf } from '../support/configuration.ts';
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -217,6 +218,13 @@ describe('each option of an exporter', () => {
 });
 
 describe('queues and intervals', () => {
+  test.each([{ timeout: '0s' }, { metric_interval: '0s' }, { metric_interval: '25d' }])(
+    'are what a timer can wait for: %j is refused',
+    (otlp) => {
+      expect(problemsOf(JSON.stringify({ telemetry: { otlp } }))).toEqual([expect.stringContaining('cannot wait for')]);
+    },
+  );
+
   test('have the defaults of the standard', () => {
     expect(settingsOf(ENDPOINT)).toMatchObject({
       metricInterval: 60_000,
