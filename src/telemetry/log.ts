@@ -59,6 +59,8 @@ function levelOf(event: Event): Level {
     case 'secrets_rejected':
     case 'svid_expired':
     case 'configuration_rejected':
+    case 'audit_failed':
+    case 'audit_dropped':
       return 'error';
     case 'workload_api_lost':
       return event.retryInMs === undefined ? 'error' : 'warn';
@@ -69,6 +71,7 @@ function levelOf(event: Event): Level {
     case 'svid_expiring':
     case 'trust_domain_distrusted':
     case 'names_held':
+    case 'peer_credentials_unavailable':
     case 'connection_refused':
     case 'stream_denied':
       return 'warn';

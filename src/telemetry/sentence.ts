@@ -78,6 +78,12 @@ export function sentence(event: Event): string {
       return `a CA roll: certificates wait until ${event.waiting} streams have taken the new bundle`;
     case 'bundle_rolled_out':
       return `a CA roll: certificates go out${event.late === 0 ? '' : `, although ${event.late} streams have not answered in time`}`;
+    case 'peer_credentials_unavailable':
+      return `peers are known by the numbers of their connections only, not by uid, gid and pid: ${event.reason}`;
+    case 'audit_failed':
+      return event.reason;
+    case 'audit_dropped':
+      return `lost ${event.lines} audit lines: they are not taken in time where they go (log.audit)`;
     case 'connection_refused':
       return `refused a connection${peerText(event.peer)}: there are ${event.limit} already (sds.limits.connections)`;
     case 'stream_denied':
