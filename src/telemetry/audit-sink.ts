@@ -22,7 +22,7 @@ export interface Audit {
   hear(event: Event, at: number): void;
   /** The file was moved away, or can be written now: it is opened by its path again. */
   reopen(): void;
-  /** Writes what waits, for at most a second and a half. Never rejects. */
+  /** Writes what waits, for at most a second. Never rejects. */
   close(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ const OPEN_FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK;
 const FILE_MODE = 0o640;
 const openFile = promisify(open);
 
-const CLOSE_MS = 1_500;
+const CLOSE_MS = 1_000;
 const TELL_EVERY_MS = 60_000;
 /** Lines go out together at the end of a turn of the event loop, or when there are so many characters. */
 const BATCH = 64 * 1024;

@@ -22,8 +22,9 @@ const MAX_BYTES = 1024 * 1024;
 /** A pipe or socket that was full is tried again. */
 const FULL_RETRY_MS = 50;
 const ERROR_RETRY_MS = 1_000;
-/** At the process's end, for a reader that is slow. */
-const EXIT_MS = 500;
+/** At the process's end, for a reader that is slow: while it takes nothing, and in all. */
+const EXIT_STALLED_MS = 250;
+const EXIT_MS = 1_500;
 const EXIT_RETRY_MS = 5;
 
 export class Output {
@@ -130,15 +131,18 @@ export class Output {
   /** The process ends, and with it all that is not synchronous; what is in flight is still written. */
   #flush(): void {
     const end = performance.now() + EXIT_MS;
+    let stalled = performance.now() + EXIT_STALLED_MS;
     for (let chunk = this.#take(); chunk !== undefined; chunk = this.#take()) {
-      let failure: NodeJS.ErrnoException | undefined;
-      writeNow(this.#fd, chunk, (error, written) => {
-        this.#wrote(chunk as Buffer, written);
-        failure = error ?? undefined;
-      });
-      if (failure === undefined) continue;
-      if (failure.code !== 'EAGAIN' || performance.now() > end) return;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, EXIT_RETRY_MS);
+      const { failure, written } = tryWrite(this.#fd, chunk);
+      this.#wrote(chunk, written);
+      const now = performance.now();
+      if (failure === null) {
+        stalled = now + EXIT_STALLED_MS;
+      } else if (failure.code !== 'EAGAIN' || now > stalled || now > end) {
+        return;
+      } else {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, EXIT_RETRY_MS);
+      }
     }
   }
 }
@@ -153,12 +157,14 @@ export function standardOutput(fd: 1 | 2, onError?: OutputOptions['onError']): O
 const ignore = () => undefined;
 
 const writeNow: Write = (fd, chunk, done) => {
-  let written = 0;
-  let failure: NodeJS.ErrnoException | null = null;
-  try {
-    written = writeSync(fd, chunk);
-  } catch (error) {
-    failure = error as NodeJS.ErrnoException;
-  }
+  const { failure, written } = tryWrite(fd, chunk);
   done(failure, written);
 };
+
+function tryWrite(fd: number, chunk: Buffer): { readonly failure: NodeJS.ErrnoException | null; readonly written: number } {
+  try {
+    return { failure: null, written: writeSync(fd, chunk) };
+  } catch (error) {
+    return { failure: error as NodeJS.ErrnoException, written: 0 };
+  }
+}
