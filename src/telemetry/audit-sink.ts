@@ -34,6 +34,8 @@ const openFile = promisify(open);
 
 const CLOSE_MS = 1_000;
 const TELL_EVERY_MS = 60_000;
+/** A rotation on ten thousand streams: two lines each of some 370 bytes. */
+const MAX_BYTES = 8 * 1024 * 1024;
 /** Lines go out together at the end of a turn of the event loop, or when there are so many characters. */
 const BATCH = 64 * 1024;
 
@@ -144,10 +146,10 @@ class LineAudit implements Audit {
 
   /** Undefined: the one that there is goes on, with the new file. */
   async #opened(): Promise<Output | undefined> {
-    const onError = (error: Error) => this.#failed(error);
-    if (this.#target === 'stdout') return standardOutput(1, onError);
+    const options = { maxBytes: MAX_BYTES, onError: (error: Error) => this.#failed(error) };
+    if (this.#target === 'stdout') return standardOutput(1, options);
     const fd = await openFile(this.#target.path, OPEN_FLAGS, FILE_MODE);
-    if (this.#output === undefined || this.#closed) return new Output(fd, { how: 'in background', onError });
+    if (this.#output === undefined || this.#closed) return new Output(fd, { how: 'in background', ...options });
     this.#output.redirect(fd);
     return undefined;
   }

@@ -19,8 +19,11 @@ export interface OutputOptions {
 type Write = (fd: number, chunk: Buffer, done: (error: NodeJS.ErrnoException | null, written: number) => void) => void;
 
 const MAX_BYTES = 1024 * 1024;
-/** A pipe or socket that was full is tried again. */
-const FULL_RETRY_MS = 50;
+/** Small pieces are written together. */
+const PIECE_BYTES = 64 * 1024;
+/** A pipe or socket that was full is tried again: soon while somebody reads it, then less and less often. */
+const FULL_RETRY_MS = 1;
+const FULL_RETRY_MAX_MS = 50;
 const ERROR_RETRY_MS = 1_000;
 /** At the process's end, for a reader that is slow: while it takes nothing, and in all. */
 const EXIT_STALLED_MS = 250;
@@ -37,6 +40,7 @@ export class Output {
   #bytes = 0;
   #busy = false;
   #retry: NodeJS.Timeout | undefined;
+  #retryMs = FULL_RETRY_MS;
   /** Replaced while it was being written to. */
   #former: number | undefined;
   #onDrained: (() => void) | undefined;
@@ -105,13 +109,15 @@ export class Output {
   }
 
   #take(): Buffer | undefined {
-    const chunk = this.#queue.length > 1 ? Buffer.concat(this.#queue) : this.#queue[0];
-    this.#queue = [];
-    return chunk;
+    let count = 0;
+    for (let bytes = 0; count < this.#queue.length && bytes < PIECE_BYTES; count++) bytes += this.#queue[count]?.length ?? 0;
+    const pieces = this.#queue.splice(0, count);
+    return count > 1 ? Buffer.concat(pieces) : pieces[0];
   }
 
   #wrote(chunk: Buffer, written: number): void {
     this.#bytes -= written;
+    if (written > 0) this.#retryMs = FULL_RETRY_MS;
     if (written < chunk.length) this.#queue.unshift(chunk.subarray(written));
     if (this.#bytes === 0) this.#onDrained?.();
   }
@@ -119,7 +125,8 @@ export class Output {
   #failed(error: NodeJS.ErrnoException): void {
     const full = error.code === 'EAGAIN';
     if (!full) this.#options.onError?.(error);
-    this.#retry = setTimeout(() => this.#tryAgain(), full ? FULL_RETRY_MS : ERROR_RETRY_MS).unref();
+    this.#retry = setTimeout(() => this.#tryAgain(), full ? this.#retryMs : ERROR_RETRY_MS).unref();
+    this.#retryMs = Math.min(2 * this.#retryMs, FULL_RETRY_MAX_MS);
   }
 
   #tryAgain(): void {
@@ -148,10 +155,10 @@ export class Output {
 }
 
 /** stdout (1) or stderr (2) of this process. A file or a terminal may keep it waiting, a pipe or a socket does not. */
-export function standardOutput(fd: 1 | 2, onError?: OutputOptions['onError']): Output {
+export function standardOutput(fd: 1 | 2, options: Omit<OutputOptions, 'how'> = {}): Output {
   // Node makes pipes and sockets non-blocking when it opens them as streams. What goes wrong is told where it is written.
   (fd === 1 ? process.stdout : process.stderr).off('error', ignore).on('error', ignore);
-  return new Output(fd, { how: 'at once', ...(onError && { onError }) });
+  return new Output(fd, { how: 'at once', ...options });
 }
 
 const ignore = () => undefined;
