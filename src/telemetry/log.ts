@@ -1,7 +1,11 @@
 /** Events as log lines: one line each, JSON for machines or text for people, with a stable `event` name. */
-import { type DestinationStream, type Logger, pino } from 'pino';
+import { type Logger, pino } from 'pino';
+import { type Clock, systemClock } from '../clock.ts';
 import type { Event, EventListener } from '../events.ts';
-import { sentence } from './sentence.ts';
+import { standardOutput } from './output.ts';
+import { Repeats } from './repeats.ts';
+import { MAX_LISTED, sentence } from './sentence.ts';
+import { subjectOf } from './subject.ts';
 
 export interface LogOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -19,10 +23,21 @@ export interface Log {
   setLevel(level: LogOptions['level']): void;
 }
 
-/** Logs go to stderr: stdout is for what a command was asked to print. */
-export async function openLog(options: LogOptions): Promise<Log> {
-  const { level } = options;
-  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, await destination(options));
+/** Logs go to stderr: stdout is for what a command was asked to print. Nobody reading it keeps nothing else waiting. */
+export async function openLog({ level, format }: LogOptions): Promise<Log> {
+  const form = format === 'text' ? await prettyForm() : (line: string) => line;
+  const output = standardOutput(2);
+  let lost = 0;
+  const write = (line: string) => {
+    if (!output.write(form(line))) {
+      lost += 1;
+    } else if (lost > 0) {
+      const lines = lost;
+      lost = 0;
+      log.error({ event: 'log_dropped', lines }, `lost ${lines} lines of this log: stderr was not read in time`);
+    }
+  };
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
   return {
     events: logEvents(log),
     setLevel(next) {
@@ -31,25 +46,38 @@ export async function openLog(options: LogOptions): Promise<Log> {
   };
 }
 
-async function destination({ format }: LogOptions): Promise<DestinationStream> {
-  if (format === 'json') return pino.destination({ dest: 2, sync: true });
-  const { default: pretty } = await import('pino-pretty');
-  return pretty({
-    destination: 2,
-    sync: true,
-    colorize: process.stderr.isTTY,
-    hideObject: true,
-    translateTime: 'SYS:HH:MM:ss.l',
-  });
+async function prettyForm(): Promise<(line: string) => string> {
+  const { prettyFactory } = await import('pino-pretty');
+  return prettyFactory({ colorize: process.stderr.isTTY, hideObject: true, translateTime: 'SYS:HH:MM:ss.l' });
 }
 
-/** Adds a line to `log` for each event. */
-export function logEvents(log: Logger): EventListener {
+interface Line {
+  readonly level: Level;
+  readonly fields: object;
+  readonly message: string;
+}
+
+/** Adds a line to `log` for each event, but for repeats of one: see repeats.ts. */
+export function logEvents(log: Logger, clock: Clock = systemClock): EventListener {
+  const write = ({ level, fields, message }: Line) => log[level](fields, message);
+  const repeats = new Repeats<Line>({
+    clock,
+    write,
+    writeRepeated({ level, fields, message }, repeated, alike) {
+      const more = `(${repeated} more ${alike ? 'like this' : 'of its kind'} in the last minute)`;
+      write({ level, fields: { ...fields, repeated }, message: `${message} ${more}` });
+    },
+  });
   return (event) => {
+    if (event.type === 'stopped') repeats.flush();
     const level = levelOf(event);
     if (!log.isLevelEnabled(level)) return;
     const { type, ...fields } = event;
-    log[level]({ event: type, ...readable(fields) }, sentence(event).replace(CONTROL, ' '));
+    const message = sentence(event).replace(CONTROL, ' ');
+    const subject = subjectOf(event, message);
+    const line = { level, fields: { event: type, ...readable(fields, subject && MAX_LISTED) }, message };
+    if (subject === undefined) write(line);
+    else repeats.hear(subject.kind, subject.about, line);
   };
 }
 
@@ -59,6 +87,8 @@ function levelOf(event: Event): Level {
     case 'secrets_rejected':
     case 'svid_expired':
     case 'configuration_rejected':
+    case 'audit_failed':
+    case 'audit_dropped':
       return 'error';
     case 'workload_api_lost':
       return event.retryInMs === undefined ? 'error' : 'warn';
@@ -69,6 +99,7 @@ function levelOf(event: Event): Level {
     case 'svid_expiring':
     case 'trust_domain_distrusted':
     case 'names_held':
+    case 'peer_credentials_unavailable':
     case 'connection_refused':
     case 'stream_denied':
       return 'warn';
@@ -91,11 +122,14 @@ function levelOf(event: Event): Level {
   }
 }
 
-/** Field names as in configuration and specifications, times as people read them. */
-function readable(fields: object): object {
+/**
+ * Field names as in configuration and specifications, times as people read them.
+ * @param maxListed of a list so many are shown
+ */
+function readable(fields: object, maxListed = Number.POSITIVE_INFINITY): object {
   const entries = Object.entries(fields).map(([key, value]) => [
     key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-    key === 'notAfter' ? new Date(value).toISOString() : value,
+    key === 'notAfter' ? new Date(value).toISOString() : Array.isArray(value) ? value.slice(0, maxListed) : value,
   ]);
   return Object.fromEntries(entries);
 }

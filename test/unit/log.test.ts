@@ -130,6 +130,17 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'ended stream 7 of node "edge" of uid 101, gid 102, pid 77: too many',
     ],
+    peer_credentials_unavailable: [
+      { type: 'peer_credentials_unavailable', reason: 'no addon' },
+      'warn',
+      'peers are known by the numbers of their connections only, not by uid, gid and pid: no addon',
+    ],
+    audit_failed: [{ type: 'audit_failed', reason: 'cannot write to /a' }, 'error', 'cannot write to /a'],
+    audit_dropped: [
+      { type: 'audit_dropped', lines: 7 },
+      'error',
+      'lost 7 audit lines: they are not taken in time where they go (log.audit)',
+    ],
     message_received: [
       { type: 'message_received', message: 1, method: 'FetchX509SVID' },
       'debug',
