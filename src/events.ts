@@ -159,7 +159,9 @@ export type Event =
       readonly reason: Exclude<DenialReason, 'connections'>;
       readonly details: string;
     } & StreamInfo)
-  // Audit
+  // What tells of all this
+  /** Metrics, traces or log records do not go where they should. */
+  | { readonly type: 'telemetry_failed'; readonly reason: string }
   /** Lines cannot be written where they should go. They are tried again. */
   | { readonly type: 'audit_failed'; readonly reason: string }
   /** So many lines were lost since this was told last: nobody took them in time. */

@@ -15,16 +15,17 @@ export interface LogOptions {
 /** A name that a peer made up must not begin a line of its own, nor command a terminal. */
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
 
-type Level = 'debug' | 'info' | 'warn' | 'error';
-
 export interface Log {
   readonly events: EventListener;
   /** From now on. */
   setLevel(level: LogOptions['level']): void;
 }
 
-/** Logs go to stderr: stdout is for what a command was asked to print. Nobody reading it keeps nothing else waiting. */
-export async function openLog({ level, format }: LogOptions): Promise<Log> {
+/**
+ * Logs go to stderr: stdout is for what a command was asked to print. Nobody reading it keeps nothing else waiting.
+ * @param also takes each line, too
+ */
+export async function openLog({ level, format }: LogOptions, also?: (line: LogLine) => void): Promise<Log> {
   const form = format === 'text' ? await prettyForm() : (line: string) => line;
   const output = standardOutput(2);
   let lost = 0;
@@ -39,7 +40,7 @@ export async function openLog({ level, format }: LogOptions): Promise<Log> {
   };
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
   return {
-    events: logEvents(log),
+    events: logEvents(log, systemClock, also),
     setLevel(next) {
       log.level = next;
     },
@@ -51,16 +52,21 @@ async function prettyForm(): Promise<(line: string) => string> {
   return prettyFactory({ colorize: process.stderr.isTTY, hideObject: true, translateTime: 'SYS:HH:MM:ss.l' });
 }
 
-interface Line {
-  readonly level: Level;
+export interface LogLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  /** `event`, and what belongs to it. */
   readonly fields: object;
+  /** A sentence. */
   readonly message: string;
 }
 
 /** Adds a line to `log` for each event, but for repeats of one: see repeats.ts. */
-export function logEvents(log: Logger, clock: Clock = systemClock): EventListener {
-  const write = ({ level, fields, message }: Line) => log[level](fields, message);
-  const repeats = new Repeats<Line>({
+export function logEvents(log: Logger, clock: Clock = systemClock, also?: (line: LogLine) => void): EventListener {
+  const write = (line: LogLine) => {
+    log[line.level](line.fields, line.message);
+    also?.(line);
+  };
+  const repeats = new Repeats<LogLine>({
     clock,
     write,
     writeRepeated({ level, fields, message }, repeated, alike) {
@@ -81,7 +87,7 @@ export function logEvents(log: Logger, clock: Clock = systemClock): EventListene
   };
 }
 
-function levelOf(event: Event): Level {
+function levelOf(event: Event): LogLine['level'] {
   switch (event.type) {
     case 'context_discarded':
     case 'secrets_rejected':
@@ -100,6 +106,7 @@ function levelOf(event: Event): Level {
     case 'trust_domain_distrusted':
     case 'names_held':
     case 'peer_credentials_unavailable':
+    case 'telemetry_failed':
     case 'connection_refused':
     case 'stream_denied':
       return 'warn';

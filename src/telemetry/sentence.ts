@@ -83,6 +83,7 @@ export function sentence(event: Event): string {
       return `a CA roll: certificates go out${event.late === 0 ? '' : `, although ${event.late} streams have not answered in time`}`;
     case 'peer_credentials_unavailable':
       return `peers are known by the numbers of their connections only, not by uid, gid and pid: ${event.reason}`;
+    case 'telemetry_failed':
     case 'audit_failed':
       return event.reason;
     case 'audit_dropped':

@@ -135,6 +135,11 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'peers are known by the numbers of their connections only, not by uid, gid and pid: no addon',
     ],
+    telemetry_failed: [
+      { type: 'telemetry_failed', reason: 'the collector does not answer' },
+      'warn',
+      'the collector does not answer',
+    ],
     audit_failed: [{ type: 'audit_failed', reason: 'cannot write to /a' }, 'error', 'cannot write to /a'],
     audit_dropped: [
       { type: 'audit_dropped', lines: 7 },
