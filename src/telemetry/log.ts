@@ -1,15 +1,13 @@
 /** Events as log lines: one line each, JSON for machines or text for people, with a stable `event` name. */
 import { type DestinationStream, type Logger, pino } from 'pino';
 import type { Event, EventListener } from '../events.ts';
+import { printable } from '../printable.ts';
 import { sentence } from './sentence.ts';
 
 export interface LogOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly format: 'json' | 'text';
 }
-
-/** A name that a peer made up must not begin a line of its own, nor command a terminal. */
-const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
 
 type Level = 'debug' | 'info' | 'warn' | 'error';
 
@@ -49,7 +47,7 @@ export function logEvents(log: Logger): EventListener {
     const level = levelOf(event);
     if (!log.isLevelEnabled(level)) return;
     const { type, ...fields } = event;
-    log[level]({ event: type, ...readable(fields) }, sentence(event).replace(CONTROL, ' '));
+    log[level]({ event: type, ...readable(fields) }, printable(sentence(event)));
   };
 }
 
@@ -59,6 +57,7 @@ function levelOf(event: Event): Level {
     case 'secrets_rejected':
     case 'svid_expired':
     case 'configuration_rejected':
+    case 'admin_failed':
       return 'error';
     case 'workload_api_lost':
       return event.retryInMs === undefined ? 'error' : 'warn';
@@ -78,6 +77,7 @@ function levelOf(event: Event): Level {
     case 'svid_rotated':
       return event.warning === undefined ? 'info' : 'warn';
     case 'listening':
+    case 'admin_listening':
     case 'draining':
     case 'stopped':
     case 'workload_api_connected':
