@@ -77,12 +77,9 @@ describe('an unknown key', () => {
     expect(problems(text)).toEqual([`/x.yaml:${problem}`]);
   });
 
-  test.each(['sds: { allow: [] }', 'secrets: [{ name: a, jwt_svid: {} }]'])(
-    '%j is promised for a later version',
-    (text) => {
-      expect(problems(text)).toEqual([expect.stringMatching(/"[a-z_.]+" is not supported by this version of spiffe-sds yet$/)]);
-    },
-  );
+  test.each(['sds: { allow: [] }', 'secrets: [{ name: a, jwt_svid: {} }]'])('%j is promised for a later version', (text) => {
+    expect(problems(text)).toEqual([expect.stringMatching(/"[a-z_.]+" is not supported by this version of spiffe-sds yet$/)]);
+  });
 });
 
 describe('YAML', () => {
