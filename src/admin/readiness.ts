@@ -47,9 +47,9 @@ function socket({ listening }: Observed): Check {
 }
 
 function present(name: string, count: number, what: string, observed: Observed): Check {
-  return count > 0
-    ? passed(name, `${count} ${what} are served`)
-    : failed(name, `there are no ${what}: ${upstreamText(observed)}`);
+  if (count > 0) return passed(name, `${count} ${what} are served`);
+  const mend = observed.upstream.state === 'connected' ? 'it has none for this process, look at its registration entries: ' : '';
+  return failed(name, `there are no ${what}: ${mend}${upstreamText(observed)}`);
 }
 
 /** What the own trust domain's peers check: this workload's SVIDs, and the bundles that those are verified with. */

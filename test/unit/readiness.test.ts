@@ -86,10 +86,10 @@ describe('readyz', () => {
     expect(Object.keys(failures(checksAfter([...SERVING, denied])))).toEqual(['upstream']);
   });
 
-  test('fails when the last SVID is withdrawn', () => {
-    expect(Object.keys(failures(checksAfter([...SERVING, { type: 'svid_withdrawn', id, reason: 'gone' }])))).toEqual([
-      'identity',
-    ]);
+  test('fails when the last SVID is withdrawn, and says where to look', () => {
+    expect(failures(checksAfter([...SERVING, { type: 'svid_withdrawn', id, reason: 'gone' }]))).toEqual({
+      identity: expect.stringMatching(/^there are no X509-SVIDs: it has none for this process, look at its registration entries/),
+    });
   });
 
   test.for([
