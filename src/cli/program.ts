@@ -64,7 +64,9 @@ function createProgram(): Command {
     .option('--admin <uri>', 'the admin API: IP:PORT or unix:///… (default: admin.listen, 127.0.0.1:8082)')
     .addOption(new Option('--output <format>', 'how to print').choices(['text', 'json', 'yaml']).default('text'))
     .option('--ready', 'only whether it is ready, in one line; the exit code says it too: for health checks')
-    .action(async (flags) => (await import('./status.ts')).status(flags));
+    .action(async ({ ready, ...flags }) =>
+      ready === true ? (await import('./ready.ts')).ready(flags) : (await import('./status.ts')).status(flags),
+    );
 
   program
     .command('version')

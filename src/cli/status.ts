@@ -1,36 +1,23 @@
-/** `spiffe-sds status`: what the running sidecar knows, and `--ready`: whether it is ready, for health checks. */
+/** `spiffe-sds status`: what the running sidecar knows. */
 import type { Status } from '../admin/status.ts';
 import { formatAdminListen, parseAdminListen } from '../config/telemetry-schema.ts';
-import { type Endpoint, formatEndpoint } from '../endpoint.ts';
-import { messageOf, SpiffeSdsError } from '../error.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { SpiffeSdsError } from '../error.ts';
 import { printable } from '../printable.ts';
 import { askAdmin } from './admin-client.ts';
 import { configurationOf } from './configuration.ts';
-import { checkHealth } from './health-client.ts';
 
 export interface StatusFlags {
   readonly config?: string;
-  readonly listen?: string;
   readonly admin?: string;
   readonly output: 'text' | 'json' | 'yaml';
-  readonly ready?: boolean;
 }
 
-const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';
 const TIMEOUT_MS = 5_000;
-/** Of a health check, which is made every few seconds. */
-const READY_TIMEOUT_MS = 2_000;
 
 /** @throws SpiffeSdsError `admin_failed` when it cannot be asked */
-export async function status({ output, ready = false, admin, ...flags }: StatusFlags): Promise<void> {
-  const { configuration } = await configurationOf(flags);
-  const endpoint = admin === undefined ? configuration.admin.listen : parseAdminListen(admin);
-  if (ready) {
-    const { isReady, line } = await readiness(configuration.sds.listen.path, endpoint);
-    process.stdout.write(`${printable(line)}\n`);
-    if (!isReady) process.exitCode = 1;
-    return;
-  }
+export async function status({ output, ...flags }: StatusFlags): Promise<void> {
+  const endpoint = await adminAddress(flags);
   if (endpoint === 'off') throw new SpiffeSdsError('admin_failed', 'there is no admin API to ask: admin.listen is empty');
   const { status: code, body } = await askAdmin(endpoint, '/v1/status', TIMEOUT_MS);
   // What is not ours to print may be anything; ours is escaped already.
@@ -38,27 +25,10 @@ export async function status({ output, ready = false, admin, ...flags }: StatusF
   process.stdout.write(output === 'json' ? body : await formatted(read, output));
 }
 
-/** The SDS socket says whether; the admin API, if there is one, says why not. */
-async function readiness(socket: string, admin: Endpoint | 'off'): Promise<{ readonly isReady: boolean; readonly line: string }> {
-  const address = formatEndpoint({ kind: 'unix', path: socket });
-  try {
-    if (await checkHealth(socket, SDS, READY_TIMEOUT_MS)) return { isReady: true, line: `ready: ${address} serves secrets` };
-  } catch (error) {
-    const mend = 'does spiffe-sds run, and may this user write to its socket?';
-    return { isReady: false, line: `not ready: asking ${address}: ${messageOf(error)}: ${mend}` };
-  }
-  const reasons = admin === 'off' ? undefined : await reasonsFrom(admin);
-  return { isReady: false, line: `not ready: ${reasons ?? `${address} has nothing good to serve: look at the log`}` };
-}
-
-async function reasonsFrom(admin: Endpoint): Promise<string | undefined> {
-  try {
-    const { body } = await askAdmin(admin, '/readyz', READY_TIMEOUT_MS);
-    const failed = body.split('\n').filter((line) => line.startsWith('[-]'));
-    return failed.length === 0 ? undefined : failed.map((line) => line.slice('[-]'.length)).join('; ');
-  } catch {
-    return undefined;
-  }
+/** The one that was named, or that of the configuration. */
+export async function adminAddress({ config, admin }: Pick<StatusFlags, 'config' | 'admin'>): Promise<Endpoint | 'off'> {
+  if (admin !== undefined) return parseAdminListen(admin);
+  return (await configurationOf(config === undefined ? {} : { config })).configuration.admin.listen;
 }
 
 function parse(endpoint: Endpoint, code: number, body: string): Status {
