@@ -55,9 +55,8 @@ await build({
   // Bundled CommonJS asks for Node's own modules with require. The name is not createRequire: a module may import that itself.
   banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
   loader: { '.node': 'file' },
-  plugins: [koffiAddon],
+  plugins: [koffiAddon, bundledGrpc],
   logLevel: 'warning',
-  plugins: [bundledGrpc],
 });
 // Where dist/ is all there is, Node would parse each file twice to find out.
 await writeFile(join(dist, 'package.json'), '{ "type": "module" }\n');

@@ -66,6 +66,10 @@ export type Event =
   | { readonly type: 'listening'; readonly address: string; readonly mode: string }
   | { readonly type: 'draining'; readonly streams: number }
   | { readonly type: 'stopped' }
+  // Admin API
+  | { readonly type: 'admin_listening'; readonly address: string }
+  /** The sidecar goes on without it. */
+  | { readonly type: 'admin_failed'; readonly address: string; readonly reason: string }
   // Workload API
   /** The first message of a stream is here, so many milliseconds after it was opened. */
   | { readonly type: 'workload_api_connected'; readonly address: string; readonly afterMs: number }

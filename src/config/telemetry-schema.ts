@@ -55,12 +55,12 @@ export const auditTarget = textCodec<AuditTarget>(parseAuditTarget, (target) => 
   return target === 'off' ? '' : target;
 });
 
-function parseAdminListen(text: string): AdminListen {
+export function parseAdminListen(text: string): AdminListen {
   if (text === '') return 'off';
   return parseEndpoint(/^(unix|tcp):/.test(text) ? text : `tcp://${text}`);
 }
 
-function formatAdminListen(listen: AdminListen): string {
+export function formatAdminListen(listen: AdminListen): string {
   if (listen === 'off') return '';
   return formatEndpoint(listen).replace(/^tcp:\/\//, '');
 }

@@ -2,6 +2,7 @@
 import { type Logger, pino } from 'pino';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Event, EventListener } from '../events.ts';
+import { printable } from '../printable.ts';
 import { standardOutput } from './output.ts';
 import { Repeats } from './repeats.ts';
 import { MAX_LISTED, sentence } from './sentence.ts';
@@ -11,9 +12,6 @@ export interface LogOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly format: 'json' | 'text';
 }
-
-/** A name that a peer made up must not begin a line of its own, nor command a terminal. */
-const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
 
 export interface Log {
   readonly events: EventListener;
@@ -79,7 +77,7 @@ export function logEvents(log: Logger, clock: Clock = systemClock, also?: (line:
     const level = levelOf(event);
     if (!log.isLevelEnabled(level)) return;
     const { type, ...fields } = event;
-    const message = sentence(event).replace(CONTROL, ' ');
+    const message = printable(sentence(event));
     const subject = subjectOf(event, message);
     const line = { level, fields: { event: type, ...readable(fields, subject && MAX_LISTED) }, message };
     if (subject === undefined) write(line);
@@ -95,6 +93,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'configuration_rejected':
     case 'audit_failed':
     case 'audit_dropped':
+    case 'admin_failed':
       return 'error';
     case 'workload_api_lost':
       return event.retryInMs === undefined ? 'error' : 'warn';
@@ -116,6 +115,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'svid_rotated':
       return event.warning === undefined ? 'info' : 'warn';
     case 'listening':
+    case 'admin_listening':
     case 'draining':
     case 'stopped':
     case 'workload_api_connected':

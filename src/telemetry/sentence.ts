@@ -12,6 +12,10 @@ export function sentence(event: Event): string {
       return `stopping: ending ${event.streams} streams`;
     case 'stopped':
       return 'stopped';
+    case 'admin_listening':
+      return `the admin API is at ${event.address}`;
+    case 'admin_failed':
+      return `there is no admin API at ${event.address}, the sidecar goes on without it: ${event.reason}`;
     case 'workload_api_connected':
       return `connected to the Workload API at ${event.address}`;
     case 'workload_api_lost':

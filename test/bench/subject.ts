@@ -45,6 +45,7 @@ export function sidecarSubject(
   writeFileSync(file, stringify(options.configuration ?? {}));
   // As its shebang starts it, without /usr/bin/env in between.
   const [, , , ...flags] = readFileSync(SIDECAR, 'utf8').split('\n', 1)[0]?.split(' ') ?? [];
+  // Without a file, as most run it. The admin API has the default port; if that is taken, there is none, and the sidecar goes on.
   const inherited = Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_|NODE_)/.test(name));
   const env = {
     ...Object.fromEntries(inherited),

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -32,7 +32,7 @@ beforeEach(async () => {
     path,
     mode: 0o600,
     setting: 'sds.listen',
-    onConnection: (socket) => server.accept(socket),
+    server: createServer((socket) => server.accept(socket)),
   });
   stack.defer(() => listener.close());
 });

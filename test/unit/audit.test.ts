@@ -16,7 +16,7 @@ const peer = { connection: 3, credentials: { uid: 101, gid: 102, pid: 77 } };
 const stream = { stream: 7, method: 'sotw', node: 'edge', peer } as const;
 const secret = { name: 'default', kind: 'tls_certificate', version: 'abc' } as const;
 const root = { name: 'ROOTCA', kind: 'validation_context', version: 'def' } as const;
-const response = { ...stream, secrets: [secret, root], nonce: '1', removed: ['gone'], update: 4 };
+const response = { ...stream, secrets: [secret, root], nonce: '1', removed: ['gone'], update: 4, because: 'update' } as const;
 const answered = { ...response, afterMs: 1.5 };
 const lost = { address: 'unix:///a', details: 'no', meaning: 'it is gone', failures: 2, retryInMs: 100 };
 
@@ -121,6 +121,9 @@ const EVENTS: {
     { type: 'configuration_rejected', reason: 'a typo' },
     ['configuration.rejected', 'change', 'failure', operator, {}, { reason: 'a typo' }],
   ],
+  admin_listening: [{ type: 'admin_listening', address: '127.0.0.1:8082' }],
+  admin_failed: [{ type: 'admin_failed', address: '127.0.0.1:8082', reason: 'it is in use' }],
+  telemetry_failed: [{ type: 'telemetry_failed', reason: 'nobody answers' }],
   secrets_updated: [{ type: 'secrets_updated', update: 4, cause: 'workload_api', names: 5 }],
   secret_encoded: [{ type: 'secret_encoded', ...secret, bytes: 900 }],
   update_settled: [{ type: 'update_settled', update: 4 }],
@@ -132,7 +135,7 @@ const EVENTS: {
   names_held: [{ type: 'names_held', ...stream, names: ['x'], available: ['default'] }],
   type_ignored: [{ type: 'type_ignored', ...stream, typeUrl: 'type.googleapis.com/x' }],
   secrets_pushed: [
-    { type: 'secrets_pushed', ...response, because: 'update' },
+    { type: 'secrets_pushed', ...response },
     ['secret.delivered', 'deliver', 'success', edge, secret, onStream],
     ['secret.delivered', 'deliver', 'success', edge, root, onStream],
     ['secret.removed', 'remove', 'success', edge, { name: 'gone' }, onStream],
