@@ -254,14 +254,6 @@ describe('audit records', () => {
     await audit.close();
     expect(told).toEqual([{ type: 'audit_failed', reason: expect.stringContaining('telemetry.otlp.endpoint') }]);
   });
-
-  test('go nowhere when they are off', async () => {
-    const audit = await openAudit('off', options());
-    audit.hear(denied, 0);
-    audit.reopen();
-    await audit.close();
-    expect(told).toEqual([]);
-  });
 });
 
 test('what an Envoy gets, takes, and rejects with a key in its words is in the file, without the key', async () => {
