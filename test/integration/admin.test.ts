@@ -24,7 +24,9 @@ describe('readyz', () => {
     await admin.running.event('workload_api_lost');
     expect(await admin.get('/readyz')).toMatchObject({
       status: 503,
-      body: expect.stringMatching(/^\[-\]identity failed: .*registration entry.*\n(\[-\].*\n)*readyz check failed\n$/),
+      body: expect.stringMatching(
+        /^\[-\]secrets failed: .*\n\[-\]upstream failed: .*registration entry.*\nreadyz check failed\n$/,
+      ),
     });
     await admin.running.workloadApi.setIdentities([{ path: '/web' }]);
     expect(await probed(admin, '/readyz', 200)).toMatchObject({ body: 'ok\n' });
@@ -66,8 +68,7 @@ describe('readyz', () => {
     expect(lines.map((line) => line.split(':')[0])).toEqual([
       '[+]socket ok',
       '[+]shutdown ok',
-      '[+]identity ok',
-      '[+]bundle ok',
+      '[+]secrets ok',
       '[+]expiry ok',
       '[+]upstream ok',
       'readyz check passed',
