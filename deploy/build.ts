@@ -34,7 +34,7 @@ await build({
 await writeFile(join(dist, 'package.json'), '{ "type": "module" }\n');
 await warmUp();
 
-/** Runs what a sidecar runs: `dev`, until it serves, and `get`. main.ts fills the folder when there is one. */
+/** Runs what a sidecar and its health checks run: `dev`, until it serves, `get` and `status --ready`. main.ts fills the folder when there is one. */
 async function warmUp(): Promise<void> {
   await mkdir(join(dist, '.compile-cache'), { mode: 0o755 });
   const folder = await mkdtemp(join(tmpdir(), 'spiffe-sds-build-'));
@@ -43,6 +43,7 @@ async function warmUp(): Promise<void> {
   try {
     await Promise.race([once(dev.stdout as NodeJS.ReadableStream, 'data'), succeeded(dev)]);
     await succeeded(run(['get', '--listen', listen]));
+    await succeeded(run(['status', '--ready', '--listen', listen]));
     dev.kill('SIGTERM');
     await succeeded(dev);
   } finally {
