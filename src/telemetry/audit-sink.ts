@@ -37,7 +37,7 @@ const TELL_EVERY_MS = 60_000;
 /** A rotation on ten thousand streams: two lines each of some 370 bytes. */
 const MAX_BYTES = 8 * 1024 * 1024;
 /** Lines go out together, so long after the first, or when there are so many characters: a rotation is thousands of lines. */
-const BATCH_MS = 50;
+export const BATCH_MS = 50;
 const BATCH = 64 * 1024;
 
 const MENDS: Readonly<Record<string, string>> = {
