@@ -93,8 +93,8 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   readonly #ignored = new Set<string>();
   /** The update of the secrets of which it has everything. */
   #upToDate = 0;
-  /** What was told of the responses that are not answered, by nonce, oldest first. */
-  readonly #told = new Map<string, ToldResponse>();
+  /** What was told of the responses that are not answered, oldest first: as a rule one, which a map would be dear for. */
+  readonly #told: ToldResponse[] = [];
   readonly #openedAt: number;
   #lastAck: number | undefined;
   #lastNack: LastNack | undefined;
@@ -235,9 +235,8 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#writing = true;
     const because = this.#upToDate === update() ? 'request' : 'update';
     const info = contentOf(response, update(), because);
-    this.#told.set(response.nonce, { info, at: clock.monotonic() });
-    const [oldest] = this.#told.size > MAX_TOLD ? this.#told.keys() : [];
-    if (oldest !== undefined) this.#told.delete(oldest);
+    this.#told.push({ info, at: clock.monotonic() });
+    if (this.#told.length > MAX_TOLD) this.#told.shift();
     this.#call.write(this.#protocol.encode(response), () => {
       this.#writing = false;
       this.deliver();
@@ -248,8 +247,9 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   #tellAnswer(answered: Response, error: string | undefined): void {
     const { clock, events } = this.#context;
     const now = clock.monotonic();
-    const { at, info } = this.#told.get(answered.nonce) ?? { at: now, info: contentOf(answered, 0, 'request') };
-    this.#told.delete(answered.nonce);
+    const index = this.#told.findIndex(({ info }) => info.nonce === answered.nonce);
+    const { at, info } = this.#told[index] ?? { at: now, info: contentOf(answered, 0, 'request') };
+    if (index !== -1) this.#told.splice(index, 1);
     const answer = { afterMs: now - at, ...info, ...this.#info };
     if (error === undefined) {
       this.#lastAck = clock.now();

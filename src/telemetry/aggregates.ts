@@ -51,9 +51,9 @@ export class Counter {
     this.#series = new Series(keys, () => ({ value: 0 }));
   }
 
-  /** Shows it as zero from now on: a rate can be told only of what was there before. */
-  show(...values: readonly string[]): void {
-    this.#series.cell(values);
+  /** It is shown as zero from now on: a rate can be told only of what was there before. What is counted often is counted here. */
+  cell(...values: readonly string[]): { value: number } {
+    return this.#series.cell(values);
   }
 
   add(...values: readonly string[]): void {
@@ -65,42 +65,45 @@ export class Counter {
   }
 }
 
-interface HistogramCell {
-  count: number;
-  sum: number;
-  readonly buckets: number[];
-  readonly exemplars: (Exemplar | undefined)[];
+/** Of one combination of values. */
+export class HistogramCell {
+  #count = 0;
+  #sum = 0;
+  readonly #buckets: number[] = Array(BUCKETS.length + 1).fill(0);
+  readonly #exemplars: (Exemplar | undefined)[] = Array(BUCKETS.length + 1).fill(undefined);
+
+  /**
+   * @param value seconds
+   * @param at milliseconds since the epoch
+   */
+  record(value: number, at: number, context: SpanContext | undefined): void {
+    this.#count += 1;
+    this.#sum += value;
+    let bucket = 0;
+    while (bucket < BUCKETS.length && value > (BUCKETS[bucket] as number)) bucket += 1;
+    this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + 1;
+    if (context !== undefined) this.#exemplars[bucket] = { value, at, context };
+  }
+
+  get content(): Omit<HistogramPoint, 'attributes'> {
+    return { count: this.#count, sum: this.#sum, buckets: [...this.#buckets], exemplars: [...this.#exemplars] };
+  }
 }
 
 export class Histogram {
   readonly #series: Series<HistogramCell>;
 
   constructor(keys: readonly string[]) {
-    const size = BUCKETS.length + 1;
-    this.#series = new Series(keys, () => ({ count: 0, sum: 0, buckets: Array(size).fill(0), exemplars: Array(size) }));
+    this.#series = new Series(keys, () => new HistogramCell());
   }
 
-  /**
-   * @param value seconds
-   * @param at milliseconds since the epoch
-   */
-  record(value: number, values: readonly string[], at: number, context: SpanContext | undefined): void {
-    const cell = this.#series.cell(values);
-    cell.count += 1;
-    cell.sum += value;
-    let bucket = 0;
-    while (bucket < BUCKETS.length && value > (BUCKETS[bucket] as number)) bucket += 1;
-    cell.buckets[bucket] = (cell.buckets[bucket] ?? 0) + 1;
-    if (context !== undefined) cell.exemplars[bucket] = { value, at, context };
+  cell(...values: readonly string[]): HistogramCell {
+    return this.#series.cell(values);
   }
 
+  /** Of those that something was recorded in. */
   get points(): readonly HistogramPoint[] {
-    return [...this.#series].map(({ attributes, cell }) => ({
-      attributes,
-      count: cell.count,
-      sum: cell.sum,
-      buckets: [...cell.buckets],
-      exemplars: [...cell.exemplars],
-    }));
+    const points = [...this.#series].map(({ attributes, cell }) => ({ attributes, ...cell.content }));
+    return points.filter(({ count }) => count > 0);
   }
 }

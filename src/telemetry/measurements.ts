@@ -1,7 +1,7 @@
 /** Everything of `instruments.ts`, measured by what the events say. */
 import type { DenialReason, Event, RejectionKind, StreamInfo } from '../events.ts';
 import type { SecretKind } from '../secrets/secret.ts';
-import { Counter, Histogram } from './aggregates.ts';
+import { Counter, Histogram, type HistogramCell } from './aggregates.ts';
 import { ID, INSTRUMENTS, type Instrument, TRUST_DOMAIN } from './instruments.ts';
 import type { Metric, NumberPoint } from './metric.ts';
 import type { Observed } from './observed.ts';
@@ -13,6 +13,12 @@ export interface Counts {
   readonly streams: number;
   readonly subscriptions: number;
   readonly held: number;
+}
+
+interface OftenCounted {
+  readonly push: { value: number };
+  readonly ack: { value: number };
+  readonly duration: HistogramCell;
 }
 
 interface Rotation {
@@ -45,6 +51,8 @@ export class Measurements {
   readonly #svidFetchDuration = histogramOf(INSTRUMENTS.svidFetchDuration);
   readonly #pushDuration = histogramOf(INSTRUMENTS.pushDuration);
   readonly #rotationDuration = histogramOf(INSTRUMENTS.rotationDuration);
+  /** What happens for each push and each answer. */
+  readonly #often: Readonly<Record<StreamInfo['method'], Readonly<Record<SecretKind, OftenCounted>>>>;
   /** When messages came that are not handled yet. */
   readonly #messages = new Map<number, number>();
   /** The message that is being handled. */
@@ -54,17 +62,22 @@ export class Measurements {
 
   constructor(observed: Observed) {
     this.#observed = observed;
-    for (const result of ['ok', 'discarded', 'unavailable', 'permission_denied']) this.#svidFetch.show(result);
-    for (const result of ['accepted', 'denied']) this.#attestation.show(result);
-    for (const reason of DENIALS) this.#peerDenied.show(reason);
-    for (const result of ['applied', 'rejected']) this.#reload.show(result);
-    for (const kind of KINDS) {
-      for (const method of METHODS) {
-        this.#push.show(kind, method);
-        this.#ack.show(kind, method);
-        for (const reason of REJECTIONS) this.#nack.show(kind, method, reason);
-      }
-    }
+    for (const result of ['ok', 'discarded', 'unavailable', 'permission_denied']) this.#svidFetch.cell(result);
+    for (const result of ['accepted', 'denied']) this.#attestation.cell(result);
+    for (const reason of DENIALS) this.#peerDenied.cell(reason);
+    for (const result of ['applied', 'rejected']) this.#reload.cell(result);
+    for (const kind of KINDS)
+      for (const method of METHODS) for (const reason of REJECTIONS) this.#nack.cell(kind, method, reason);
+    const cells = (kind: SecretKind, method: string): OftenCounted => ({
+      push: this.#push.cell(kind, method),
+      ack: this.#ack.cell(kind, method),
+      duration: this.#pushDuration.cell(kind),
+    });
+    const ofMethod = (method: string) => ({
+      tls_certificate: cells('tls_certificate', method),
+      validation_context: cells('validation_context', method),
+    });
+    this.#often = { sotw: ofMethod('sotw'), delta: ofMethod('delta') };
   }
 
   /** What the sidecar itself knows, once there is one. */
@@ -77,13 +90,14 @@ export class Measurements {
   hear(event: Event, at: number): void {
     switch (event.type) {
       case 'secrets_pushed':
-        for (const { kind } of event.secrets) this.#push.add(kind, event.method);
+        for (const { kind } of event.secrets) this.#often[event.method][kind].push.value += 1;
         if (event.because === 'update' && this.#rotation?.update === event.update) this.#rotation.pushed = true;
         break;
       case 'secrets_accepted':
         for (const { kind } of event.secrets) {
-          this.#ack.add(kind, event.method);
-          this.#pushDuration.record(event.afterMs / 1000, [kind], at, this.#spanOf(event.update));
+          const { ack, duration } = this.#often[event.method][kind];
+          ack.value += 1;
+          duration.record(event.afterMs / 1000, at, this.#spanOf(event.update));
         }
         break;
       case 'secrets_rejected':
@@ -140,7 +154,7 @@ export class Measurements {
     switch (event.type) {
       case 'workload_api_connected':
         this.#attestation.add('accepted');
-        this.#svidFetchDuration.record(event.afterMs / 1000, [], at, undefined);
+        this.#svidFetchDuration.cell().record(event.afterMs / 1000, at, undefined);
         break;
       case 'workload_api_lost':
         this.#svidFetch.add(event.code === 'OK' ? 'ended' : event.code.toLowerCase());
@@ -164,7 +178,7 @@ export class Measurements {
         this.#svidFetch.add('discarded');
         break;
       case 'svid_received':
-        this.#svidRotation.show(event.id);
+        this.#svidRotation.cell(event.id);
         break;
       case 'svid_rotated':
         this.#svidRotation.add(event.id);
@@ -202,7 +216,7 @@ export class Measurements {
     const rotation = this.#rotation;
     if (rotation?.update !== update) return;
     this.#rotation = undefined;
-    if (rotation.pushed) this.#rotationDuration.record((at - rotation.at) / 1000, [], at, this.#spanOf(update));
+    if (rotation.pushed) this.#rotationDuration.cell().record((at - rotation.at) / 1000, at, this.#spanOf(update));
   }
 }
 
