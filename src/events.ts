@@ -2,13 +2,30 @@
  * The vocabulary of what happens. Code that does something emits an event; logs, metrics, traces and audit listen. No event carries a
  * key or a token.
  */
+import type { SecretKind } from './secrets/secret.ts';
 import type { SpiffeId, TrustDomain } from './spiffe/spiffe-id.ts';
+
+/** Who is at the other end of a connection, as the kernel knows it (SO_PEERCRED): at the time when it connected. */
+export interface PeerCredentials {
+  readonly uid: number;
+  readonly gid: number;
+  readonly pid: number;
+}
+
+/** The other end of one connection. */
+export interface Peer {
+  /** Unique in this process. */
+  readonly connection: number;
+  /** Absent: not known yet, or not to be had. */
+  readonly credentials?: PeerCredentials | undefined;
+}
 
 /** One SDS stream, for as long as it lives. */
 export interface StreamInfo {
   /** Unique in this process. */
   readonly stream: number;
   readonly method: 'sotw' | 'delta';
+  readonly peer: Peer;
   /** The Envoy's node.id; empty until its first request, or when it sent none. */
   readonly node: string;
 }
@@ -16,6 +33,7 @@ export interface StreamInfo {
 /** A version of a named secret. */
 export interface SecretVersion {
   readonly name: string;
+  readonly kind: SecretKind;
   readonly version: string;
 }
 
@@ -24,14 +42,32 @@ export interface ResponseInfo {
   readonly secrets: readonly SecretVersion[];
   /** Names that a delta client was told are gone. */
   readonly removed: readonly string[];
+  /** The number of the newest update of the secrets when it was sent. */
+  readonly update: number;
+  /** Whether that update brought it about, or a request. */
+  readonly because: 'update' | 'request';
 }
+
+/** Of an answer: milliseconds since its response was sent. */
+export interface AnswerTime {
+  readonly afterMs: number;
+}
+
+/** Why a new set of secrets was made. */
+export type UpdateCause = 'workload_api' | 'configuration' | 'time';
+
+export type WorkloadApiMethod = 'FetchX509SVID' | 'FetchX509Bundles';
+
+/** What it was that went beyond a limit. */
+export type DenialReason = 'connections' | 'names' | 'name_length' | 'requests';
 
 export type Event =
   | { readonly type: 'listening'; readonly address: string; readonly mode: string }
   | { readonly type: 'draining'; readonly streams: number }
   | { readonly type: 'stopped' }
   // Workload API
-  | { readonly type: 'workload_api_connected'; readonly address: string }
+  /** The first message of a stream is here, so many milliseconds after it was opened. */
+  | { readonly type: 'workload_api_connected'; readonly address: string; readonly afterMs: number }
   | {
       readonly type: 'workload_api_lost';
       readonly address: string;
@@ -42,8 +78,12 @@ export type Event =
       /** Absent: it is not tried again. */
       readonly retryInMs?: number;
     }
-  | { readonly type: 'context_received'; readonly svids: number; readonly bundles: number }
-  | { readonly type: 'context_discarded'; readonly code: string; readonly reason: string }
+  /** Its number is unique in this process. What it changes is told before it is `message_handled`, and nothing else in between. */
+  | { readonly type: 'message_received'; readonly message: number; readonly method: WorkloadApiMethod }
+  | { readonly type: 'context_received'; readonly message: number; readonly svids: number; readonly bundles: number }
+  | { readonly type: 'context_discarded'; readonly message: number; readonly code: string; readonly reason: string }
+  | { readonly type: 'bundles_received'; readonly message: number; readonly bundles: number }
+  | { readonly type: 'message_handled'; readonly message: number }
   | {
       readonly type: 'svid_received' | 'svid_rotated';
       readonly id: SpiffeId;
@@ -54,7 +94,13 @@ export type Event =
       readonly warning?: string;
     }
   | { readonly type: 'svid_withdrawn'; readonly id: SpiffeId; readonly reason: string }
-  | { readonly type: 'bundle_updated'; readonly trustDomain: TrustDomain; readonly authorities: number }
+  | {
+      readonly type: 'bundle_updated';
+      readonly trustDomain: TrustDomain;
+      readonly authorities: number;
+      /** Milliseconds since the epoch: when the last of its authorities expires. */
+      readonly notAfter: number;
+    }
   | { readonly type: 'bundle_withdrawn'; readonly trustDomain: TrustDomain; readonly reason: string }
   | { readonly type: 'bundle_left_out'; readonly trustDomain: string; readonly reason: string }
   /** Absent trust domain: it could not be told whose it is. */
@@ -66,8 +112,16 @@ export type Event =
   // Configuration
   | { readonly type: 'configuration_reloaded'; readonly changed: readonly string[]; readonly needRestart: readonly string[] }
   | { readonly type: 'configuration_rejected'; readonly reason: string }
+  // Secrets
+  | { readonly type: 'secrets_updated'; readonly update: number; readonly cause: UpdateCause; readonly names: number }
+  /** It was asked for the first time since it changed. */
+  | ({ readonly type: 'secret_encoded'; readonly bytes: number } & SecretVersion)
+  /** Every stream that has been told of it has answered, or is gone. Not for an update that a newer one overtook. */
+  | { readonly type: 'update_settled'; readonly update: number }
   // SDS
-  | ({ readonly type: 'stream_opened' } & StreamInfo)
+  | { readonly type: 'connection_opened' | 'connection_closed'; readonly peer: Peer }
+  /** `traceparent`: of the caller's own trace (W3C Trace Context), as it came. */
+  | ({ readonly type: 'stream_opened'; readonly traceparent?: string } & StreamInfo)
   | ({
       readonly type: 'stream_subscribed';
       readonly subscription: 'none' | 'names' | 'everything';
@@ -80,18 +134,31 @@ export type Event =
   /** On an aggregated stream: a type that is not served here. */
   | ({ readonly type: 'type_ignored'; readonly typeUrl: string } & StreamInfo)
   | ({ readonly type: 'secrets_pushed' } & ResponseInfo & StreamInfo)
-  | ({ readonly type: 'secrets_accepted' } & ResponseInfo & StreamInfo)
+  | ({ readonly type: 'secrets_accepted' } & AnswerTime & ResponseInfo & StreamInfo)
   | ({
       readonly type: 'secrets_rejected';
       /** Envoy's words, redacted. */
       readonly reason: string;
-    } & ResponseInfo &
+      readonly kind: RejectionKind;
+    } & AnswerTime &
+      ResponseInfo &
       StreamInfo)
+  /** FetchSecrets was answered. */
+  | { readonly type: 'secrets_fetched'; readonly secrets: readonly SecretVersion[]; readonly node: string; readonly peer: Peer }
   /** A CA roll: certificates wait until this many streams have taken the new bundle. */
   | { readonly type: 'bundle_rollout'; readonly waiting: number }
   /** They go out now; `late` streams have not answered in time. */
   | { readonly type: 'bundle_rolled_out'; readonly late: number }
-  | { readonly type: 'connection_refused'; readonly limit: number };
+  | { readonly type: 'connection_refused'; readonly limit: number; readonly peer: Peer }
+  /** A stream was ended because its peer asks for too much. */
+  | ({
+      readonly type: 'stream_denied';
+      readonly reason: Exclude<DenialReason, 'connections'>;
+      readonly details: string;
+    } & StreamInfo);
+
+/** What a NACK complains of, as far as Envoy's words tell. */
+export type RejectionKind = 'certificate' | 'private_key' | 'trusted_ca' | 'crl' | 'malformed' | 'other';
 
 /** Hears of every event, in order, while it happens: it must be quick and must not throw. */
 export type EventListener = (event: Event) => void;

@@ -5,12 +5,14 @@ import { prefixesOf } from './config/presets.ts';
 import type { Configuration } from './config/schema.ts';
 import { formatEndpoint } from './endpoint.ts';
 import { SpiffeSdsError } from './error.ts';
-import type { EventListener } from './events.ts';
+import type { EventListener, Peer } from './events.ts';
 import { SdsService, type SdsSettings } from './sds/service.ts';
+import type { StreamStatus } from './sds/stream-status.ts';
 import type { Naming } from './secrets/naming.ts';
 import { SecretPublisher } from './secrets/publisher.ts';
 import { gidOf } from './server/group.ts';
 import { type GrpcLimits, GrpcServer } from './server/grpc-server.ts';
+import type { CredentialsReader } from './server/peer.ts';
 import { UnixListener } from './server/unix-listener.ts';
 import { CertificateReader } from './spiffe/certificate.ts';
 import { type Fetch, fetchX509Bundles, fetchX509Svid } from './workload-api/client.ts';
@@ -29,11 +31,26 @@ export interface SidecarOptions {
   readonly random?: () => number;
 }
 
+/** How many there are now. */
+export interface SidecarCounts {
+  readonly connections: number;
+  readonly streams: number;
+  /** Names, counted once for each stream that asks for them. */
+  readonly subscriptions: number;
+  /** Those that there is nothing to send for. */
+  readonly held: number;
+}
+
 export interface Sidecar extends AsyncDisposable {
   /** The names that are served now. */
   readonly names: readonly string[];
+  readonly counts: SidecarCounts;
+  /** What each open stream came to. */
+  readonly streams: readonly StreamStatus[];
   /** Applies what can change while it runs; addresses, the socket's mode and group stay as they were. */
   configure(configuration: Configuration): void;
+  /** From now on peers are known by their credentials, also those that are connected. */
+  identifyPeers(read: CredentialsReader): void;
   /** Ends all streams, closes the socket and removes it. */
   stop(): Promise<void>;
 }
@@ -58,8 +75,13 @@ export async function startSidecar({
     );
   }
   let inForce = configuration;
-  const service = new SdsService(sdsSettings(configuration), { events, clock });
-  const server = new GrpcServer(service.grpc, grpcLimits(configuration, events));
+  const peerOf = (address: string): Peer => server.peerOf(address);
+  const service = new SdsService(sdsSettings(configuration), { events, clock, peerOf });
+  const server = new GrpcServer(service.grpc, grpcLimits(configuration), {
+    opened: (peer) => events({ type: 'connection_opened', peer }),
+    closed: (peer) => events({ type: 'connection_closed', peer }),
+    refused: (peer) => events({ type: 'connection_refused', limit: inForce.sds.limits.connections, peer }),
+  });
   const listener = await UnixListener.open({
     path: sds.listen.path,
     mode: sds.mode,
@@ -72,7 +94,7 @@ export async function startSidecar({
   const publisher = new SecretPublisher(namingOf(configuration), {
     clock,
     events,
-    publish: (secrets, bundleFirst) => service.update(secrets, bundleFirst),
+    publish: (update) => service.update(update),
   });
   const watch = new X509Watch({
     fetchSvids: fetchX509Svid(endpoint),
@@ -102,12 +124,19 @@ export async function startSidecar({
     get names() {
       return service.secrets.names;
     },
+    get counts() {
+      return { connections: server.connections, streams: service.streams, ...service.totals };
+    },
+    get streams() {
+      return service.status();
+    },
     configure(next) {
       inForce = next;
-      server.configure(grpcLimits(next, events));
+      server.configure(grpcLimits(next));
       service.configure(sdsSettings(next));
       publisher.configure(namingOf(next));
     },
+    identifyPeers: (read) => server.identifyPeers(read),
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -137,12 +166,11 @@ function sdsSettings({ sds, names, validation }: Configuration): SdsSettings {
   };
 }
 
-function grpcLimits({ sds: { limits } }: Configuration, events: EventListener): GrpcLimits {
+function grpcLimits({ sds: { limits } }: Configuration): GrpcLimits {
   return {
     maxConnections: limits.connections,
     maxStreamsPerConnection: limits.streams_per_connection,
     maxRequestBytes: limits.request_bytes,
-    onRefused: () => events({ type: 'connection_refused', limit: limits.connections }),
   };
 }
 

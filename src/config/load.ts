@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import { messageOf, SpiffeSdsError } from '../error.ts';
+import { adminProblems } from './admin-rules.ts';
 import { nameClashes } from './names-in-force.ts';
 import { expectation, explain } from './problems.ts';
 import type { RegexProblem } from './regex.ts';
@@ -52,7 +53,12 @@ export function loadConfiguration({
   const tree = withPreset(withOverrides(file.content, overrides));
   const result = configurationSchema.safeParse(tree, { error: expectation });
   const issues = result.success
-    ? [...nameClashes(result.data), ...mergeProblems(result.data), ...regexProblems(result.data, regexProblem)]
+    ? [
+        ...nameClashes(result.data),
+        ...mergeProblems(result.data),
+        ...regexProblems(result.data, regexProblem),
+        ...adminProblems(result.data),
+      ]
     : result.error.issues;
   const problems = [...file.problems, ...explain(issues, tree, file, overrides)];
   if (!result.success || problems.length > 0) {

@@ -9,6 +9,7 @@ import { formatDuration, parseDuration } from './duration.ts';
 import { namedSecret, secretName, validationMode } from './named-secret-schema.ts';
 import { PRESET_NAMES, PRESETS } from './presets.ts';
 import { formatSize, parseSize } from './size.ts';
+import { adminSettings, auditTarget, telemetrySettings } from './telemetry-schema.ts';
 
 const MODE = 'an octal string like "0660"';
 const GROUP = 'the name of a group or a gid';
@@ -65,9 +66,12 @@ export const configurationSchema = z
     }).prefault({}),
     on_permission_denied: z.enum(['withdraw', 'keep']).default('withdraw'),
     secrets: z.array(namedSecret, 'a list of secrets').readonly().default([]),
+    admin: adminSettings.prefault({}),
+    telemetry: telemetrySettings.prefault({}),
     log: section({
       level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
       format: z.enum(['json', 'text']).default('json'),
+      audit: auditTarget.prefault('stdout'),
     }).prefault({}),
   })
   .readonly();
@@ -76,7 +80,7 @@ export const configurationSchema = z
 export type Configuration = z.infer<typeof configurationSchema>;
 
 /** Keys that are promised and not there yet; what stands in a list has the path of the list. */
-const PLANNED_KEYS: ReadonlySet<string> = new Set(['sds.allow', 'secrets.jwt_svid', 'admin', 'telemetry', 'log.audit']);
+const PLANNED_KEYS: ReadonlySet<string> = new Set(['sds.allow', 'secrets.jwt_svid']);
 
 /** Whether a key is promised and not there yet. */
 export function isPlanned(path: readonly PropertyKey[]): boolean {

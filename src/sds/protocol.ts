@@ -2,7 +2,7 @@
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
 import type { Secret } from '../secrets/secret.ts';
 import * as delta from './delta.ts';
-import type { ReceiveOptions } from './name-state.ts';
+import type { NameStates, ReceiveOptions } from './name-state.ts';
 import { encodeDelta, encodeSotw } from './response.ts';
 import * as sotw from './sotw.ts';
 import type { SecretsView } from './view.ts';
@@ -38,7 +38,10 @@ export interface Protocol<Message extends RequestMessage, State, Response extend
   next(state: State, view: SecretsView): { readonly state: State; readonly response: Response } | undefined;
   heldNames(state: State, view: SecretsView): readonly string[];
   unanswered(state: State): Iterable<Response>;
-  accepted(state: State, name: string): Secret | undefined;
+  /** Whether every response was answered. */
+  allAnswered(state: State): boolean;
+  /** Of the names that were asked for or sent. */
+  states(state: State): NameStates;
   encode(response: Response): Buffer;
 }
 
@@ -57,7 +60,8 @@ export const SOTW: Protocol<DiscoveryRequest, sotw.SotwState, sotw.SotwResponse>
   next: sotw.next,
   heldNames: sotw.heldNames,
   unanswered: ({ unanswered }) => unanswered,
-  accepted: ({ names }, name) => names.get(name)?.accepted,
+  allAnswered: ({ unanswered }) => unanswered.length === 0,
+  states: ({ names }) => names,
   encode: encodeSotw,
 };
 
@@ -85,6 +89,7 @@ export const DELTA: Protocol<DeltaDiscoveryRequest, delta.DeltaState, delta.Delt
   next: delta.next,
   heldNames: delta.heldNames,
   unanswered: ({ unanswered }) => unanswered.values(),
-  accepted: ({ names }, name) => names.get(name)?.accepted,
+  allAnswered: ({ unanswered }) => unanswered.size === 0,
+  states: ({ names }) => names,
   encode: encodeDelta,
 };

@@ -2,6 +2,7 @@
  * Envoy's NACK text, made fit to be shown: when a Secret does not decode or validate, Envoy's error_detail.message contains the whole
  * message as text, the private key included.
  */
+import type { RejectionKind } from '../events.ts';
 
 const MAX_LENGTH = 300;
 const CUT = '… [redacted]';
@@ -23,4 +24,19 @@ export function redact(text: string): string {
     .trim();
   const short = sentence.length > MAX_LENGTH ? sentence.slice(0, MAX_LENGTH) : sentence;
   return dump === -1 && short === sentence ? short : `${short}${CUT}`;
+}
+
+/** In the words of Envoy 1.36 – 1.40; the first that fits. A validation context that a message names is looked for before a certificate. */
+const KINDS: readonly (readonly [RejectionKind, RegExp])[] = [
+  ['malformed', /Proto constraint|[Vv]alidat\w+ failed|[Uu]nable to (?:parse|unpack)|INVALID_ARGUMENT|goo\.gle\/debug/],
+  ['private_key', /private key/i],
+  ['crl', /\bCRL\b/i],
+  ['trusted_ca', /trusted CA|trust bundle|SPIFFE validator|trust_domain/i],
+  ['certificate', /certificate/i],
+];
+
+/** What a NACK complains of: one of a few words, so that rejections can be counted by it. Looks at the sentence, not at a dump. */
+export function rejectionKind(text: string): RejectionKind {
+  const sentence = text.slice(0, MAX_LENGTH);
+  return KINDS.find(([, pattern]) => pattern.test(sentence))?.[0] ?? 'other';
 }

@@ -1,16 +1,17 @@
 /** One streaming call: requests go into a state machine, responses come out as bytes, the newest when the last has left. */
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
-import type { EventListener, ResponseInfo, StreamInfo } from '../events.ts';
+import type { DenialReason, EventListener, Peer, ResponseInfo, SecretVersion, StreamInfo } from '../events.ts';
 import { SECRET_TYPE_URL, type Secret, type ValidationForm } from '../secrets/secret.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import type { Subscriber } from './delivery.ts';
 import type { Recall } from './name-state.ts';
 import { formFor } from './node.ts';
 import type { Protocol, Received, RequestMessage, Sent } from './protocol.ts';
-import { redact } from './redact.ts';
+import { redact, rejectionKind } from './redact.ts';
 import type { Rejections } from './rejections.ts';
 import { initialRate, type RequestRate, takeRequest } from './request-rate.ts';
+import { type LastNack, nameStatuses, type StreamStatus } from './stream-status.ts';
 import type { SecretsView } from './view.ts';
 
 /** What the operator may change while streams are open. */
@@ -31,8 +32,28 @@ export interface StreamContext {
   readonly rejections: Rejections;
   /** The newest. */
   readonly secrets: () => SecretSet;
+  /** The number of the newest update. */
+  readonly update: () => number;
   /** An answer came from this subscriber. */
   readonly onAnswer: (subscriber: Subscriber) => void;
+  /** This subscriber has all that there is for it, and has answered. */
+  readonly onSettled: (subscriber: Subscriber) => void;
+  /** Of all streams; each keeps its own share up to date. */
+  readonly totals: Totals;
+}
+
+export interface Totals {
+  /** Names, counted once for each stream that asks for them. */
+  subscriptions: number;
+  /** Those that there is nothing to send for. */
+  held: number;
+}
+
+/** A stream as it comes. */
+export interface StreamIdentity {
+  /** Unique in this process. */
+  readonly stream: number;
+  readonly peer: Peer;
 }
 
 /** What a stream does about requests for another type than Secret: an aggregated stream carries every type that Envoy knows. */
@@ -62,11 +83,19 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   /** The names that were told to be held. */
   #held: ReadonlySet<string> = new Set();
   readonly #ignored = new Set<string>();
+  /** The update of the secrets of which it has everything. */
+  #upToDate = 0;
+  /** What was told of each response, and when by the monotonic clock. */
+  readonly #sent = new WeakMap<Response, { readonly at: number; readonly info: ResponseInfo }>();
+  readonly #openedAt: number;
+  #lastAck: number | undefined;
+  #lastNack: LastNack | undefined;
+  /** Its share of the totals. */
+  #share: Totals = { subscriptions: 0, held: 0 };
 
-  /** @param stream its number, unique in this process */
   constructor(
     call: ServerDuplexStream<Message, Buffer>,
-    stream: number,
+    { stream, peer }: StreamIdentity,
     protocol: Protocol<Message, State, Response>,
     otherTypes: OtherTypes,
     context: StreamContext,
@@ -75,11 +104,13 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#protocol = protocol;
     this.#otherTypes = otherTypes;
     this.#context = context;
-    this.#info = { stream, method: protocol.method, node: '' };
+    this.#info = { stream, method: protocol.method, peer, node: '' };
     this.#state = protocol.initial;
-    this.#rate = initialRate(context.clock.now());
+    this.#openedAt = context.clock.now();
+    this.#rate = initialRate(this.#openedAt);
     call.on('data', (message: Message) => this.#receive(message));
-    context.events({ type: 'stream_opened', ...this.#info });
+    const [traceparent] = call.metadata.get('traceparent');
+    context.events({ type: 'stream_opened', ...this.#info, ...(typeof traceparent === 'string' && { traceparent }) });
   }
 
   deliver(): void {
@@ -88,6 +119,21 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     const step = this.#protocol.next(this.#state, view);
     if (step !== undefined) this.#send(step);
     this.#tellHeld(view);
+    if (step !== undefined) return;
+    this.#upToDate = this.#context.update();
+    if (this.#protocol.allAnswered(this.#state)) this.#context.onSettled(this);
+  }
+
+  get status(): StreamStatus {
+    const states = this.#protocol.states(this.#state);
+    return {
+      ...this.#info,
+      openedAt: this.#openedAt,
+      names: nameStatuses(states, this.#protocol.heldNames(this.#state, this.#view())),
+      unanswered: [...this.#protocol.unanswered(this.#state)].length,
+      ...(this.#lastAck !== undefined && { lastAck: this.#lastAck }),
+      ...(this.#lastNack && { lastNack: this.#lastNack }),
+    };
   }
 
   get awaitsBundle(): boolean {
@@ -107,6 +153,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   /** Tells that the call is over. */
   closed(reason: string): void {
     this.#open = false;
+    this.#count(0, 0);
     this.#context.events({ type: 'stream_closed', reason, ...this.#info });
   }
 
@@ -117,6 +164,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     if (!this.#greeted) {
       // On an aggregated stream the first request, the only one that must have a node, may be for another type.
       this.#greeted = true;
+      this.#upToDate = this.#context.update();
       this.#info = { ...this.#info, node: cut(message.node?.id ?? '') };
       this.#form = formFor(message.node);
     }
@@ -124,9 +172,14 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     if (message.type_url !== '' && message.type_url !== SECRET_TYPE_URL) {
       this.#otherType(cut(message.type_url));
     } else if (names > maxNames) {
-      this.end(EXHAUSTED, `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`);
+      this.#deny(
+        'names',
+        EXHAUSTED,
+        `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`,
+      );
     } else if (this.#protocol.asked(message).some(({ length }) => length > MAX_NAME_LENGTH)) {
-      this.end(status.INVALID_ARGUMENT, `this stream asks for a name of more than ${MAX_NAME_LENGTH} characters`);
+      const details = `this stream asks for a name of more than ${MAX_NAME_LENGTH} characters`;
+      this.#deny('name_length', status.INVALID_ARGUMENT, details);
     } else {
       const recall: Recall = this.#protocol.resumes(message) ? rejections.recall(this.#info.node) : () => undefined;
       this.#advance(message, this.#protocol.receive(this.#state, message, { answerEmptyRequest, recall }));
@@ -137,7 +190,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     const { events, rejections, clock, onAnswer } = this.#context;
     const rate = answered === undefined ? takeRequest(this.#rate, clock.now()) : this.#rate;
     if (rate === undefined) {
-      this.end(EXHAUSTED, 'this stream sends more requests that answer nothing than 100 a second');
+      this.#deny('requests', EXHAUSTED, 'this stream sends more requests that answer nothing than 100 a second');
       return;
     }
     this.#rate = rate;
@@ -148,10 +201,15 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     }
     // Without an id it cannot be told from others.
     if (culprit !== undefined && this.#info.node !== '')
-      rejections.remember(this.#info.node, culprit, this.#protocol.accepted(state, culprit.name));
+      rejections.remember(this.#info.node, culprit, this.#protocol.states(state).get(culprit.name)?.accepted);
     if (answered !== undefined) this.#tellAnswer(answered, message.error_detail?.message);
     this.deliver();
     if (answered !== undefined) onAnswer(this);
+  }
+
+  #deny(reason: Exclude<DenialReason, 'connections'>, code: status, details: string): void {
+    this.#context.events({ type: 'stream_denied', reason, details, ...this.#info });
+    this.end(code, details);
   }
 
   #otherType(typeUrl: string): void {
@@ -164,29 +222,50 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   }
 
   #send({ state, response }: { readonly state: State; readonly response: Response }): void {
+    const { clock, events, update } = this.#context;
     this.#state = state;
     this.#writing = true;
+    const because = this.#upToDate === update() ? 'request' : 'update';
+    const info = contentOf(response, update(), because);
+    this.#sent.set(response, { at: clock.monotonic(), info });
     this.#call.write(this.#protocol.encode(response), () => {
       this.#writing = false;
       this.deliver();
     });
-    this.#context.events({ type: 'secrets_pushed', ...contentOf(response), ...this.#info });
+    events({ type: 'secrets_pushed', ...info, ...this.#info });
   }
 
   #tellAnswer(answered: Response, error: string | undefined): void {
-    const answer = { ...contentOf(answered), ...this.#info };
-    if (error === undefined) this.#context.events({ type: 'secrets_accepted', ...answer });
-    else this.#context.events({ type: 'secrets_rejected', reason: redact(error), ...answer });
+    const { clock, events } = this.#context;
+    const now = clock.monotonic();
+    const { at, info } = this.#sent.get(answered) ?? { at: now, info: contentOf(answered, 0, 'request') };
+    const answer = { afterMs: now - at, ...info, ...this.#info };
+    if (error === undefined) {
+      this.#lastAck = clock.now();
+      events({ type: 'secrets_accepted', ...answer });
+    } else {
+      const reason = redact(error);
+      this.#lastNack = { at: clock.now(), names: answered.secrets.map(({ name }) => name), reason };
+      events({ type: 'secrets_rejected', reason, kind: rejectionKind(error), ...answer });
+    }
   }
 
   /** Each name once; not while there is nothing at all, for then the Workload API is what to look at. */
   #tellHeld(view: SecretsView): void {
     const names = this.#protocol.heldNames(this.#state, view);
+    this.#count(this.#protocol.states(this.#state).size, names.length);
     const available = this.#context.secrets().names;
     if (available.length === 0) return;
     const fresh = names.filter((name) => !this.#held.has(name));
     if (fresh.length > 0 || names.length < this.#held.size) this.#held = new Set(names);
     if (fresh.length > 0) this.#context.events({ type: 'names_held', names: fresh, available, ...this.#info });
+  }
+
+  #count(subscriptions: number, held: number): void {
+    const { totals } = this.#context;
+    totals.subscriptions += subscriptions - this.#share.subscriptions;
+    totals.held += held - this.#share.held;
+    this.#share = { subscriptions, held };
   }
 
   #view(): SecretsView {
@@ -207,10 +286,15 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
 }
 
 /** What a peer says of itself, fit to be kept, logged and put into a status: short, and no half of a surrogate pair at its end. */
-function cut(text: string): string {
+export function cut(text: string): string {
   return text.length <= MAX_TEXT ? text : Buffer.from(text.slice(0, MAX_TEXT).toWellFormed()).toString();
 }
 
-function contentOf({ nonce, secrets, removed = [] }: Sent): ResponseInfo {
-  return { nonce, secrets: secrets.map(({ name, version }) => ({ name, version })), removed };
+function contentOf({ nonce, secrets, removed = [] }: Sent, update: number, because: ResponseInfo['because']): ResponseInfo {
+  return { nonce, secrets: secrets.map(versionOf), removed, update, because };
+}
+
+/** What may be told of a secret. */
+export function versionOf({ name, kind, version }: Secret): SecretVersion {
+  return { name, kind, version };
 }

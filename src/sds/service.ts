@@ -9,7 +9,7 @@ import type {
 } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
-import type { EventListener } from '../events.ts';
+import type { EventListener, Peer, UpdateCause } from '../events.ts';
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
 import { SECRET_TYPE_URL } from '../secrets/secret.ts';
 import { NO_SECRETS, type SecretSet } from '../secrets/secret-set.ts';
@@ -23,7 +23,17 @@ import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from './pr
 import { Rejections } from './rejections.ts';
 import { encodeFetch } from './response.ts';
 import { Rollout } from './rollout.ts';
-import { type OtherTypes, SecretStream, type StreamContext, type StreamSettings } from './secret-stream.ts';
+import {
+  cut,
+  type OtherTypes,
+  SecretStream,
+  type StreamContext,
+  type StreamSettings,
+  type Totals,
+  versionOf,
+} from './secret-stream.ts';
+import { Settlement } from './settlement.ts';
+import type { StreamStatus } from './stream-status.ts';
 
 const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';
 const ADS = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
@@ -37,6 +47,16 @@ export interface SdsSettings extends StreamSettings {
 export interface SdsOptions {
   readonly events: EventListener;
   readonly clock: Clock;
+  /** Who is at the other end of a call, by what grpc-js says of it. */
+  readonly peerOf: (address: string) => Peer;
+}
+
+/** A new set of secrets, and why. */
+export interface SecretsUpdate {
+  readonly secrets: SecretSet;
+  readonly cause: UpdateCause;
+  /** Certificates wait until the streams that hold a bundle have taken the new one. */
+  readonly bundleFirst: boolean;
 }
 
 type Call<Message> = ServerDuplexStream<Message, Buffer>;
@@ -46,9 +66,14 @@ export class SdsService {
   #settings: SdsSettings;
   readonly #context: StreamContext;
   readonly #delivery = new Delivery();
+  readonly #streams = new Set<{ readonly status: StreamStatus }>();
   readonly #rejections = new Rejections();
+  readonly #totals: Totals = { subscriptions: 0, held: 0 };
   #secrets = NO_SECRETS;
+  /** The number of the newest. */
+  #update = 0;
   #rollout: Rollout | undefined;
+  #settlement: Settlement | undefined;
   #opened = 0;
   #draining = false;
 
@@ -60,7 +85,10 @@ export class SdsService {
       settings: () => this.#settings,
       rejections: this.#rejections,
       secrets: () => this.#secrets,
+      update: () => this.#update,
       onAnswer: (subscriber) => this.#rollout?.settle(subscriber, false),
+      onSettled: (subscriber) => this.#settlement?.settle(subscriber),
+      totals: this.#totals,
     };
   }
 
@@ -72,15 +100,24 @@ export class SdsService {
     return this.#delivery.size;
   }
 
-  /**
-   * Makes these the secrets that are served and tells every stream that subscribed to one that changed.
-   * @param bundleFirst certificates wait until the streams that hold a bundle have taken the new one
-   */
-  update(secrets: SecretSet, bundleFirst: boolean): void {
+  get totals(): Readonly<Totals> {
+    return this.#totals;
+  }
+
+  /** What each open stream came to. */
+  status(): readonly StreamStatus[] {
+    return [...this.#streams].map(({ status }) => status);
+  }
+
+  /** Makes these the secrets that are served and tells every stream that subscribed to one that changed. */
+  update({ secrets, cause, bundleFirst }: SecretsUpdate): void {
     const waits = bundleFirst || (this.#rollout !== undefined && secrets.ids.length > 0);
     this.#rollout?.cancel();
     this.#rollout = undefined;
+    this.#settlement = undefined;
     this.#rejections.retain(secrets);
+    this.#update += 1;
+    this.#options.events({ type: 'secrets_updated', update: this.#update, cause, names: secrets.names.length });
     if (waits) this.#rollOut(secrets);
     else this.#serve(secrets);
   }
@@ -117,7 +154,9 @@ export class SdsService {
   }
 
   #serve(secrets: SecretSet): void {
+    const update = this.#update;
     this.#secrets = secrets;
+    this.#settlement = new Settlement(this.#delivery, () => this.#options.events({ type: 'update_settled', update }));
     this.#delivery.announce();
   }
 
@@ -144,15 +183,19 @@ export class SdsService {
     protocol: Protocol<Message, State, Response>,
     otherTypes: OtherTypes,
   ): void {
-    const stream = new SecretStream(call, ++this.#opened, protocol, otherTypes, this.#context);
+    const identity = { stream: ++this.#opened, peer: this.#options.peerOf(call.getPeer()) };
+    const stream = new SecretStream(call, identity, protocol, otherTypes, this.#context);
     this.#delivery.add(stream);
+    this.#streams.add(stream);
     let open = true;
     const close = (reason: string) => {
       if (!open) return;
       open = false;
       this.#delivery.remove(stream);
+      this.#streams.delete(stream);
       stream.closed(reason);
       this.#rollout?.settle(stream, true);
+      this.#settlement?.settle(stream);
     };
     call.on('end', () => {
       close('the client ended it');
@@ -163,7 +206,8 @@ export class SdsService {
     if (this.#draining) stream.end(status.UNAVAILABLE, SHUTTING_DOWN);
   }
 
-  #fetch({ request }: ServerUnaryCall<DiscoveryRequest, Buffer>, reply: sendUnaryData<Buffer>): void {
+  #fetch(call: ServerUnaryCall<DiscoveryRequest, Buffer>, reply: sendUnaryData<Buffer>): void {
+    const { request } = call;
     const { validation, answerEmptyRequest, onDemand, maxNames } = this.#settings;
     const count = request.resource_names.length;
     if (request.type_url !== '' && request.type_url !== SECRET_TYPE_URL) {
@@ -181,8 +225,14 @@ export class SdsService {
     const { ids, complete, get } = this.#secrets;
     const view = { everything: ids, complete, onDemand, get: (name: string) => get(name, form) };
     const fetched = fetchSecrets(request.resource_names, view, answerEmptyRequest);
-    if (fetched.kind === 'secrets') reply(null, encodeFetch(fetched.secrets));
-    else reply(fetched);
+    if (fetched.kind !== 'secrets') {
+      reply(fetched);
+      return;
+    }
+    reply(null, encodeFetch(fetched.secrets));
+    const { events, peerOf } = this.#options;
+    const node = cut(request.node?.id ?? '');
+    events({ type: 'secrets_fetched', secrets: fetched.secrets.map(versionOf), node, peer: peerOf(call.getPeer()) });
   }
 }
 

@@ -1,6 +1,6 @@
 /** Makes a new set of secrets whenever there is a reason to: the Workload API spoke, the configuration changed, or something expired. */
 import type { Clock } from '../clock.ts';
-import type { EventListener } from '../events.ts';
+import type { EventListener, UpdateCause } from '../events.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import { makeThrowawayAuthority } from '../spiffe/throwaway-authority.ts';
 import type { X509Context } from '../spiffe/x509-context.ts';
@@ -16,8 +16,14 @@ const MAX_WAIT_MS = 30_000;
 export interface PublisherOptions {
   readonly clock: Clock;
   readonly events: EventListener;
-  /** @param bundleFirst whether peers that have only the last bundles would refuse the new certificates */
-  readonly publish: (secrets: SecretSet, bundleFirst: boolean) => void;
+  readonly publish: (update: Published) => void;
+}
+
+export interface Published {
+  readonly secrets: SecretSet;
+  readonly cause: UpdateCause;
+  /** Whether peers that have only the last bundles would refuse the new certificates. */
+  readonly bundleFirst: boolean;
 }
 
 export class SecretPublisher {
@@ -39,7 +45,7 @@ export class SecretPublisher {
   /** Gets ready to say that nobody is trusted. */
   async prepare(): Promise<void> {
     this.#throwawayAuthority = await makeThrowawayAuthority(this.#options.clock.now());
-    if (this.#trust.distrusted.size > 0) this.#publish(false);
+    if (this.#trust.distrusted.size > 0) this.#publish('time');
   }
 
   adopt(context: X509Context): void {
@@ -50,26 +56,29 @@ export class SecretPublisher {
     for (const trustDomain of this.#trust.distrusted) {
       if (!before.distrusted.has(trustDomain)) events({ type: 'trust_domain_distrusted', trustDomain });
     }
-    this.#publish(needsBundleFirst(before.context, context, clock.now()));
+    this.#publish('workload_api', needsBundleFirst(before.context, context, clock.now()));
   }
 
   configure(naming: Naming): void {
     this.#naming = naming;
-    if (this.#begun) this.#publish(false);
+    if (this.#begun) this.#publish('configuration');
   }
 
   stop(): void {
     this.#stopTimer();
   }
 
-  #publish(bundleFirst: boolean): void {
-    const now = this.#options.clock.now();
+  #publish(cause: UpdateCause, bundleFirst = false): void {
+    const { clock, events, publish } = this.#options;
+    const now = clock.now();
     this.#tellExpiry(now);
     this.#tellCrls(now);
-    this.#options.publish(
-      createSecretSet(this.#trust, this.#naming, { now, throwawayAuthority: this.#throwawayAuthority }),
-      bundleFirst,
-    );
+    const secrets = createSecretSet(this.#trust, this.#naming, {
+      now,
+      throwawayAuthority: this.#throwawayAuthority,
+      onEncoded: ({ name, kind, version, any }) => events({ type: 'secret_encoded', name, kind, version, bytes: any.length }),
+    });
+    publish({ secrets, cause, bundleFirst });
     this.#wait(now);
   }
 
@@ -84,7 +93,7 @@ export class SecretPublisher {
     this.#stopTimer();
     if (next === Number.POSITIVE_INFINITY) return;
     const check = () => {
-      if (clock.now() >= next) this.#publish(false);
+      if (clock.now() >= next) this.#publish('time');
       else this.#wait(clock.now());
     };
     this.#stopTimer = clock.after(Math.max(1, Math.min(next - now, MAX_WAIT_MS)), check);

@@ -29,6 +29,8 @@ export interface SecretSetOptions {
   readonly now: number;
   /** DER of a CA whose key nobody has: what is put in the place of a bundle that is gone. Absent: it is not made yet. */
   readonly throwawayAuthority: Uint8Array | undefined;
+  /** Hears of each secret that is encoded: when it is first asked for. */
+  readonly onEncoded?: (secret: Secret) => void;
 }
 
 interface Source {
@@ -60,7 +62,7 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
     else add(secret.name, certificates.get(choose(trust.context.svids, valid, secret.svid) as X509Svid));
   }
   for (const prefix of naming.prefixes) for (const [name, source] of [...sources]) add(`${prefix}${name}`, source);
-  return { complete: true, ids, names: [...sources.keys()], get: encoder(sources) };
+  return { complete: true, ids, names: [...sources.keys()], get: encoder(sources, options.onEncoded) };
 }
 
 /** What of the CRLs is not sent along, and why: by trust domain, and of no trust domain. */
@@ -77,7 +79,6 @@ export function crlProblems({ context }: Trust, now: number): ReadonlyMap<TrustD
   return problems;
 }
 
-/** The first with a hint stays the first when it has expired: the next is another identity. */
 /** Those that sign what peers show, as far as they are known: other nodes may have intermediates of their own. */
 function issuersOf({ trustDomain, authorities }: X509Bundle, { svids }: X509Context): readonly Certificate[] {
   const own = svids.filter(({ id }) => trustDomainOf(id) === trustDomain);
@@ -85,6 +86,7 @@ function issuersOf({ trustDomain, authorities }: X509Bundle, { svids }: X509Cont
   return [...new Map([...authorities, ...intermediates].map((certificate) => [certificate.fingerprint, certificate])).values()];
 }
 
+/** The first with a hint stays the first when it has expired: the next is another identity. */
 function choose(svids: readonly X509Svid[], valid: readonly X509Svid[], choice: SvidChoice): X509Svid | undefined {
   if ('hint' in choice) return svids.find(({ hint }) => hint === choice.hint);
   return valid.find(({ id }) => id === choice.spiffe_id);
@@ -136,7 +138,7 @@ function denial(trustDomain: TrustDomain, throwawayAuthority: Uint8Array): Sourc
   return { kind: 'validation_context', content };
 }
 
-function encoder(sources: ReadonlyMap<string, Source>): SecretSet['get'] {
+function encoder(sources: ReadonlyMap<string, Source>, onEncoded: SecretSetOptions['onEncoded']): SecretSet['get'] {
   const encoded: Readonly<Record<ValidationForm, Map<string, Secret | undefined>>> = {
     spiffe: new Map(),
     trusted_ca: new Map(),
@@ -148,7 +150,9 @@ function encoder(sources: ReadonlyMap<string, Source>): SecretSet['get'] {
     const known = encoded[form];
     if (!known.has(name)) {
       const content = source.content(form);
-      known.set(name, content && createSecret(name, source.kind, content));
+      const secret = content && createSecret(name, source.kind, content);
+      known.set(name, secret);
+      if (secret !== undefined) onEncoded?.(secret);
     }
     return known.get(name);
   };

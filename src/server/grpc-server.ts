@@ -1,6 +1,8 @@
 /** gRPC on sockets that we accepted ourselves, so that who is at the other end can be known, and closing can be trusted. */
 import type { Socket } from 'node:net';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Peer } from '../events.ts';
+import { ConnectedPeer, type CredentialsReader, UNKNOWN_PEER } from './peer.ts';
 
 export interface GrpcService {
   readonly definition: ServiceDefinition;
@@ -16,21 +18,34 @@ export interface GrpcLimits {
   readonly maxStreamsPerConnection: number;
   /** A larger message ends its stream with RESOURCE_EXHAUSTED. An Envoy's first request carries its node: some 60 KB. */
   readonly maxRequestBytes: number;
-  /** A connection was closed because there are too many. */
-  readonly onRefused?: () => void;
 }
+
+export interface ConnectionListener {
+  opened(peer: Peer): void;
+  closed(peer: Peer): void;
+  /** It was closed at once, because there are too many. */
+  refused(peer: Peer): void;
+}
+
+const NOBODY: ConnectionListener = { opened: () => undefined, closed: () => undefined, refused: () => undefined };
+/** grpc-js shows the address of a call's socket; a Unix socket has none, so its number stands there. */
+const ADDRESS = 'connection';
 
 export const DEFAULT_LIMITS: GrpcLimits = { maxConnections: 64, maxStreamsPerConnection: 16_384, maxRequestBytes: 1024 * 1024 };
 
 export class GrpcServer {
   readonly #services: readonly GrpcService[];
-  readonly #sockets = new Set<Socket>();
+  readonly #listener: ConnectionListener;
+  readonly #peers = new Map<Socket, ConnectedPeer>();
+  #accepted = 0;
+  #readCredentials: CredentialsReader = () => undefined;
   #limits: GrpcLimits;
   /** The newest takes new connections; the older ones have the limits of their time. */
   #generations: readonly Generation[];
 
-  constructor(services: readonly GrpcService[], limits: GrpcLimits = DEFAULT_LIMITS) {
+  constructor(services: readonly GrpcService[], limits: GrpcLimits = DEFAULT_LIMITS, listener: ConnectionListener = NOBODY) {
     this.#services = services;
+    this.#listener = listener;
     this.#limits = limits;
     this.#generations = [openGeneration(services, limits)];
   }
@@ -43,17 +58,40 @@ export class GrpcServer {
     if (!same) this.#generations = [openGeneration(this.#services, limits), ...this.#generations];
   }
 
+  get connections(): number {
+    return this.#peers.size;
+  }
+
+  /** From now on, and for the connections that are open. */
+  identifyPeers(read: CredentialsReader): void {
+    this.#readCredentials = read;
+    for (const peer of this.#peers.values()) peer.identify(read);
+  }
+
+  /** @param address what `getPeer()` of a call says */
+  peerOf(address: string): Peer {
+    for (const peer of this.#peers.values()) if (address === `${ADDRESS}:${peer.connection}`) return peer;
+    return UNKNOWN_PEER;
+  }
+
   /** Serves one connection. */
   accept(socket: Socket): void {
     // A peer that resets the connection is no error of ours; without a listener it would be thrown.
     socket.on('error', () => socket.destroy());
-    if (this.#sockets.size >= this.#limits.maxConnections) {
+    const peer = new ConnectedPeer(++this.#accepted, socket);
+    peer.identify(this.#readCredentials);
+    if (this.#peers.size >= this.#limits.maxConnections) {
       socket.destroy();
-      this.#limits.onRefused?.();
+      this.#listener.refused(peer);
       return;
     }
-    socket.once('close', () => this.#sockets.delete(socket));
-    this.#sockets.add(socket);
+    Object.defineProperties(socket, { remoteAddress: { value: ADDRESS }, remotePort: { value: peer.connection } });
+    socket.once('close', () => {
+      this.#peers.delete(socket);
+      this.#listener.closed(peer);
+    });
+    this.#peers.set(socket, peer);
+    this.#listener.opened(peer);
     this.#generations[0]?.injector.injectConnection(socket);
   }
 
@@ -64,9 +102,9 @@ export class GrpcServer {
   async close(graceMs: number): Promise<void> {
     for (const service of this.#services) service.drain();
     for (const { injector } of this.#generations) injector.drain(graceMs);
-    const closed = [...this.#sockets].map((socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())));
+    const closed = [...this.#peers.keys()].map((socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())));
     const force = setTimeout(() => {
-      for (const socket of this.#sockets) socket.destroy();
+      for (const socket of this.#peers.keys()) socket.destroy();
     }, graceMs);
     await Promise.all(closed);
     clearTimeout(force);

@@ -50,8 +50,9 @@ function svidEvent(type: 'svid_received' | 'svid_rotated', svid: X509Svid): Even
 function* bundleChanges(before: X509Context, after: X509Context, reason: string): Generator<Event> {
   for (const bundle of after.bundles.values()) {
     const { trustDomain, authorities } = bundle;
-    if (!sameBundle(before.bundles.get(trustDomain), bundle))
-      yield { type: 'bundle_updated', trustDomain, authorities: authorities.length };
+    if (sameBundle(before.bundles.get(trustDomain), bundle)) continue;
+    const notAfter = Math.max(...authorities.map((authority) => authority.notAfter));
+    yield { type: 'bundle_updated', trustDomain, authorities: authorities.length, notAfter };
   }
   for (const trustDomain of before.bundles.keys()) {
     if (!after.bundles.has(trustDomain)) yield { type: 'bundle_withdrawn', trustDomain, reason };

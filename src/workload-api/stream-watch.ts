@@ -28,8 +28,8 @@ export interface StreamWatchOptions<Message> {
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** Before the first message of each stream. */
-  readonly onConnected: () => void;
+  /** Before the first message of each stream, so many milliseconds after it was opened. */
+  readonly onConnected: (afterMs: number) => void;
   readonly onMessage: (message: Message) => void;
   readonly onLost: (loss: Loss) => void;
 }
@@ -37,7 +37,7 @@ export interface StreamWatchOptions<Message> {
 type State =
   | { readonly kind: 'idle' }
   /** A call is open and has not said anything yet. */
-  | { readonly kind: 'opening'; readonly cancel: () => void; readonly stopWatchdog: () => void }
+  | { readonly kind: 'opening'; readonly cancel: () => void; readonly stopWatchdog: () => void; readonly at: number }
   | { readonly kind: 'streaming'; readonly cancel: () => void; readonly since: number }
   | { readonly kind: 'waiting'; readonly stopTimer: () => void }
   /** What the peer said cannot be mended by asking again. */
@@ -78,6 +78,7 @@ export class StreamWatch<Message> {
 
   #open(): void {
     const { clock, fetch } = this.#options;
+    const at = clock.monotonic();
     const stopWatchdog = clock.after(FIRST_MESSAGE_TIMEOUT_MS, () => {
       cancel();
       this.#ended(status.DEADLINE_EXCEEDED, `connected, but no message for ${FIRST_MESSAGE_TIMEOUT_MS / 1000} s`);
@@ -86,15 +87,16 @@ export class StreamWatch<Message> {
       message: (message) => this.#received(message),
       end: (code, details) => this.#ended(code, details),
     });
-    this.#state = { kind: 'opening', cancel, stopWatchdog };
+    this.#state = { kind: 'opening', cancel, stopWatchdog, at };
   }
 
   #received(message: Message): void {
     const { clock, onConnected, onMessage } = this.#options;
     if (this.#state.kind === 'opening') {
-      this.#state.stopWatchdog();
-      this.#state = { kind: 'streaming', cancel: this.#state.cancel, since: clock.now() };
-      onConnected();
+      const { stopWatchdog, cancel, at } = this.#state;
+      stopWatchdog();
+      this.#state = { kind: 'streaming', cancel, since: clock.now() };
+      onConnected(clock.monotonic() - at);
     }
     if (this.#state.kind === 'streaming') onMessage(message);
   }

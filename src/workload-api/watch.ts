@@ -5,7 +5,7 @@
 import { status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
-import type { EventListener } from '../events.ts';
+import type { EventListener, WorkloadApiMethod } from '../events.ts';
 import type { X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
 import type { CertificateReader } from '../spiffe/certificate.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
@@ -42,6 +42,8 @@ export class X509Watch {
   /** Messages that are not taken in yet. */
   #waiting: Promise<void> | undefined;
   #withdrawals = 0;
+  /** How many came. */
+  #messages = 0;
   /** It is known which identities there are: before that, bundles alone would say that there are none. */
   #begun = false;
 
@@ -52,8 +54,8 @@ export class X509Watch {
       fetch: fetchSvids,
       clock,
       random,
-      onConnected: () => events({ type: 'workload_api_connected', address }),
-      onMessage: (response) => this.#inOrder(response, () => this.#receivedSvids(response)),
+      onConnected: (afterMs) => events({ type: 'workload_api_connected', address, afterMs }),
+      onMessage: (response) => this.#receive('FetchX509SVID', response, (message) => this.#receivedSvids(response, message)),
       onLost: (loss) => this.#lost(loss),
     });
     this.#bundles = new StreamWatch({
@@ -61,7 +63,7 @@ export class X509Watch {
       clock,
       random,
       onConnected: () => undefined,
-      onMessage: (response) => this.#inOrder(response, () => this.#receivedBundles(response)),
+      onMessage: (response) => this.#receive('FetchX509Bundles', response, (message) => this.#receivedBundles(response, message)),
       // The other stream tells of trouble on the way; a Workload API without this method is none.
       onLost: ({ verdict }) => this.#lostBundles(verdict),
     });
@@ -76,6 +78,16 @@ export class X509Watch {
     this.#withdrawals += 1;
     this.#svids.stop();
     this.#bundles.stop();
+  }
+
+  #receive(method: WorkloadApiMethod, response: X509SVIDResponse | X509BundlesResponse, handle: (message: number) => void): void {
+    const { events } = this.#options;
+    const message = ++this.#messages;
+    events({ type: 'message_received', message, method });
+    this.#inOrder(response, () => {
+      handle(message);
+      events({ type: 'message_handled', message });
+    });
   }
 
   /** The first CRLs wait for what reads them, and with them all that comes after; not beyond a withdrawal. */
@@ -93,23 +105,25 @@ export class X509Watch {
     this.#waiting = done;
   }
 
-  #receivedSvids(response: X509SVIDResponse): void {
+  #receivedSvids(response: X509SVIDResponse, message: number): void {
     const { clock, events, reader } = this.#options;
     reader.nextGeneration();
     try {
       const { context, leftOut } = readContext(response, reader, clock.now());
-      events({ type: 'context_received', svids: context.svids.length, bundles: context.bundles.size });
+      events({ type: 'context_received', message, svids: context.svids.length, bundles: context.bundles.size });
       this.#tellLeftOut(leftOut);
       this.#begun = true;
       this.#adopt(GONE, context, this.#fromBundles);
     } catch (error) {
       const code = error instanceof SpiffeSdsError ? error.code : 'response_invalid';
-      events({ type: 'context_discarded', code, reason: messageOf(error) });
+      events({ type: 'context_discarded', message, code, reason: messageOf(error) });
     }
   }
 
-  #receivedBundles(response: X509BundlesResponse): void {
-    const { context, leftOut } = readBundles(response, this.#options.reader);
+  #receivedBundles(response: X509BundlesResponse, message: number): void {
+    const { reader, events } = this.#options;
+    const { context, leftOut } = readBundles(response, reader);
+    events({ type: 'bundles_received', message, bundles: context.bundles.size });
     this.#tellLeftOut(leftOut);
     this.#adopt(GONE, this.#fromSvids, context);
   }

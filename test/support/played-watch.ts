@@ -14,13 +14,17 @@ export interface PlayedCall<Message> extends FetchListener<Message> {
   over: boolean;
 }
 
+const FRAMES: ReadonlySet<Event['type']> = new Set(['message_received', 'bundles_received', 'message_handled']);
+
 export class PlayedWatch<C extends ManualClock = ManualClock> {
   readonly clock: C;
   /** Of FetchX509SVID. */
   readonly calls: PlayedCall<X509SVIDResponse>[] = [];
   /** Of FetchX509Bundles. */
   readonly bundleCalls: PlayedCall<X509BundlesResponse>[] = [];
+  /** What messages came to; where each begins and ends is told by `messages`. */
   readonly events: Event[] = [];
+  readonly messages: Event[] = [];
   readonly contexts: X509Context[] = [];
   readonly watch: X509Watch;
   onPermissionDenied: 'withdraw' | 'keep' = 'withdraw';
@@ -36,7 +40,7 @@ export class PlayedWatch<C extends ManualClock = ManualClock> {
       clock,
       random: () => random,
       onPermissionDenied: () => this.onPermissionDenied,
-      events: (event) => this.events.push(event),
+      events: (event) => void (FRAMES.has(event.type) ? this.messages : this.events).push(event),
       onContext: (context) => this.contexts.push(context),
     });
   }

@@ -1,6 +1,6 @@
 /** A raw SDS client over a real socket: it sends what a test says, right or wrong, and hands over what comes. */
 import { EventEmitter, once } from 'node:events';
-import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type {
   DeltaDiscoveryRequest,
   DeltaDiscoveryResponse,
@@ -22,8 +22,9 @@ export class SdsClient implements Disposable {
     this.#client = new Client(`unix:${socket}`, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
   }
 
-  stream(): SdsStream {
-    return new SdsStream(this.#open(SDS, 'StreamSecrets'));
+  /** @param metadata of the call */
+  stream(metadata: Readonly<Record<string, string>> = {}): SdsStream {
+    return new SdsStream(this.#open(SDS, 'StreamSecrets', metadata));
   }
 
   delta(): DeltaStream {
@@ -60,9 +61,13 @@ export class SdsClient implements Disposable {
     this.#client.close();
   }
 
-  #open<Request, Response>(service: string, name: string): ClientDuplexStream<Request, Response> {
+  #open<Request, Response>(
+    service: string,
+    name: string,
+    metadata: Readonly<Record<string, string>> = {},
+  ): ClientDuplexStream<Request, Response> {
     const { path, requestSerialize, responseDeserialize } = method<Request, Response>(service, name);
-    const call = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    const call = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadataOf(metadata));
     this.#calls.add(call);
     return call;
   }
@@ -195,6 +200,12 @@ export class DeltaStream extends DiscoveryStream<Input<DeltaDiscoveryRequest>, D
   nack({ nonce }: DeltaDiscoveryResponse, message: string): this {
     return this.request({ response_nonce: nonce, error_detail: rejection(message) });
   }
+}
+
+function metadataOf(entries: Readonly<Record<string, string>>): Metadata {
+  const metadata = new Metadata();
+  for (const [key, value] of Object.entries(entries)) metadata.set(key, value);
+  return metadata;
 }
 
 export function secretsOf({ resources }: DiscoveryResponse): readonly Secret[] {

@@ -223,7 +223,7 @@ export class World<Message extends RequestMessage, State extends { readonly begu
     const { state, culprit } = this.#protocol.receive(this.#state, message, { answerEmptyRequest: true, recall });
     this.#state = state;
     if (culprit === undefined) return;
-    this.#rejections.remember(NODE, culprit, this.#protocol.accepted(state, culprit.name));
+    this.#rejections.remember(NODE, culprit, this.#protocol.states(state).get(culprit.name)?.accepted);
     this.#rules.rejected(culprit, this.#secret(culprit.name)?.version);
   }
 

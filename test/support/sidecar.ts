@@ -6,17 +6,20 @@ import { join } from 'node:path';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { DevWorkloadApi, type DevWorkloadApiOptions } from '../../src/dev/dev-workload-api.ts';
 import type { Event } from '../../src/events.ts';
-import { startSidecar } from '../../src/sidecar.ts';
+import { type Sidecar, startSidecar } from '../../src/sidecar.ts';
 import { SdsClient } from './sds-client.ts';
 
 export interface Running extends AsyncDisposable {
   readonly workloadApi: DevWorkloadApi;
   readonly client: SdsClient;
+  readonly sidecar: Sidecar;
   readonly socket: string;
   /** All that happened so far. */
   readonly events: readonly Event[];
   /** The first event of that type, and of that stream, that has happened or will. */
   event<T extends Event['type']>(type: T, stream?: number): Promise<Event & { readonly type: T }>;
+  /** The same, of those that come after the first `count`. */
+  eventAfter<T extends Event['type']>(count: number, type: T): Promise<Event & { readonly type: T }>;
   /** Applies another configuration while it runs. */
   configure(yaml: string): void;
   stop(): Promise<void>;
@@ -48,21 +51,30 @@ export async function startRunning(workload: Partial<DevWorkloadApiOptions> = {}
   stack.defer(stop);
   const client = stack.use(new SdsClient(socket));
   const owned = stack.move();
+  const heard = async <E extends Event>(is: (event: Event) => event is E, after = 0): Promise<E> => {
+    const known = events.slice(after).find(is);
+    if (known !== undefined) return known;
+    for await (const [event] of on(news, 'event') as AsyncIterable<[Event]>) if (is(event)) return event;
+    throw new Error('unreachable: the emitter never ends');
+  };
   return {
     workloadApi,
     client,
+    sidecar,
     socket,
     events,
-    async event<T extends Event['type']>(type: T, stream?: number) {
-      const is = (event: Event): event is Event & { readonly type: T } =>
-        event.type === type && (stream === undefined || ('stream' in event && event.stream === stream));
-      const known = events.find(is);
-      if (known !== undefined) return known;
-      for await (const [event] of on(news, 'event') as AsyncIterable<[Event]>) if (is(event)) return event;
-      throw new Error('unreachable: the emitter never ends');
-    },
+    event: <T extends Event['type']>(type: T, stream?: number) =>
+      heard(
+        (event): event is Event & { readonly type: T } => event.type === type && (stream === undefined || isOf(event, stream)),
+      ),
+    eventAfter: <T extends Event['type']>(count: number, type: T) =>
+      heard((event): event is Event & { readonly type: T } => event.type === type, count),
     configure: (text) => sidecar.configure(load(text)),
     stop,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+function isOf(event: Event, stream: number): boolean {
+  return 'stream' in event && event.stream === stream;
 }

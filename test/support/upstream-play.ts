@@ -57,8 +57,8 @@ export class UpstreamPlay {
     this.#publisher = new SecretPublisher(this.naming, {
       clock: this.clock,
       events: () => undefined,
-      publish: (set) => {
-        this.set = set;
+      publish: ({ secrets }) => {
+        this.set = secrets;
       },
     });
   }

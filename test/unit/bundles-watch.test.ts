@@ -49,7 +49,7 @@ describe('bundles of their own stream', () => {
     const played = streaming();
     played.bundleCall.message(bundlesWith({}));
     expect(played.events.slice(-2)).toEqual([
-      { type: 'bundle_updated', trustDomain: 'partner.test', authorities: 1 },
+      { type: 'bundle_updated', trustDomain: 'partner.test', authorities: 1, notAfter: expect.any(Number) },
       { type: 'bundle_withdrawn', trustDomain: 'partner.test', reason: 'the Workload API no longer lists it' },
     ]);
   });

@@ -78,7 +78,7 @@ describe('a bundle', () => {
 
   test('that was not there before is updated', () => {
     expect(changes(contextOf([web]), contextOf([web], [other]))).toEqual([
-      { type: 'bundle_updated', trustDomain: 'partner.test', authorities: 1 },
+      { type: 'bundle_updated', trustDomain: 'partner.test', authorities: 1, notAfter: NOW + HOUR },
     ]);
   });
 
@@ -88,7 +88,7 @@ describe('a bundle', () => {
     ['another', [authority], [other], 1],
   ] as const)('with %s authority is updated', ([_what, old, now, authorities]) => {
     expect(changes(contextOf([web], old), contextOf([web], now))).toEqual([
-      { type: 'bundle_updated', trustDomain: 'partner.test', authorities },
+      { type: 'bundle_updated', trustDomain: 'partner.test', authorities, notAfter: NOW + HOUR },
     ]);
   });
 

@@ -29,7 +29,13 @@ const defaults = {
   validation: { mode: 'spiffe', crl: true, unsafe_merge: false },
   on_permission_denied: 'withdraw',
   secrets: [],
-  log: { level: 'info', format: 'json' },
+  admin: { listen: { kind: 'tcp', host: '127.0.0.1', port: 8082 }, remote: false, hosts: [] },
+  telemetry: {
+    otlp: { headers: {}, timeout: 10_000, traces: true, metrics: true, logs: false, metric_interval: 60_000, push_spans: 100 },
+    prometheus: true,
+    resource: {},
+  },
+  log: { level: 'info', format: 'json', audit: 'stdout' },
 };
 
 describe('a configuration', () => {
@@ -64,7 +70,24 @@ names:
 validation: { mode: trusted_ca, crl: false, unsafe_merge: true }
 on_permission_denied: keep
 secrets: [{ name: internal, svid: { hint: internal } }]
-log: { level: silent, format: text }
+admin: { listen: "0.0.0.0:9090", remote: true, hosts: [sidecar] }
+telemetry:
+  otlp:
+    endpoint: unix:///run/otel.sock
+    protocol: grpc
+    headers: { authorization: Bearer abc }
+    ca: /ca.pem
+    client_certificate: /c.pem
+    client_key: /k.pem
+    timeout: 1s
+    traces: false
+    metrics: false
+    logs: true
+    metric_interval: 5s
+    push_spans: 0
+  prometheus: false
+  resource: { deployment.environment: test }
+log: { level: silent, format: text, audit: /var/log/audit.json }
 `;
     expect(load(text).configuration).toEqual({
       workload_api: { address: { kind: 'tcp', host: '::1', port: 8081 } },
@@ -86,8 +109,57 @@ log: { level: silent, format: text }
       validation: { mode: 'trusted_ca', crl: false, unsafe_merge: true },
       on_permission_denied: 'keep',
       secrets: [{ name: 'internal', svid: { hint: 'internal' } }],
-      log: { level: 'silent', format: 'text' },
+      admin: { listen: { kind: 'tcp', host: '0.0.0.0', port: 9090 }, remote: true, hosts: ['sidecar'] },
+      telemetry: {
+        otlp: {
+          endpoint: 'unix:///run/otel.sock',
+          protocol: 'grpc',
+          headers: { authorization: 'Bearer abc' },
+          ca: '/ca.pem',
+          client_certificate: '/c.pem',
+          client_key: '/k.pem',
+          timeout: 1_000,
+          traces: false,
+          metrics: false,
+          logs: true,
+          metric_interval: 5_000,
+          push_spans: 0,
+        },
+        prometheus: false,
+        resource: { 'deployment.environment': 'test' },
+      },
+      log: { level: 'silent', format: 'text', audit: { path: '/var/log/audit.json' } },
     });
+  });
+
+  test.each([
+    ['""', 'off'],
+    ['"[::1]:1"', { kind: 'tcp', host: '::1', port: 1 }],
+    ['unix:///run/admin.sock', { kind: 'unix', path: '/run/admin.sock' }],
+  ])('takes the address %s for the admin API', (text, listen) => {
+    expect(load(`admin: { listen: ${text} }`).configuration.admin.listen).toEqual(listen);
+  });
+
+  test('with an admin API that others reach is refused unless that is accepted', () => {
+    expect(() => load('admin: { listen: "0.0.0.0:8082" }')).toThrow(
+      /x\.yaml:1:10: admin\.listen: whoever reaches 0\.0\.0\.0.*remote: true/,
+    );
+  });
+
+  test.each([
+    ['telemetry: { otlp: { endpoint: "collector:4317" } }', 'write http://HOST:PORT, https://HOST:PORT or unix:///absolute/path'],
+    ['telemetry: { otlp: { protocol: http/json } }', 'one of grpc, http/protobuf'],
+    ['telemetry: { otlp: { push_spans: -1 } }', 'a whole number from 0'],
+    ['log: { audit: stderr }', 'write stdout, otlp, the absolute path of a file, or "" for none'],
+    ['admin: { hosts: ["a:1"] }', 'a host name without a port'],
+  ])('%s is refused, saying what would do', (text, expected) => {
+    expect(() => load(text)).toThrow(expected);
+  });
+
+  test('is printed without the values of headers, which can be tokens', () => {
+    const printed = formatConfiguration(load('telemetry: { otlp: { headers: { authorization: Bearer abc } } }'));
+    expect(printed).toMatch(/authorization: "?\[redacted\]"? # file/);
+    expect(printed).not.toContain('abc');
   });
 
   test('takes a group by its gid', () => {

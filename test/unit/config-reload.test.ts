@@ -20,6 +20,10 @@ class HeldClock implements Clock {
     return 0;
   }
 
+  monotonic(): number {
+    return 0;
+  }
+
   after(_: number, callback: () => void): () => void {
     this.#timer.resolve(callback);
     this.set = true;

@@ -10,8 +10,11 @@ import { logEvents } from '../../src/telemetry/log.ts';
 const id = parseSpiffeId('spiffe://example.org/web');
 const trustDomain = parseTrustDomain('example.org');
 const notAfter = Date.UTC(2030, 0, 1);
-const stream = { stream: 7, method: 'sotw', node: 'edge' } as const;
-const pushed = { ...stream, secrets: [{ name: 'default', version: 'abc' }], nonce: '1', removed: [] };
+const peer = { connection: 3, credentials: { uid: 101, gid: 102, pid: 77 } };
+const stream = { stream: 7, method: 'sotw', node: 'edge', peer } as const;
+const secret = { name: 'default', kind: 'tls_certificate', version: 'abc' } as const;
+const pushed = { ...stream, secrets: [secret], nonce: '1', removed: [], update: 4, because: 'update' } as const;
+const answered = { ...pushed, afterMs: 1.5 };
 const lost = { address: 'unix:///a', code: 'UNAVAILABLE', details: 'gone', meaning: 'it is gone', failures: 2 };
 
 /** One of each, with the level that it has and its sentence. */
@@ -21,7 +24,7 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     draining: [{ type: 'draining', streams: 3 }, 'info', 'stopping: ending 3 streams'],
     stopped: [{ type: 'stopped' }, 'info', 'stopped'],
     workload_api_connected: [
-      { type: 'workload_api_connected', address: 'unix:///a' },
+      { type: 'workload_api_connected', address: 'unix:///a', afterMs: 12 },
       'info',
       'connected to the Workload API at unix:///a',
     ],
@@ -31,12 +34,12 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'it is gone (unix:///a: UNAVAILABLE: gone)',
     ],
     context_received: [
-      { type: 'context_received', svids: 1, bundles: 2 },
+      { type: 'context_received', message: 1, svids: 1, bundles: 2 },
       'debug',
       'the Workload API sent 1 SVIDs and 2 bundles',
     ],
     context_discarded: [
-      { type: 'context_discarded', code: 'svid_invalid', reason: 'it expired' },
+      { type: 'context_discarded', message: 1, code: 'svid_invalid', reason: 'it expired' },
       'error',
       'discarded a message of the Workload API, what came before stays in use: it expired',
     ],
@@ -51,7 +54,11 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'rotated spiffe://example.org/web, serial 02',
     ],
     svid_withdrawn: [{ type: 'svid_withdrawn', id, reason: 'gone' }, 'warn', 'withdrew spiffe://example.org/web: gone'],
-    bundle_updated: [{ type: 'bundle_updated', trustDomain, authorities: 2 }, 'info', 'bundle of example.org has 2 authorities'],
+    bundle_updated: [
+      { type: 'bundle_updated', trustDomain, authorities: 2, notAfter },
+      'info',
+      'bundle of example.org has 2 authorities',
+    ],
     bundle_withdrawn: [
       { type: 'bundle_withdrawn', trustDomain, reason: 'gone' },
       'warn',
@@ -114,9 +121,35 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'a CA roll: certificates go out, although 1 streams have not answered in time',
     ],
     connection_refused: [
-      { type: 'connection_refused', limit: 64 },
+      { type: 'connection_refused', limit: 64, peer },
       'warn',
-      'refused a connection: there are 64 already (sds.limits.connections)',
+      'refused a connection of uid 101, gid 102, pid 77: there are 64 already (sds.limits.connections)',
+    ],
+    stream_denied: [
+      { type: 'stream_denied', ...stream, reason: 'names', details: 'too many' },
+      'warn',
+      'ended stream 7 of node "edge" of uid 101, gid 102, pid 77: too many',
+    ],
+    message_received: [
+      { type: 'message_received', message: 1, method: 'FetchX509SVID' },
+      'debug',
+      'message 1 of FetchX509SVID is here',
+    ],
+    bundles_received: [{ type: 'bundles_received', message: 2, bundles: 3 }, 'debug', 'the Workload API sent 3 bundles'],
+    message_handled: [{ type: 'message_handled', message: 1 }, 'debug', 'message 1 is handled'],
+    secrets_updated: [
+      { type: 'secrets_updated', update: 4, cause: 'workload_api', names: 5 },
+      'debug',
+      'update 4: there are 5 names',
+    ],
+    secret_encoded: [{ type: 'secret_encoded', ...secret, bytes: 900 }, 'debug', 'encoded default@abc, 900 bytes'],
+    update_settled: [{ type: 'update_settled', update: 4 }, 'debug', 'update 4: every stream that it concerned has answered'],
+    connection_opened: [{ type: 'connection_opened', peer }, 'debug', 'connection 3 opened of uid 101, gid 102, pid 77'],
+    connection_closed: [{ type: 'connection_closed', peer: { connection: 3 } }, 'debug', 'connection 3 closed'],
+    secrets_fetched: [
+      { type: 'secrets_fetched', secrets: [secret], node: 'edge', peer },
+      'debug',
+      'node "edge" fetched default@abc',
     ],
     stream_closed: [{ type: 'stream_closed', ...stream, reason: 'it left' }, 'debug', 'stream 7 closed: it left'],
     names_held: [
@@ -125,9 +158,9 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'for node "edge": no secret named x: held until there is one; there is now: default, ALL',
     ],
     secrets_pushed: [{ type: 'secrets_pushed', ...pushed }, 'debug', 'sent default@abc on stream 7'],
-    secrets_accepted: [{ type: 'secrets_accepted', ...pushed }, 'debug', 'node "edge" accepted default@abc'],
+    secrets_accepted: [{ type: 'secrets_accepted', ...answered }, 'debug', 'node "edge" accepted default@abc'],
     secrets_rejected: [
-      { type: 'secrets_rejected', ...pushed, reason: 'no key' },
+      { type: 'secrets_rejected', ...answered, reason: 'no key', kind: 'private_key' },
       'error',
       'node "edge" rejected default@abc: no key',
     ],

@@ -26,8 +26,8 @@ class Publishing {
       { ...NAMING, ...naming },
       {
         clock: this.clock,
-        events: (event) => this.events.push(event),
-        publish: (set, bundleFirst) => this.published.push({ set, bundleFirst }),
+        events: (event) => void (event.type === 'secret_encoded' || this.events.push(event)),
+        publish: ({ secrets: set, bundleFirst }) => void this.published.push({ set, bundleFirst }),
       },
     );
   }

@@ -40,11 +40,27 @@ describe('a watch', () => {
   test('tells what happened in the order in which it did', () => {
     const { events } = streaming();
     expect(events).toEqual([
-      { type: 'workload_api_connected', address: 'unix:///agent.sock' },
-      { type: 'context_received', svids: 1, bundles: 1 },
+      { type: 'workload_api_connected', address: 'unix:///agent.sock', afterMs: 0 },
+      { type: 'context_received', message: 1, svids: 1, bundles: 1 },
       expect.objectContaining({ type: 'svid_received', id: WEB }),
-      { type: 'bundle_updated', trustDomain: 'example.org', authorities: 1 },
+      { type: 'bundle_updated', trustDomain: 'example.org', authorities: 1, notAfter: expect.any(Number) },
     ]);
+  });
+
+  test('numbers the messages, and tells when each is here and when it is handled', () => {
+    const { messages } = streaming();
+    expect(messages).toEqual([
+      { type: 'message_received', message: 1, method: 'FetchX509SVID' },
+      { type: 'message_handled', message: 1 },
+    ]);
+  });
+
+  test('tells how long the first message of a stream took', () => {
+    const played = new PlayedWatch(reader);
+    played.watch.start();
+    played.clock.advance(250);
+    played.call.message(web);
+    expect(played.events[0]).toEqual({ type: 'workload_api_connected', address: 'unix:///agent.sock', afterMs: 250 });
   });
 
   test('is connected once for each call, not for each message', () => {

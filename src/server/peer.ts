@@ -1,0 +1,34 @@
+/** Who is at the other end of a connection. */
+import type { Socket } from 'node:net';
+import type { Peer, PeerCredentials } from '../events.ts';
+
+/** Undefined when the kernel does not tell. */
+export type CredentialsReader = (socket: Socket) => PeerCredentials | undefined;
+
+/** Known by its number at once, by its credentials as soon as there is something to read them with. */
+export class ConnectedPeer implements Peer {
+  readonly connection: number;
+  readonly #socket: Socket;
+  #credentials: PeerCredentials | undefined;
+
+  constructor(connection: number, socket: Socket) {
+    this.connection = connection;
+    this.#socket = socket;
+  }
+
+  get credentials(): PeerCredentials | undefined {
+    return this.#credentials;
+  }
+
+  /** Only while the connection is open: afterwards there is nobody to ask about. */
+  identify(read: CredentialsReader): void {
+    this.#credentials ??= read(this.#socket);
+  }
+
+  toJSON(): object {
+    return { connection: this.connection, ...this.#credentials };
+  }
+}
+
+/** Somebody of whom nothing is known. */
+export const UNKNOWN_PEER: Peer = { connection: 0 };

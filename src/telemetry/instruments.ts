@@ -1,0 +1,73 @@
+/** What is measured: the names, kinds and units that are promised to users. Prometheus shows the same names with underscores. */
+
+export type InstrumentKind = 'counter' | 'gauge' | 'histogram';
+
+export interface Instrument<Kind extends InstrumentKind = InstrumentKind> {
+  /** As OpenTelemetry writes it. */
+  readonly name: string;
+  readonly kind: Kind;
+  /** UCUM: `s`, or `{thing}` where something is counted; empty: a number without a unit. */
+  readonly unit: string;
+  readonly description: string;
+  /** The attributes that its points may have. */
+  readonly attributes: readonly string[];
+}
+
+export const ID = 'spiffe.id';
+export const TRUST_DOMAIN = 'spiffe.trust_domain';
+export const KIND = 'secret.kind';
+export const METHOD = 'sds.method';
+
+/** Upper bounds of the buckets of every histogram, seconds: from one push on an idle machine to an Envoy that hardly answers. */
+export const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
+
+export const INSTRUMENTS = {
+  svidFetch: counter('spiffe.svid.fetch', '{message}', 'Messages of FetchX509SVID and failures to get one.', ['result']),
+  svidFetchDuration: histogram('spiffe.svid.fetch.duration', 'From opening a FetchX509SVID stream to its first message.', []),
+  svidRotation: counter('spiffe.svid.rotation', '{rotation}', 'SVIDs that got a new serial number.', [ID]),
+  svidNotAfter: gauge('spiffe.svid.not_after', 's', 'When the SVID expires, unix time.', [ID]),
+  rotationLastSuccess: gauge('spiffe.svid.rotation.last_success', 's', 'When the SVID was received last, unix time.', [ID]),
+  rotationLastFailure: gauge(
+    'spiffe.svid.rotation.last_failure',
+    's',
+    'When the SVID was last discarded or found not rotated in time, unix time.',
+    [ID],
+  ),
+  bundleUpdate: counter('spiffe.bundle.update', '{update}', 'Trust bundles that changed.', [TRUST_DOMAIN]),
+  bundleAuthorities: gauge('spiffe.bundle.authorities', '{authority}', 'Authorities in the trust bundle.', [TRUST_DOMAIN]),
+  bundleNotAfter: gauge('spiffe.bundle.not_after', 's', 'When the last authority of the trust bundle expires, unix time.', [
+    TRUST_DOMAIN,
+  ]),
+  attestation: counter('spiffe.attestation', '{attestation}', 'How the Workload API judged this workload.', ['result']),
+  connected: gauge('workload_api.connected', '', 'Whether the Workload API is connected and has spoken: 1 or 0.', []),
+  lastMessage: gauge('workload_api.last_message', 's', 'When the Workload API spoke last, unix time.', []),
+  push: counter('sds.push', '{secret}', 'Secrets sent.', [KIND, METHOD]),
+  ack: counter('sds.ack', '{secret}', 'Secrets acknowledged.', [KIND, METHOD]),
+  nack: counter('sds.nack', '{secret}', 'Secrets rejected, by what Envoy complains of.', [KIND, METHOD, 'reason']),
+  pushDuration: histogram('sds.push.duration', 'From sending a secret to its acknowledgement.', [KIND]),
+  rotationDuration: histogram('sds.rotation.duration', "From a Workload API message to the last subscriber's answer.", []),
+  connections: gauge('sds.connections', '{connection}', 'Open connections to the SDS socket.', []),
+  streams: gauge('sds.streams', '{stream}', 'Open SDS streams.', []),
+  subscriptions: gauge('sds.subscriptions', '{subscription}', 'Names that open streams ask for.', []),
+  held: gauge('sds.held', '{subscription}', 'Names that open streams ask for and that there is no secret for.', []),
+  peerDenied: counter('sds.peer.denied', '{denial}', 'Peers that were refused.', ['reason']),
+  reload: counter('configuration.reload', '{reload}', 'Configuration files read while running.', ['result']),
+  configurationValid: gauge(
+    'configuration.valid',
+    '',
+    'Whether the configuration file that was read last is in force: 1 or 0.',
+    [],
+  ),
+} as const satisfies Readonly<Record<string, Instrument>>;
+
+function counter(name: string, unit: string, description: string, attributes: readonly string[]): Instrument<'counter'> {
+  return { name, kind: 'counter', unit, description, attributes };
+}
+
+function gauge(name: string, unit: string, description: string, attributes: readonly string[]): Instrument<'gauge'> {
+  return { name, kind: 'gauge', unit, description, attributes };
+}
+
+function histogram(name: string, description: string, attributes: readonly string[]): Instrument<'histogram'> {
+  return { name, kind: 'histogram', unit: 's', description, attributes };
+}

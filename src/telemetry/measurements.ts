@@ -1,0 +1,223 @@
+/** Everything of `instruments.ts`, measured by what the events say. */
+import type { DenialReason, Event, RejectionKind, StreamInfo } from '../events.ts';
+import type { SecretKind } from '../secrets/secret.ts';
+import { Counter, Histogram } from './aggregates.ts';
+import { ID, INSTRUMENTS, type Instrument, TRUST_DOMAIN } from './instruments.ts';
+import type { Metric, NumberPoint } from './metric.ts';
+import type { Observed } from './observed.ts';
+import type { SpanContext } from './span.ts';
+
+/** How many there are now. */
+export interface Counts {
+  readonly connections: number;
+  readonly streams: number;
+  readonly subscriptions: number;
+  readonly held: number;
+}
+
+interface Rotation {
+  readonly update: number;
+  /** When its message came. */
+  readonly at: number;
+  /** Whether it concerned any stream. */
+  pushed: boolean;
+}
+
+const KINDS: readonly SecretKind[] = ['tls_certificate', 'validation_context'];
+const METHODS: readonly StreamInfo['method'][] = ['sotw', 'delta'];
+const REJECTIONS: readonly RejectionKind[] = ['certificate', 'private_key', 'trusted_ca', 'crl', 'malformed', 'other'];
+const DENIALS: readonly DenialReason[] = ['connections', 'names', 'name_length', 'requests'];
+const NO_COUNTS: Counts = { connections: 0, streams: 0, subscriptions: 0, held: 0 };
+
+export class Measurements {
+  readonly #observed: Observed;
+  #counts: () => Counts = () => NO_COUNTS;
+  #spanOf: (update: number) => SpanContext | undefined = () => undefined;
+  readonly #svidFetch = counterOf(INSTRUMENTS.svidFetch);
+  readonly #svidRotation = counterOf(INSTRUMENTS.svidRotation);
+  readonly #bundleUpdate = counterOf(INSTRUMENTS.bundleUpdate);
+  readonly #attestation = counterOf(INSTRUMENTS.attestation);
+  readonly #push = counterOf(INSTRUMENTS.push);
+  readonly #ack = counterOf(INSTRUMENTS.ack);
+  readonly #nack = counterOf(INSTRUMENTS.nack);
+  readonly #peerDenied = counterOf(INSTRUMENTS.peerDenied);
+  readonly #reload = counterOf(INSTRUMENTS.reload);
+  readonly #svidFetchDuration = histogramOf(INSTRUMENTS.svidFetchDuration);
+  readonly #pushDuration = histogramOf(INSTRUMENTS.pushDuration);
+  readonly #rotationDuration = histogramOf(INSTRUMENTS.rotationDuration);
+  /** When messages came that are not handled yet. */
+  readonly #messages = new Map<number, number>();
+  /** The message that is being handled. */
+  #message: number | undefined;
+  /** The newest update, when a message brought it about. */
+  #rotation: Rotation | undefined;
+
+  constructor(observed: Observed) {
+    this.#observed = observed;
+    for (const result of ['ok', 'discarded', 'unavailable', 'permission_denied']) this.#svidFetch.show(result);
+    for (const result of ['accepted', 'denied']) this.#attestation.show(result);
+    for (const reason of DENIALS) this.#peerDenied.show(reason);
+    for (const result of ['applied', 'rejected']) this.#reload.show(result);
+    for (const kind of KINDS) {
+      for (const method of METHODS) {
+        this.#push.show(kind, method);
+        this.#ack.show(kind, method);
+        for (const reason of REJECTIONS) this.#nack.show(kind, method, reason);
+      }
+    }
+  }
+
+  /** What the sidecar itself knows, once there is one. */
+  attach(counts: () => Counts, spanOf: (update: number) => SpanContext | undefined): void {
+    this.#counts = counts;
+    this.#spanOf = spanOf;
+  }
+
+  /** @param at milliseconds since the epoch, fractions included */
+  hear(event: Event, at: number): void {
+    switch (event.type) {
+      case 'secrets_pushed':
+        for (const { kind } of event.secrets) this.#push.add(kind, event.method);
+        if (event.because === 'update' && this.#rotation?.update === event.update) this.#rotation.pushed = true;
+        break;
+      case 'secrets_accepted':
+        for (const { kind } of event.secrets) {
+          this.#ack.add(kind, event.method);
+          this.#pushDuration.record(event.afterMs / 1000, [kind], at, this.#spanOf(event.update));
+        }
+        break;
+      case 'secrets_rejected':
+        for (const { kind } of event.secrets) this.#nack.add(kind, event.method, event.kind);
+        break;
+      default:
+        this.#hearSeldom(event, at);
+    }
+  }
+
+  collect(): readonly Metric[] {
+    const { identities, bundles, upstream, lastMessage, lastReload } = this.#observed;
+    const ids = [...identities.values()];
+    const domains = [...bundles.values()];
+    const { connections, streams, subscriptions, held } = this.#counts();
+    return [
+      { instrument: INSTRUMENTS.svidFetch, points: this.#svidFetch.points },
+      { instrument: INSTRUMENTS.svidFetchDuration, points: this.#svidFetchDuration.points },
+      { instrument: INSTRUMENTS.svidRotation, points: this.#svidRotation.points },
+      { instrument: INSTRUMENTS.svidNotAfter, points: ids.flatMap(({ id, notAfter }) => seconds(ID, id, notAfter)) },
+      { instrument: INSTRUMENTS.rotationLastSuccess, points: ids.flatMap(({ id, receivedAt }) => seconds(ID, id, receivedAt)) },
+      { instrument: INSTRUMENTS.rotationLastFailure, points: ids.flatMap(({ id, lastFailure }) => seconds(ID, id, lastFailure)) },
+      { instrument: INSTRUMENTS.bundleUpdate, points: this.#bundleUpdate.points },
+      {
+        instrument: INSTRUMENTS.bundleAuthorities,
+        points: domains.map(({ trustDomain, authorities }) => ({
+          attributes: { [TRUST_DOMAIN]: trustDomain },
+          value: authorities,
+        })),
+      },
+      {
+        instrument: INSTRUMENTS.bundleNotAfter,
+        points: domains.flatMap(({ trustDomain, notAfter }) => seconds(TRUST_DOMAIN, trustDomain, notAfter)),
+      },
+      { instrument: INSTRUMENTS.attestation, points: this.#attestation.points },
+      { instrument: INSTRUMENTS.connected, points: [plain(upstream.state === 'connected' ? 1 : 0)] },
+      { instrument: INSTRUMENTS.lastMessage, points: lastMessage === undefined ? [] : [plain(lastMessage / 1000)] },
+      { instrument: INSTRUMENTS.push, points: this.#push.points },
+      { instrument: INSTRUMENTS.ack, points: this.#ack.points },
+      { instrument: INSTRUMENTS.nack, points: this.#nack.points },
+      { instrument: INSTRUMENTS.pushDuration, points: this.#pushDuration.points },
+      { instrument: INSTRUMENTS.rotationDuration, points: this.#rotationDuration.points },
+      { instrument: INSTRUMENTS.connections, points: [plain(connections)] },
+      { instrument: INSTRUMENTS.streams, points: [plain(streams)] },
+      { instrument: INSTRUMENTS.subscriptions, points: [plain(subscriptions)] },
+      { instrument: INSTRUMENTS.held, points: [plain(held)] },
+      { instrument: INSTRUMENTS.peerDenied, points: this.#peerDenied.points },
+      { instrument: INSTRUMENTS.reload, points: this.#reload.points },
+      { instrument: INSTRUMENTS.configurationValid, points: [plain(lastReload?.problem === undefined ? 1 : 0)] },
+    ];
+  }
+
+  #hearSeldom(event: Event, at: number): void {
+    switch (event.type) {
+      case 'workload_api_connected':
+        this.#attestation.add('accepted');
+        this.#svidFetchDuration.record(event.afterMs / 1000, [], at, undefined);
+        break;
+      case 'workload_api_lost':
+        this.#svidFetch.add(event.code === 'OK' ? 'ended' : event.code.toLowerCase());
+        if (event.code === 'PERMISSION_DENIED') this.#attestation.add('denied');
+        break;
+      case 'message_received':
+        this.#messages.set(event.message, at);
+        break;
+      case 'message_handled':
+        this.#messages.delete(event.message);
+        this.#message = undefined;
+        break;
+      case 'bundles_received':
+        this.#message = event.message;
+        break;
+      case 'context_received':
+        this.#message = event.message;
+        this.#svidFetch.add('ok');
+        break;
+      case 'context_discarded':
+        this.#svidFetch.add('discarded');
+        break;
+      case 'svid_received':
+        this.#svidRotation.show(event.id);
+        break;
+      case 'svid_rotated':
+        this.#svidRotation.add(event.id);
+        break;
+      case 'bundle_updated':
+        this.#bundleUpdate.add(event.trustDomain);
+        break;
+      case 'secrets_updated':
+        this.#begun(event.update);
+        break;
+      case 'update_settled':
+        this.#settled(event.update, at);
+        break;
+      case 'connection_refused':
+        this.#peerDenied.add('connections');
+        break;
+      case 'stream_denied':
+        this.#peerDenied.add(event.reason);
+        break;
+      case 'configuration_reloaded':
+        this.#reload.add('applied');
+        break;
+      case 'configuration_rejected':
+        this.#reload.add('rejected');
+        break;
+    }
+  }
+
+  #begun(update: number): void {
+    const at = this.#message === undefined ? undefined : this.#messages.get(this.#message);
+    this.#rotation = at === undefined ? undefined : { update, at, pushed: false };
+  }
+
+  #settled(update: number, at: number): void {
+    const rotation = this.#rotation;
+    if (rotation?.update !== update) return;
+    this.#rotation = undefined;
+    if (rotation.pushed) this.#rotationDuration.record((at - rotation.at) / 1000, [], at, this.#spanOf(update));
+  }
+}
+
+function counterOf({ attributes }: Instrument): Counter {
+  return new Counter(attributes);
+}
+
+function histogramOf({ attributes }: Instrument): Histogram {
+  return new Histogram(attributes);
+}
+
+function plain(value: number): NumberPoint {
+  return { attributes: {}, value };
+}
+
+function seconds(key: string, name: string, milliseconds: number | undefined): readonly NumberPoint[] {
+  return milliseconds === undefined ? [] : [{ attributes: { [key]: name }, value: milliseconds / 1000 }];
+}

@@ -1,0 +1,166 @@
+/** What the events of this process add up to: the state that metrics, status and health are read from. */
+import type { Clock } from '../clock.ts';
+import type { Event } from '../events.ts';
+import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
+
+/** Times are milliseconds since the epoch. */
+export type Upstream =
+  | { readonly state: 'connecting'; readonly since: number }
+  | { readonly state: 'connected'; readonly since: number }
+  /** It is tried again; or not, when `final`. */
+  | {
+      readonly state: 'lost' | 'denied';
+      readonly since: number;
+      readonly code: string;
+      readonly details: string;
+      readonly meaning: string;
+      readonly failures: number;
+      readonly final: boolean;
+    };
+
+export interface ObservedIdentity {
+  readonly id: SpiffeId;
+  readonly hint: string;
+  readonly serial: string;
+  readonly notAfter: number;
+  /** When this serial number came. */
+  readonly receivedAt: number;
+  /** When a message with it was discarded, or it was found not rotated in time. */
+  readonly lastFailure?: number;
+  /** Why an Envoy may have trouble with it. */
+  readonly warning?: string;
+}
+
+export interface ObservedBundle {
+  readonly trustDomain: TrustDomain;
+  readonly authorities: number;
+  /** When the last of its authorities expires. */
+  readonly notAfter: number;
+  readonly updatedAt: number;
+}
+
+export interface Reload {
+  readonly at: number;
+  /** Absent: it is in force. */
+  readonly problem?: string;
+  readonly needRestart: readonly string[];
+}
+
+export interface Discarded {
+  readonly at: number;
+  readonly code: string;
+  readonly reason: string;
+}
+
+export class Observed {
+  readonly #clock: Clock;
+  /** When this began. */
+  readonly startedAt: number;
+  readonly identities = new Map<SpiffeId, ObservedIdentity>();
+  readonly bundles = new Map<TrustDomain, ObservedBundle>();
+  readonly distrusted = new Set<TrustDomain>();
+  upstream: Upstream;
+  /** When the Workload API spoke last. */
+  lastMessage: number | undefined;
+  /** The last message that was not used; undefined after one that was. */
+  discarded: Discarded | undefined;
+  lastReload: Reload | undefined;
+  listening: string | undefined;
+  draining = false;
+  /** Whether there ever was an identity and a bundle. */
+  served = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.startedAt = clock.now();
+    this.upstream = { state: 'connecting', since: this.startedAt };
+  }
+
+  hear(event: Event): void {
+    switch (event.type) {
+      case 'listening':
+        this.listening = event.address;
+        break;
+      case 'draining':
+        this.draining = true;
+        break;
+      case 'workload_api_connected':
+        this.upstream = { state: 'connected', since: this.#now };
+        break;
+      case 'workload_api_lost':
+        this.#lost(event);
+        break;
+      case 'message_received':
+        this.lastMessage = this.#now;
+        break;
+      case 'context_received':
+        this.discarded = undefined;
+        break;
+      case 'context_discarded':
+        this.discarded = { at: this.#now, code: event.code, reason: event.reason };
+        // It would have brought what these wait for.
+        for (const id of this.identities.keys()) this.#failed(id);
+        break;
+      case 'svid_received':
+      case 'svid_rotated':
+        this.#received(event);
+        break;
+      case 'svid_expiring':
+      case 'svid_expired':
+        this.#failed(event.id);
+        break;
+      case 'svid_withdrawn':
+        this.identities.delete(event.id);
+        break;
+      case 'bundle_updated': {
+        const { trustDomain, authorities, notAfter } = event;
+        this.bundles.set(trustDomain, { trustDomain, authorities, notAfter, updatedAt: this.#now });
+        this.distrusted.delete(trustDomain);
+        break;
+      }
+      case 'bundle_withdrawn':
+        this.bundles.delete(event.trustDomain);
+        break;
+      case 'trust_domain_distrusted':
+        this.distrusted.add(event.trustDomain);
+        break;
+      case 'secrets_updated':
+        this.served ||= this.identities.size > 0 && this.bundles.size > 0;
+        break;
+      case 'configuration_reloaded':
+        this.lastReload = { at: this.#now, needRestart: event.needRestart };
+        break;
+      case 'configuration_rejected':
+        this.lastReload = { at: this.#now, problem: event.reason, needRestart: this.lastReload?.needRestart ?? [] };
+        break;
+    }
+  }
+
+  get #now(): number {
+    return this.#clock.now();
+  }
+
+  #lost({ code, details, meaning, failures, retryInMs }: Event & { readonly type: 'workload_api_lost' }): void {
+    const state = code === 'PERMISSION_DENIED' ? 'denied' : 'lost';
+    const since = this.upstream.state === state ? this.upstream.since : this.#now;
+    this.upstream = { state, since, code, details, meaning, failures, final: retryInMs === undefined };
+  }
+
+  #received({ id, hint, serial, notAfter, warning }: Event & { readonly type: 'svid_received' | 'svid_rotated' }): void {
+    const lastFailure = this.identities.get(id)?.lastFailure;
+    this.identities.set(id, {
+      id,
+      hint,
+      serial,
+      notAfter,
+      receivedAt: this.#now,
+      ...(lastFailure !== undefined && { lastFailure }),
+      ...(warning !== undefined && { warning }),
+    });
+  }
+
+  #failed(id: SpiffeId): void {
+    const identity = this.identities.get(id);
+    if (identity !== undefined) this.identities.set(id, { ...identity, lastFailure: this.#now });
+  }
+}

@@ -1,0 +1,116 @@
+/** Events as sentences that operators read. */
+import type { Event, Peer, ResponseInfo } from '../events.ts';
+
+export function sentence(event: Event): string {
+  switch (event.type) {
+    case 'listening':
+      return `serving SDS on ${event.address}`;
+    case 'draining':
+      return `stopping: ending ${event.streams} streams`;
+    case 'stopped':
+      return 'stopped';
+    case 'workload_api_connected':
+      return `connected to the Workload API at ${event.address}`;
+    case 'workload_api_lost':
+      return `${event.meaning} (${event.address}: ${event.code}: ${event.details})${event.retryInMs === undefined ? ': not tried again, restart when it is mended' : ''}`;
+    case 'context_received':
+      return `the Workload API sent ${event.svids} SVIDs and ${event.bundles} bundles`;
+    case 'context_discarded':
+      return `discarded a message of the Workload API, what came before stays in use: ${event.reason}`;
+    case 'message_received':
+      return `message ${event.message} of ${event.method} is here`;
+    case 'bundles_received':
+      return `the Workload API sent ${event.bundles} bundles`;
+    case 'message_handled':
+      return `message ${event.message} is handled`;
+    case 'svid_received':
+    case 'svid_rotated':
+      return `${event.type === 'svid_received' ? 'received' : 'rotated'} ${event.id}, serial ${event.serial}${event.warning === undefined ? '' : `: ${event.warning}`}`;
+    case 'svid_withdrawn':
+      return `withdrew ${event.id}: ${event.reason}`;
+    case 'bundle_updated':
+      return `bundle of ${event.trustDomain} has ${event.authorities} authorities`;
+    case 'bundle_withdrawn':
+      return `withdrew the bundle of ${event.trustDomain}: ${event.reason}`;
+    case 'bundle_left_out':
+      return `left out the bundle of ${event.trustDomain}: ${event.reason}`;
+    case 'crl_left_out':
+      return `left out a CRL${event.trustDomain === undefined ? '' : ` of ${event.trustDomain}: revoked peers of it are accepted`}: ${event.reason}`;
+    case 'svid_expiring':
+      return `${event.id} was not rotated in time, it expires at ${new Date(event.notAfter).toISOString()}: look at the Workload API`;
+    case 'svid_expired':
+      return `${event.id} has expired at ${new Date(event.notAfter).toISOString()}: not served to new subscribers, Envoys that have it keep it`;
+    case 'trust_domain_distrusted':
+      return `${event.trustDomain} is not trusted any more: Envoys get a validation context that accepts none of its peers`;
+    case 'configuration_reloaded':
+      return `applied the changed configuration: ${event.changed.join(', ') || 'nothing changed'}${event.needRestart.length === 0 ? '' : `; after a restart: ${event.needRestart.join(', ')}`}`;
+    case 'configuration_rejected':
+      return `the changed configuration is not used, the one before stays in force: ${event.reason}`;
+    case 'secrets_updated':
+      return `update ${event.update}: there are ${event.names} names`;
+    case 'secret_encoded':
+      return `encoded ${event.name}@${event.version}, ${event.bytes} bytes`;
+    case 'update_settled':
+      return `update ${event.update}: every stream that it concerned has answered`;
+    case 'connection_opened':
+      return `connection ${event.peer.connection} opened${peerText(event.peer)}`;
+    case 'connection_closed':
+      return `connection ${event.peer.connection} closed${peerText(event.peer)}`;
+    case 'stream_opened':
+      return `stream ${event.stream} opened`;
+    case 'stream_subscribed':
+      return `stream ${event.stream} of node ${quoted(event.node)} asks for ${event.subscription === 'names' ? event.names.join(', ') : event.subscription}`;
+    case 'stream_closed':
+      return `stream ${event.stream} closed: ${event.reason}`;
+    case 'names_held':
+      return heldSentence(event);
+    case 'type_ignored':
+      return `node ${quoted(event.node)} asks for ${quoted(event.typeUrl)} on an aggregated stream: only secrets are served here`;
+    case 'secrets_pushed':
+      return `sent ${contentOf(event)} on stream ${event.stream}`;
+    case 'secrets_accepted':
+      return `node ${quoted(event.node)} accepted ${contentOf(event)}`;
+    case 'secrets_rejected':
+      return `node ${quoted(event.node)} rejected ${contentOf(event)}: ${event.reason}`;
+    case 'secrets_fetched':
+      return `node ${quoted(event.node)} fetched ${event.secrets.map(({ name, version }) => `${name}@${version}`).join(', ')}`;
+    case 'bundle_rollout':
+      return `a CA roll: certificates wait until ${event.waiting} streams have taken the new bundle`;
+    case 'bundle_rolled_out':
+      return `a CA roll: certificates go out${event.late === 0 ? '' : `, although ${event.late} streams have not answered in time`}`;
+    case 'connection_refused':
+      return `refused a connection${peerText(event.peer)}: there are ${event.limit} already (sds.limits.connections)`;
+    case 'stream_denied':
+      return `ended stream ${event.stream} of node ${quoted(event.node)}${peerText(event.peer)}: ${event.details}`;
+  }
+}
+
+/** A name that there is and that is held all the same cannot be said in the form that this Envoy gets. */
+function heldSentence({ names, available, node }: Event & { readonly type: 'names_held' }): string {
+  const unsayable = names.filter((name) => available.includes(name));
+  const unknown = names.filter((name) => !available.includes(name));
+  const reasons = [
+    ...(unknown.length === 0
+      ? []
+      : [`no secret named ${unknown.join(', ')}: held until there is one; there is now: ${available.join(', ') || 'none'}`]),
+    ...(unsayable.length === 0
+      ? []
+      : [
+          `${unsayable.join(', ')}: held, for several trust domains do not go into one trusted_ca (validation.unsafe_merge would let them)`,
+        ]),
+  ];
+  return `for node ${quoted(node)}: ${reasons.join('; ')}`;
+}
+
+function contentOf({ secrets, removed }: ResponseInfo): string {
+  const sent = secrets.map(({ name, version }) => `${name}@${version}`);
+  return [...sent, ...removed.map((name) => `${name} (removed)`)].join(', ');
+}
+
+function peerText({ credentials }: Peer): string {
+  return credentials === undefined ? '' : ` of uid ${credentials.uid}, gid ${credentials.gid}, pid ${credentials.pid}`;
+}
+
+function quoted(node: string): string {
+  return JSON.stringify(node);
+}

@@ -1,0 +1,55 @@
+/** Finished traces as values. They are recorded without a tracing library, which is loaded later and only where traces are exported. */
+
+export interface SpanContext {
+  /** 32 hexadecimal digits. */
+  readonly traceId: string;
+  /** 16 hexadecimal digits. */
+  readonly spanId: string;
+}
+
+/** The context of a caller, or of whoever started the process. */
+export interface RemoteContext extends SpanContext {
+  /** W3C trace-flags: the lowest bit says that the trace is sampled. */
+  readonly flags: number;
+}
+
+export type SpanAttributes = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+
+/** Times are milliseconds since the epoch, fractions included. */
+export interface Span {
+  readonly name: string;
+  readonly spanId: string;
+  readonly start: number;
+  readonly end: number;
+  readonly attributes: SpanAttributes;
+  readonly events: readonly SpanEvent[];
+  /** Present: the span failed. */
+  readonly error?: string;
+  readonly links: readonly RemoteContext[];
+  readonly children: readonly Span[];
+}
+
+export interface SpanEvent {
+  readonly name: string;
+  readonly at: number;
+  readonly attributes: SpanAttributes;
+}
+
+export interface Trace {
+  readonly traceId: string;
+  /** Absent: `root` has no parent. */
+  readonly parent?: RemoteContext;
+  readonly root: Span;
+}
+
+/**
+ * W3C Trace Context, section 3.2.
+ * @returns undefined when the text is not a traceparent
+ */
+export function parseTraceparent(text: string): RemoteContext | undefined {
+  const [, version, traceId = '', spanId = '', flags = ''] =
+    /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(?:-.*)?$/.exec(text) ?? [];
+  if (version === undefined || version === 'ff' || (version === '00' && text.length !== 55)) return undefined;
+  if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
+  return { traceId, spanId, flags: Number.parseInt(flags, 16) };
+}
