@@ -76,6 +76,7 @@ export class Prometheus implements AsyncDisposable {
     return result.map(({ metric, value: [, value] }) => ({ labels: metric, value: Number(value) }));
   }
 
+  /** Those that are pending or firing. */
   async alerts(): Promise<readonly Alert[]> {
     return (await this.#get<{ readonly alerts: readonly Alert[] }>('alerts')).alerts;
   }
