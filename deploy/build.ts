@@ -4,15 +4,41 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 const main = join(dist, 'main.js');
 const WARM_UP_LIMIT_MS = 60_000;
+const target = `${process.platform}-${process.arch}`;
+
+/** koffi's machine code, of this platform only, lies beside the bundle: koffi itself would look for it in folders above dist/. */
+const koffiAddon: Plugin = {
+  name: 'koffi-addon',
+  setup({ onLoad }) {
+    const addon = join(root, 'node_modules', '@koromix', `koffi-${target}`, target.replace('-', '_'), 'koffi.node');
+    onLoad({ filter: /koffi\/src\/koffi\/src\/static\.js$/ }, () => ({
+      contents: `
+        import { createRequire } from 'node:module';
+        import addon from ${JSON.stringify(addon)};
+        export const loadStatic = () => createRequire(import.meta.url)(addon);`,
+    }));
+  },
+};
+
+/** The OTLP exporters hide their `require` of grpc-js from bundlers, and would look for it in a node_modules that is not there. */
+const bundledGrpc: Plugin = {
+  name: 'bundled-grpc',
+  setup({ onLoad }) {
+    onLoad({ filter: /otlp-grpc-exporter-base.*\.mjs$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8');
+      return { contents: text.replaceAll('__require("@grpc/grpc-js")', 'require("@grpc/grpc-js")') };
+    });
+  },
+};
 
 await rm(dist, { recursive: true, force: true });
 await build({
@@ -26,8 +52,10 @@ await build({
   target: 'node22',
   minifySyntax: true,
   minifyWhitespace: true,
-  // Bundled CommonJS asks for Node's own modules with require.
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  // Bundled CommonJS asks for Node's own modules with require. The name is not createRequire: a module may import that itself.
+  banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
+  loader: { '.node': 'file' },
+  plugins: [koffiAddon, bundledGrpc],
   logLevel: 'warning',
 });
 // Where dist/ is all there is, Node would parse each file twice to find out.

@@ -2,7 +2,8 @@
  * `node proto/check-upstream.ts [folder]` holds our protos against upstream's, which @grpc/grpc-js-xds carries. For buf, upstream is a later
  * version of ours: it may have more, but all that we declare must stand there, in a file of the same path, as it stands here.
  *
- * workload.proto is left out: no npm package carries the Workload API. buf has google/protobuf built in, the same for both sides.
+ * Left out are those that no package that is installed carries: the Workload API and grpc.health.v1. buf has google/protobuf built in, the
+ * same for both sides.
  */
 import { type SpawnSyncOptions, spawnSync } from 'node:child_process';
 import { existsSync, globSync } from 'node:fs';
@@ -12,6 +13,8 @@ const project = join(import.meta.dirname, '..');
 const upstream = join(project, 'node_modules/@grpc/grpc-js-xds/deps');
 const modules = ['envoy-api', 'googleapis', 'protoc-gen-validate', 'xds'];
 const ours = resolve(process.argv[2] ?? import.meta.dirname);
+
+const notCarried = ['workload.proto', 'grpc/health/v1/health.proto'];
 
 const rules = [
   'ENUM_VALUE_NO_DELETE',
@@ -43,7 +46,7 @@ function fail(message: string, details: string): never {
   process.exit(1);
 }
 
-const files = globSync('**/*.proto', { cwd: ours }).filter((file) => file !== 'workload.proto');
+const files = globSync('**/*.proto', { cwd: ours }).filter((file) => !notCarried.includes(file));
 if (files.length === 0) fail(`no protos to compare in ${ours}`, 'name the folder that has envoy/ and google/ in it');
 
 // The files that we have too, and what those import: upstream as a whole does not build from what the package carries.
@@ -63,7 +66,7 @@ if (image.status !== 0) fail(`buf cannot build ${upstream}`, String(image.stderr
 const comparison = buf(
   [
     ...['breaking', '-', '--against', ours],
-    ...['--config', JSON.stringify({ version: 'v2', breaking: { use: rules, ignore: ['workload.proto'] } })],
+    ...['--config', JSON.stringify({ version: 'v2', breaking: { use: rules, ignore: notCarried } })],
   ],
   { input: image.stdout },
 );
@@ -73,4 +76,4 @@ if (comparison.status !== 0) {
     `${comparison.stdout}${comparison.stderr}`,
   );
 }
-console.log(`${files.length} protos agree with upstream's; workload.proto is not among them`);
+console.log(`${files.length} protos agree with upstream's; not among them: ${notCarried.join(', ')}`);

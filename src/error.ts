@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'response_invalid'
   | 'listen_failed'
   | 'sds_failed'
+  | 'admin_failed'
   | 'usage';
 
 /** An error that says what was being done, to what, and what to change. Its message never holds a key or a token. */

@@ -9,6 +9,7 @@ import type { SpiffeId, TrustDomain } from './spiffe/spiffe-id.ts';
 export interface PeerCredentials {
   readonly uid: number;
   readonly gid: number;
+  /** 0: of a pid namespace that cannot be seen from here, as that of another container. */
   readonly pid: number;
 }
 
@@ -65,6 +66,10 @@ export type Event =
   | { readonly type: 'listening'; readonly address: string; readonly mode: string }
   | { readonly type: 'draining'; readonly streams: number }
   | { readonly type: 'stopped' }
+  // Admin API
+  | { readonly type: 'admin_listening'; readonly address: string }
+  /** The sidecar goes on without it. */
+  | { readonly type: 'admin_failed'; readonly address: string; readonly reason: string }
   // Workload API
   /** The first message of a stream is here, so many milliseconds after it was opened. */
   | { readonly type: 'workload_api_connected'; readonly address: string; readonly afterMs: number }
@@ -149,13 +154,22 @@ export type Event =
   | { readonly type: 'bundle_rollout'; readonly waiting: number }
   /** They go out now; `late` streams have not answered in time. */
   | { readonly type: 'bundle_rolled_out'; readonly late: number }
+  /** Peers are known by the numbers of their connections only. */
+  | { readonly type: 'peer_credentials_unavailable'; readonly reason: string }
   | { readonly type: 'connection_refused'; readonly limit: number; readonly peer: Peer }
   /** A stream was ended because its peer asks for too much. */
   | ({
       readonly type: 'stream_denied';
       readonly reason: Exclude<DenialReason, 'connections'>;
       readonly details: string;
-    } & StreamInfo);
+    } & StreamInfo)
+  // What tells of all this
+  /** Metrics, traces or log records do not go where they should. */
+  | { readonly type: 'telemetry_failed'; readonly reason: string }
+  /** Lines cannot be written where they should go. They are tried again. */
+  | { readonly type: 'audit_failed'; readonly reason: string }
+  /** So many lines were lost since this was told last: nobody took them in time. */
+  | { readonly type: 'audit_dropped'; readonly lines: number };
 
 /** What a NACK complains of, as far as Envoy's words tell. */
 export type RejectionKind = 'certificate' | 'private_key' | 'trusted_ca' | 'crl' | 'malformed' | 'other';

@@ -1,4 +1,5 @@
 /** The composition root: a Workload API on one side, a socket that serves SDS on the other, and what was configured in between. */
+import { createServer } from 'node:net';
 import { type Clock, systemClock } from './clock.ts';
 import { matcherOf } from './config/pattern.ts';
 import { prefixesOf } from './config/presets.ts';
@@ -6,12 +7,14 @@ import type { Configuration } from './config/schema.ts';
 import { formatEndpoint } from './endpoint.ts';
 import { SpiffeSdsError } from './error.ts';
 import type { EventListener, Peer } from './events.ts';
-import { SdsService, type SdsSettings } from './sds/service.ts';
+import { SDS, SdsService, type SdsSettings } from './sds/service.ts';
 import type { StreamStatus } from './sds/stream-status.ts';
 import type { Naming } from './secrets/naming.ts';
 import { SecretPublisher } from './secrets/publisher.ts';
+import type { SecretDescription } from './secrets/secret-set.ts';
 import { gidOf } from './server/group.ts';
 import { type GrpcLimits, GrpcServer } from './server/grpc-server.ts';
+import { HealthService } from './server/health.ts';
 import type { CredentialsReader } from './server/peer.ts';
 import { UnixListener } from './server/unix-listener.ts';
 import { CertificateReader } from './spiffe/certificate.ts';
@@ -21,7 +24,7 @@ import { X509Watch } from './workload-api/watch.ts';
 /** Kubernetes and Docker wait longer than this before they kill. */
 const DRAIN_MS = 5_000;
 /** What can wait until the first Envoys have their secrets. */
-const AFTER_START_MS = 500;
+export const AFTER_START_MS = 500;
 
 export interface SidecarOptions {
   readonly configuration: Configuration;
@@ -29,6 +32,11 @@ export interface SidecarOptions {
   readonly clock?: Clock;
   /** Uniform in [0, 1). */
   readonly random?: () => number;
+  /**
+   * What gRPC health says of the secret discovery service; asked after each event, so it changes with what `events` has heard, or with
+   * time. Default: whether there are secrets.
+   */
+  readonly ready?: () => boolean;
 }
 
 /** How many there are now. */
@@ -44,9 +52,10 @@ export interface SidecarCounts {
 export interface Sidecar extends AsyncDisposable {
   /** The names that are served now. */
   readonly names: readonly string[];
+  describe(name: string): SecretDescription | undefined;
   readonly counts: SidecarCounts;
-  /** What each open stream came to. */
-  readonly streams: readonly StreamStatus[];
+  /** What each open stream came to, one at a time: with many, whoever reads them lets others run in between. */
+  readonly streams: Iterable<StreamStatus>;
   /** Applies what can change while it runs; addresses, the socket's mode and group stay as they were. */
   configure(configuration: Configuration): void;
   /** From now on peers are known by their credentials, also those that are connected. */
@@ -62,9 +71,10 @@ export interface Sidecar extends AsyncDisposable {
  */
 export async function startSidecar({
   configuration,
-  events,
+  events: tell,
   clock = systemClock,
   random = Math.random,
+  ready,
 }: SidecarOptions): Promise<Sidecar> {
   const { workload_api, sds } = configuration;
   const endpoint = workload_api.address;
@@ -76,8 +86,14 @@ export async function startSidecar({
   }
   let inForce = configuration;
   const peerOf = (address: string): Peer => server.peerOf(address);
+  const events: EventListener = (event) => {
+    tell(event);
+    // What happens on one stream makes nobody ready, and happens often.
+    if (!('stream' in event)) health.look();
+  };
   const service = new SdsService(sdsSettings(configuration), { events, clock, peerOf });
-  const server = new GrpcServer(service.grpc, grpcLimits(configuration), {
+  const health = new HealthService({ [SDS]: ready ?? (() => service.secrets.ids.length > 0) });
+  const server = new GrpcServer([...service.grpc, health], grpcLimits(configuration), {
     opened: (peer) => events({ type: 'connection_opened', peer }),
     closed: (peer) => events({ type: 'connection_closed', peer }),
     refused: (peer) => events({ type: 'connection_refused', limit: inForce.sds.limits.connections, peer }),
@@ -87,7 +103,7 @@ export async function startSidecar({
     mode: sds.mode,
     setting: 'sds.listen',
     ...(sds.group !== undefined && { gid: await gidOf(sds.group) }),
-    onConnection: (socket) => server.accept(socket),
+    server: createServer((socket) => server.accept(socket)),
   });
   events({ type: 'listening', address: formatEndpoint(sds.listen), mode: sds.mode.toString(8).padStart(4, '0') });
 
@@ -124,6 +140,7 @@ export async function startSidecar({
     get names() {
       return service.secrets.names;
     },
+    describe: (name) => service.secrets.describe(name),
     get counts() {
       return { connections: server.connections, streams: service.streams, ...service.totals };
     },

@@ -9,8 +9,8 @@ import { type DevIdentity, DevWorkloadApi } from '../dev/dev-workload-api.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import type { EventListener } from '../events.ts';
-import { type Sidecar, startSidecar } from '../sidecar.ts';
-import { openLog } from '../telemetry/log.ts';
+import { startOperatedSidecar } from '../operated-sidecar.ts';
+import type { Sidecar } from '../sidecar.ts';
 import { type ConfigurationFlags, configurationOf } from './configuration.ts';
 import { terminated } from './signals.ts';
 
@@ -24,11 +24,16 @@ export interface DevFlags extends ConfigurationFlags {
 
 const DEFAULT_IDENTITIES: readonly DevIdentity[] = [{ path: '/backend' }, { path: '/frontend' }];
 
-/** Runs the development Workload API and the sidecar until SIGTERM or SIGINT. */
+/** Runs the development Workload API and the sidecar until SIGTERM or SIGINT, and ends the process as `serve` does. */
 export async function dev(flags: DevFlags): Promise<void> {
-  const configuration = await devConfiguration(await configurationOf({ ...flags, logFormat: flags.logFormat ?? 'text' }));
+  await runUntilTerminated(flags);
+  process.exit();
+}
+
+async function runUntilTerminated(flags: DevFlags): Promise<void> {
+  const loaded = await devConfiguration(await configurationOf({ ...flags, logFormat: flags.logFormat ?? 'text' }));
+  const { configuration } = loaded;
   const stop = terminated();
-  const { events: log } = await openLog(configuration.log);
   await using workloadApi = await DevWorkloadApi.start({
     address: formatEndpoint(configuration.workload_api.address as Endpoint),
     trustDomain: flags.trustDomain,
@@ -37,10 +42,11 @@ export async function dev(flags: DevFlags): Promise<void> {
     svidTtlMs: parseDuration(flags.svidTtl),
     caTtlMs: parseDuration(flags.caTtl),
   });
-  const first = firstContext(log);
-  await using sidecar = await startSidecar({ configuration, events: first.events });
+  const first = firstContext();
+  await using operated = await startOperatedSidecar({ loaded, env: process.env, events: first.events });
+  process.on('SIGHUP', () => operated.reopen());
   await Promise.race([first.received, stop]);
-  process.stdout.write(introduction(configuration, sidecar, workloadApi));
+  process.stdout.write(introduction(configuration, operated.sidecar, workloadApi));
   await stop;
 }
 
@@ -50,13 +56,16 @@ function parseIdentity(text: string): DevIdentity {
   return hint === undefined ? { path } : { path, hint };
 }
 
-/** The sockets lie where the configuration says, and otherwise where this user may put them. */
-async function devConfiguration({ configuration, sources }: LoadedConfiguration): Promise<Configuration> {
-  const { sds, workload_api } = configuration;
+/** The sockets lie where the configuration says, and otherwise where this user may put them; audit lines are for who asks for them. */
+async function devConfiguration(loaded: LoadedConfiguration): Promise<LoadedConfiguration> {
+  const { configuration, sources } = loaded;
+  const { sds, workload_api, log } = configuration;
   const path =
     sources.get('sds.listen') === 'default' ? join(await devFolder(dirname(sds.listen.path)), 'sds.sock') : sds.listen.path;
   const address = workload_api.address ?? { kind: 'unix', path: join(dirname(path), 'workload.sock') };
-  return { ...configuration, sds: { ...sds, listen: { kind: 'unix', path } }, workload_api: { address } };
+  const audit = sources.get('log.audit') === 'default' ? 'off' : log.audit;
+  const dev = { ...configuration, sds: { ...sds, listen: { kind: 'unix', path } as const }, workload_api: { address } };
+  return { ...loaded, configuration: { ...dev, log: { ...log, audit } } };
 }
 
 /** Without the right to use the usual folder: one of this user's own, which nobody else may have made before. */
@@ -73,10 +82,9 @@ async function devFolder(usual: string): Promise<string> {
 }
 
 /** Resolves when the first identities are served. */
-function firstContext(log: EventListener): { readonly events: EventListener; readonly received: Promise<void> } {
+function firstContext(): { readonly events: EventListener; readonly received: Promise<void> } {
   const { promise, resolve } = Promise.withResolvers<void>();
   const events: EventListener = (event) => {
-    log(event);
     if (event.type === 'svid_received') setImmediate(resolve);
   };
   return { events, received: promise };
@@ -97,7 +105,8 @@ A development Workload API for ${trustDomain}, and the sidecar that serves it to
 Try next, in another terminal:
 
   ${command} get --listen ${listen}    # what an Envoy would get, without the keys
-  ${command} get --listen ${listen} --watch default    # and each rotation of it${demo}
+  ${command} get --listen ${listen} --watch default    # and each rotation of it
+  ${command} status    # what it knows: identities, who has what, what is about to expire${demo}
 
 Ctrl-C stops it.
 

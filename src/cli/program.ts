@@ -57,6 +57,18 @@ function createProgram(): Command {
     .action(async (names, flags) => (await import('./get.ts')).get(names, flags));
 
   program
+    .command('status')
+    .description('what the running sidecar knows: identities, expiry, names, subscribers, the Workload API')
+    .option('--config <file>', 'configuration file, for the addresses of the sidecar')
+    .option('--listen <uri>', 'the SDS socket, for --ready')
+    .option('--admin <uri>', 'the admin API: IP:PORT or unix:///… (default: admin.listen, 127.0.0.1:8082)')
+    .addOption(new Option('--output <format>', 'how to print').choices(['text', 'json', 'yaml']).default('text'))
+    .option('--ready', 'only whether it is ready, in one line; the exit code says it too: for health checks')
+    .action(async ({ ready, ...flags }) =>
+      ready === true ? (await import('./ready.ts')).ready(flags) : (await import('./status.ts')).status(flags),
+    );
+
+  program
     .command('version')
     .description('version, Node, platform')
     .action(() => {

@@ -2,17 +2,21 @@
 import { Document, isScalar } from 'yaml';
 import * as z from 'zod';
 import type { LoadedConfiguration } from './load.ts';
-import { configurationSchema } from './schema.ts';
+import { type Configuration, configurationSchema } from './schema.ts';
 
-/** YAML that loads as the same configuration, but for the values of headers, which can be tokens; each value's source is the comment at its end. */
+/** YAML that loads as the same configuration, but for the values of headers; each value's source is the comment at its end. */
 export function formatConfiguration({ configuration, sources }: LoadedConfiguration): string {
-  const document = new Document(z.encode(configurationSchema, configuration));
-  for (const name of Object.keys(configuration.telemetry.otlp.headers)) {
-    document.setIn(['telemetry', 'otlp', 'headers', name], '[redacted]');
-  }
+  const document = new Document(shownConfiguration(configuration));
   for (const [path, source] of sources) {
     const node = document.getIn(path.split('.'), true);
     if (isScalar(node)) node.comment = ` ${source}`;
   }
   return document.toString({ lineWidth: 0 });
+}
+
+/** What a file would say, without the values of headers, which can be tokens. */
+export function shownConfiguration(configuration: Configuration): z.input<typeof configurationSchema> {
+  const file = z.encode(configurationSchema, configuration);
+  const headers = Object.keys(configuration.telemetry.otlp.headers).map((name) => [name, '[redacted]']);
+  return { ...file, telemetry: { ...file.telemetry, otlp: { ...file.telemetry?.otlp, headers: Object.fromEntries(headers) } } };
 }

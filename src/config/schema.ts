@@ -9,6 +9,7 @@ import { formatDuration, parseDuration } from './duration.ts';
 import { namedSecret, secretName, validationMode } from './named-secret-schema.ts';
 import { PRESET_NAMES, PRESETS } from './presets.ts';
 import { formatSize, parseSize } from './size.ts';
+import { DEFAULT_LISTEN } from './sources.ts';
 import { adminSettings, auditTarget, telemetrySettings } from './telemetry-schema.ts';
 
 const MODE = 'an octal string like "0660"';
@@ -47,7 +48,7 @@ export const configurationSchema = z
   .strictObject({
     workload_api: section({ address: workloadEndpoint.optional() }).prefault({}),
     sds: section({
-      listen: listenEndpoint.prefault('unix:///run/spiffe-sds/sds.sock'),
+      listen: listenEndpoint.prefault(DEFAULT_LISTEN),
       mode: fileMode.prefault('0660'),
       group: z.union([z.string().min(1, GROUP), z.int(GROUP).min(0, GROUP).max(MAX_GID, GROUP)], GROUP).optional(),
       bundle_ack_timeout: textCodec(parseDuration, formatDuration).prefault('2s'),

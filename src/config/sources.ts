@@ -19,6 +19,8 @@ export interface Given {
   readonly source: string;
 }
 
+export const DEFAULT_LISTEN = 'unix:///run/spiffe-sds/sds.sock';
+
 const SETTINGS = [
   { section: 'workload_api', key: 'address', flag: 'workload_api', variable: 'SPIFFE_ENDPOINT_SOCKET' },
   { section: 'sds', key: 'listen', flag: 'listen', variable: 'SPIFFE_SDS_LISTEN' },
@@ -29,6 +31,12 @@ const SETTINGS = [
 /** The name of the configuration file, if one was given. */
 export function configurationFile(flags: Flags, env: Environment): Given | undefined {
   return given(flags, env, 'config', 'SPIFFE_SDS_CONFIG');
+}
+
+/** What `sds.listen` is, as far as no file has to be read for it. */
+export function listenWithoutFile(flags: Flags, env: Environment): string | undefined {
+  const found = given(flags, env, 'listen', 'SPIFFE_SDS_LISTEN')?.text;
+  return found ?? (configurationFile(flags, env) === undefined ? DEFAULT_LISTEN : undefined);
 }
 
 /** What flags and environment say, by the path of the value: `sds.listen`. */

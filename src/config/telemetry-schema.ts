@@ -5,6 +5,8 @@ import { textCodec } from './codec.ts';
 import { formatDuration, parseDuration } from './duration.ts';
 
 const COUNT = 'a whole number from 0';
+/** Node's timers take no more. */
+const MAX_WAIT_MS = 2 ** 31 - 1;
 const HOST = 'a host name without a port';
 
 /** Where the admin API listens. */
@@ -34,11 +36,11 @@ export const telemetrySettings = z
         ca: z.string().min(1, 'the path of a file').optional(),
         client_certificate: z.string().min(1, 'the path of a file').optional(),
         client_key: z.string().min(1, 'the path of a file').optional(),
-        timeout: textCodec(parseDuration, formatDuration).prefault('10s'),
+        timeout: textCodec(parseWait, formatDuration).prefault('10s'),
         traces: z.boolean().default(true),
         metrics: z.boolean().default(true),
         logs: z.boolean().default(false),
-        metric_interval: textCodec(parseDuration, formatDuration).prefault('1m'),
+        metric_interval: textCodec(parseWait, formatDuration).prefault('1m'),
         push_spans: z.int(COUNT).min(0, COUNT).default(100),
       })
       .readonly()
@@ -53,23 +55,32 @@ export const auditTarget = textCodec<AuditTarget>(parseAuditTarget, (target) => 
   return target === 'off' ? '' : target;
 });
 
-function parseAdminListen(text: string): AdminListen {
+export function parseAdminListen(text: string): AdminListen {
   if (text === '') return 'off';
   return parseEndpoint(/^(unix|tcp):/.test(text) ? text : `tcp://${text}`);
 }
 
-function formatAdminListen(listen: AdminListen): string {
+export function formatAdminListen(listen: AdminListen): string {
   if (listen === 'off') return '';
   return formatEndpoint(listen).replace(/^tcp:\/\//, '');
 }
 
-/** The forms of the OTLP exporter specification, and gRPC's name of a Unix socket. */
-function parseOtlpEndpoint(text: string): string {
+/**
+ * The forms of the OTLP exporter specification, and gRPC's name of a Unix socket.
+ * @throws a sentence
+ */
+export function parseOtlpEndpoint(text: string): string {
   const isUnix = text.startsWith('unix:') && parseEndpoint(text).kind === 'unix';
   if (isUnix || (/^https?:\/\/[^/]/.test(text) && URL.canParse(text))) return text;
   throw new Error(
     `not an OTLP endpoint: ${JSON.stringify(text)}: write http://HOST:PORT, https://HOST:PORT or unix:///absolute/path`,
   );
+}
+
+function parseWait(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds > 0 && milliseconds <= MAX_WAIT_MS) return milliseconds;
+  throw new Error(`cannot wait for ${JSON.stringify(text)}: write a duration from 1ms to 24d`);
 }
 
 function parseAuditTarget(text: string): AuditTarget {

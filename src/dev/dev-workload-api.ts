@@ -1,4 +1,5 @@
 /** The embedded development Workload API: a small CA, and all five methods on a Unix socket. Not for production. */
+import { createServer } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import { type Clock, systemClock } from '../clock.ts';
 import { parseEndpoint } from '../endpoint.ts';
@@ -100,7 +101,7 @@ export class DevWorkloadApi implements AsyncDisposable {
       path,
       mode: options.mode ?? 0o777,
       setting: '--workload-api',
-      onConnection: (socket) => server.accept(socket),
+      server: createServer((socket) => server.accept(socket)),
     });
     const api = new DevWorkloadApi(address, issuance, served, service, server, listener);
     api.#rotateEvery(options.rotateEveryMs ?? svidTtlMs / 2);

@@ -3,6 +3,7 @@
  * message as text, the private key included.
  */
 import type { RejectionKind } from '../events.ts';
+import { printable } from '../printable.ts';
 
 const MAX_LENGTH = 300;
 const CUT = '… [redacted]';
@@ -13,13 +14,11 @@ const DUMP = /goo\.gle\/debug|-----\s*BEGIN|\b\w+\s*\{|\b[a-z_]+\s*:\s*["'<[]|\b
 const ENCODED_RUN = /[A-Za-z0-9+/=_-]{40,}(?:(?:\s|\\[nr])+[A-Za-z0-9+/=_-]{16,})*/g;
 /** The name of one of Envoy's classes. */
 const WORDS = /^(?:[A-Z][a-z]{2,})+$/;
-const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 
 /** One line of at most 300 characters and the mark that something was cut, with nothing in it that could be a key. */
 export function redact(text: string): string {
   const dump = text.search(DUMP);
-  const sentence = (dump === -1 ? text : text.slice(0, dump))
-    .replace(CONTROL, ' ')
+  const sentence = printable(dump === -1 ? text : text.slice(0, dump))
     .replace(ENCODED_RUN, (run) => (WORDS.test(run) ? run : '[redacted]'))
     .trim();
   const short = sentence.length > MAX_LENGTH ? sentence.slice(0, MAX_LENGTH) : sentence;

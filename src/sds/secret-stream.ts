@@ -294,7 +294,14 @@ function contentOf({ nonce, secrets, removed = [] }: Sent, update: number, becau
   return { nonce, secrets: secrets.map(versionOf), removed, update, because };
 }
 
-/** What may be told of a secret. */
-export function versionOf({ name, kind, version }: Secret): SecretVersion {
-  return { name, kind, version };
+const told = new WeakMap<Secret, SecretVersion>();
+
+/** What may be told of a secret: the same object for all streams. */
+export function versionOf(secret: Secret): SecretVersion {
+  let version = told.get(secret);
+  if (version === undefined) {
+    version = { name: secret.name, kind: secret.kind, version: secret.version };
+    told.set(secret, version);
+  }
+  return version;
 }

@@ -35,7 +35,7 @@ import {
 import { Settlement } from './settlement.ts';
 import type { StreamStatus } from './stream-status.ts';
 
-const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';
+export const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';
 const ADS = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
 const SHUTTING_DOWN = 'spiffe-sds is shutting down';
 
@@ -104,9 +104,9 @@ export class SdsService {
     return this.#totals;
   }
 
-  /** What each open stream came to. */
-  status(): readonly StreamStatus[] {
-    return [...this.#streams].map(({ status }) => status);
+  /** What each open stream came to, one at a time: with many, whoever reads them lets others run in between. */
+  *status(): Generator<StreamStatus> {
+    for (const { status } of this.#streams) yield status;
   }
 
   /** Makes these the secrets that are served and tells every stream that subscribed to one that changed. */

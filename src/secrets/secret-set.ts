@@ -1,7 +1,7 @@
 /** All secrets that can be served now, by name. A value: new trust or another configuration makes a new set. */
 import type { Certificate } from '../spiffe/certificate.ts';
 import { type VettedCrls, vetCrls } from '../spiffe/crl.ts';
-import { type TrustDomain, trustDomainId, trustDomainOf } from '../spiffe/spiffe-id.ts';
+import { type SpiffeId, type TrustDomain, trustDomainId, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../spiffe/x509-context.ts';
 import { freshnessOf } from './expiry.ts';
 import type { Naming, SvidChoice, ValidationPolicy } from './naming.ts';
@@ -19,10 +19,20 @@ export interface SecretSet {
   readonly ids: readonly string[];
   /** Every name that can be asked for. */
   readonly names: readonly string[];
+  /** What is known of a name without encoding anything. */
+  describe(name: string): SecretDescription | undefined;
+}
+
+export interface SecretDescription {
+  readonly kind: SecretKind;
+  /** Whose certificate it is. */
+  readonly id?: SpiffeId;
+  /** Those that were asked for: several when a validation context is served in several forms. */
+  readonly versions: readonly string[];
 }
 
 /** Before the Workload API has said anything. */
-export const NO_SECRETS: SecretSet = { complete: false, ids: [], names: [], get: () => undefined };
+export const NO_SECRETS: SecretSet = { complete: false, ids: [], names: [], get: () => undefined, describe: () => undefined };
 
 export interface SecretSetOptions {
   /** Milliseconds since the epoch: an SVID or a CRL that has expired is not served. */
@@ -35,6 +45,7 @@ export interface SecretSetOptions {
 
 interface Source {
   readonly kind: SecretKind;
+  readonly id?: SpiffeId;
   readonly content: (form: ValidationForm) => SecretContent | undefined;
 }
 
@@ -62,7 +73,7 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
     else add(secret.name, certificates.get(choose(trust.context.svids, valid, secret.svid) as X509Svid));
   }
   for (const prefix of naming.prefixes) for (const [name, source] of [...sources]) add(`${prefix}${name}`, source);
-  return { complete: true, ids, names: [...sources.keys()], get: encoder(sources, options.onEncoded) };
+  return { complete: true, ids, names: [...sources.keys()], ...encoder(sources, options.onEncoded) };
 }
 
 /** What of the CRLs is not sent along, and why: by trust domain, and of no trust domain. */
@@ -93,7 +104,7 @@ function choose(svids: readonly X509Svid[], valid: readonly X509Svid[], choice: 
 }
 
 function certificateSource(svid: X509Svid): Source {
-  return { kind: 'tls_certificate', content: () => tlsCertificate(svid) };
+  return { kind: 'tls_certificate', id: svid.id, content: () => tlsCertificate(svid) };
 }
 
 /** Turns a policy into a source; there is none while nothing that it names is trusted, or was. */
@@ -138,13 +149,16 @@ function denial(trustDomain: TrustDomain, throwawayAuthority: Uint8Array): Sourc
   return { kind: 'validation_context', content };
 }
 
-function encoder(sources: ReadonlyMap<string, Source>, onEncoded: SecretSetOptions['onEncoded']): SecretSet['get'] {
+function encoder(
+  sources: ReadonlyMap<string, Source>,
+  onEncoded: SecretSetOptions['onEncoded'],
+): Pick<SecretSet, 'get' | 'describe'> {
   const encoded: Readonly<Record<ValidationForm, Map<string, Secret | undefined>>> = {
     spiffe: new Map(),
     trusted_ca: new Map(),
     legacy: new Map(),
   };
-  return (name, form) => {
+  const get: SecretSet['get'] = (name, form) => {
     const source = sources.get(name);
     if (source === undefined) return undefined;
     const known = encoded[form];
@@ -156,4 +170,12 @@ function encoder(sources: ReadonlyMap<string, Source>, onEncoded: SecretSetOptio
     }
     return known.get(name);
   };
+  const describe: SecretSet['describe'] = (name) => {
+    const source = sources.get(name);
+    if (source === undefined) return undefined;
+    const { kind, id } = source;
+    const versions = Object.values(encoded).flatMap((known) => known.get(name)?.version ?? []);
+    return { kind, ...(id !== undefined && { id }), versions: [...new Set(versions)] };
+  };
+  return { get, describe };
 }

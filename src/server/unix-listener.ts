@@ -3,7 +3,7 @@
  * with a wrong mode, a file left behind by a dead process is replaced, and a successor's socket is never removed.
  */
 import { chmod, chown, lstat, mkdir, rename, unlink } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 
@@ -16,7 +16,8 @@ export interface UnixListenerOptions {
   readonly gid?: number;
   /** The setting that names the path, for messages. */
   readonly setting: string;
-  readonly onConnection: (socket: Socket) => void;
+  /** Accepts what comes. It listens from now on, and is closed with this. */
+  readonly server: Server;
 }
 
 /** What was in the way, and what to do about it. */
@@ -40,8 +41,7 @@ export class UnixListener {
   }
 
   /** @throws SpiffeSdsError `listen_failed` naming the path, the user and the mend */
-  static async open({ path, mode, gid, setting, onConnection }: UnixListenerOptions): Promise<UnixListener> {
-    const server = createServer(onConnection);
+  static async open({ path, mode, gid, setting, server }: UnixListenerOptions): Promise<UnixListener> {
     // Short, for a socket's path has at most 107 bytes.
     const temporary = join(dirname(path), `.${process.pid}`);
     try {

@@ -1,17 +1,17 @@
 /** Events as log lines: one line each, JSON for machines or text for people, with a stable `event` name. */
-import { type DestinationStream, type Logger, pino } from 'pino';
+import { type Logger, pino } from 'pino';
+import { type Clock, systemClock } from '../clock.ts';
 import type { Event, EventListener } from '../events.ts';
-import { sentence } from './sentence.ts';
+import { printable } from '../printable.ts';
+import { standardOutput } from './output.ts';
+import { Repeats } from './repeats.ts';
+import { MAX_LISTED, sentence } from './sentence.ts';
+import { subjectOf } from './subject.ts';
 
 export interface LogOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly format: 'json' | 'text';
 }
-
-/** A name that a peer made up must not begin a line of its own, nor command a terminal. */
-const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
-
-type Level = 'debug' | 'info' | 'warn' | 'error';
 
 export interface Log {
   readonly events: EventListener;
@@ -19,46 +19,81 @@ export interface Log {
   setLevel(level: LogOptions['level']): void;
 }
 
-/** Logs go to stderr: stdout is for what a command was asked to print. */
-export async function openLog(options: LogOptions): Promise<Log> {
-  const { level } = options;
-  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, await destination(options));
+/**
+ * Logs go to stderr: stdout is for what a command was asked to print. Nobody reading it keeps nothing else waiting.
+ * @param also takes each line, too
+ */
+export async function openLog({ level, format }: LogOptions, also?: (line: LogLine) => void): Promise<Log> {
+  const form = format === 'text' ? await prettyForm() : (line: string) => line;
+  const output = standardOutput(2);
+  let lost = 0;
+  const write = (line: string) => {
+    if (!output.write(form(line))) {
+      lost += 1;
+    } else if (lost > 0) {
+      const lines = lost;
+      lost = 0;
+      log.error({ event: 'log_dropped', lines }, `lost ${lines} lines of this log: stderr was not read in time`);
+    }
+  };
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
   return {
-    events: logEvents(log),
+    events: logEvents(log, systemClock, also),
     setLevel(next) {
       log.level = next;
     },
   };
 }
 
-async function destination({ format }: LogOptions): Promise<DestinationStream> {
-  if (format === 'json') return pino.destination({ dest: 2, sync: true });
-  const { default: pretty } = await import('pino-pretty');
-  return pretty({
-    destination: 2,
-    sync: true,
-    colorize: process.stderr.isTTY,
-    hideObject: true,
-    translateTime: 'SYS:HH:MM:ss.l',
-  });
+async function prettyForm(): Promise<(line: string) => string> {
+  const { prettyFactory } = await import('pino-pretty');
+  return prettyFactory({ colorize: process.stderr.isTTY, hideObject: true, translateTime: 'SYS:HH:MM:ss.l' });
 }
 
-/** Adds a line to `log` for each event. */
-export function logEvents(log: Logger): EventListener {
+export interface LogLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  /** `event`, and what belongs to it. */
+  readonly fields: object;
+  /** A sentence. */
+  readonly message: string;
+}
+
+/** Adds a line to `log` for each event, but for repeats of one: see repeats.ts. */
+export function logEvents(log: Logger, clock: Clock = systemClock, also?: (line: LogLine) => void): EventListener {
+  const write = (line: LogLine) => {
+    log[line.level](line.fields, line.message);
+    also?.(line);
+  };
+  const repeats = new Repeats<LogLine>({
+    clock,
+    write,
+    writeRepeated({ level, fields, message }, repeated, alike) {
+      const more = `(${repeated} more ${alike ? 'like this' : 'of its kind'} in the last minute)`;
+      write({ level, fields: { ...fields, repeated }, message: `${message} ${more}` });
+    },
+  });
   return (event) => {
+    if (event.type === 'stopped') repeats.flush();
     const level = levelOf(event);
     if (!log.isLevelEnabled(level)) return;
     const { type, ...fields } = event;
-    log[level]({ event: type, ...readable(fields) }, sentence(event).replace(CONTROL, ' '));
+    const message = printable(sentence(event));
+    const subject = subjectOf(event, message);
+    const line = { level, fields: { event: type, ...readable(fields, subject && MAX_LISTED) }, message };
+    if (subject === undefined) write(line);
+    else repeats.hear(subject.kind, subject.about, line);
   };
 }
 
-function levelOf(event: Event): Level {
+function levelOf(event: Event): LogLine['level'] {
   switch (event.type) {
     case 'context_discarded':
     case 'secrets_rejected':
     case 'svid_expired':
     case 'configuration_rejected':
+    case 'audit_failed':
+    case 'audit_dropped':
+    case 'admin_failed':
       return 'error';
     case 'workload_api_lost':
       return event.retryInMs === undefined ? 'error' : 'warn';
@@ -69,6 +104,8 @@ function levelOf(event: Event): Level {
     case 'svid_expiring':
     case 'trust_domain_distrusted':
     case 'names_held':
+    case 'peer_credentials_unavailable':
+    case 'telemetry_failed':
     case 'connection_refused':
     case 'stream_denied':
       return 'warn';
@@ -78,6 +115,7 @@ function levelOf(event: Event): Level {
     case 'svid_rotated':
       return event.warning === undefined ? 'info' : 'warn';
     case 'listening':
+    case 'admin_listening':
     case 'draining':
     case 'stopped':
     case 'workload_api_connected':
@@ -91,11 +129,14 @@ function levelOf(event: Event): Level {
   }
 }
 
-/** Field names as in configuration and specifications, times as people read them. */
-function readable(fields: object): object {
+/**
+ * Field names as in configuration and specifications, times as people read them.
+ * @param maxListed of a list so many are shown
+ */
+function readable(fields: object, maxListed = Number.POSITIVE_INFINITY): object {
   const entries = Object.entries(fields).map(([key, value]) => [
     key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-    key === 'notAfter' ? new Date(value).toISOString() : value,
+    key === 'notAfter' ? new Date(value).toISOString() : Array.isArray(value) ? value.slice(0, maxListed) : value,
   ]);
   return Object.fromEntries(entries);
 }

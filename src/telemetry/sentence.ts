@@ -1,6 +1,9 @@
 /** Events as sentences that operators read. */
 import type { Event, Peer, ResponseInfo } from '../events.ts';
 
+/** Of names: a peer may ask for a thousand. */
+export const MAX_LISTED = 20;
+
 export function sentence(event: Event): string {
   switch (event.type) {
     case 'listening':
@@ -9,6 +12,10 @@ export function sentence(event: Event): string {
       return `stopping: ending ${event.streams} streams`;
     case 'stopped':
       return 'stopped';
+    case 'admin_listening':
+      return `the admin API is at ${event.address}`;
+    case 'admin_failed':
+      return `there is no admin API at ${event.address}, the sidecar goes on without it: ${event.reason}`;
     case 'workload_api_connected':
       return `connected to the Workload API at ${event.address}`;
     case 'workload_api_lost':
@@ -59,7 +66,7 @@ export function sentence(event: Event): string {
     case 'stream_opened':
       return `stream ${event.stream} opened`;
     case 'stream_subscribed':
-      return `stream ${event.stream} of node ${quoted(event.node)} asks for ${event.subscription === 'names' ? event.names.join(', ') : event.subscription}`;
+      return `stream ${event.stream} of node ${quoted(event.node)} asks for ${event.subscription === 'names' ? listed(event.names) : event.subscription}`;
     case 'stream_closed':
       return `stream ${event.stream} closed: ${event.reason}`;
     case 'names_held':
@@ -78,6 +85,13 @@ export function sentence(event: Event): string {
       return `a CA roll: certificates wait until ${event.waiting} streams have taken the new bundle`;
     case 'bundle_rolled_out':
       return `a CA roll: certificates go out${event.late === 0 ? '' : `, although ${event.late} streams have not answered in time`}`;
+    case 'peer_credentials_unavailable':
+      return `peers are known by the numbers of their connections only, not by uid, gid and pid: ${event.reason}`;
+    case 'telemetry_failed':
+    case 'audit_failed':
+      return event.reason;
+    case 'audit_dropped':
+      return `lost ${event.lines} audit lines: they are not taken in time where they go (log.audit)`;
     case 'connection_refused':
       return `refused a connection${peerText(event.peer)}: there are ${event.limit} already (sds.limits.connections)`;
     case 'stream_denied':
@@ -92,11 +106,11 @@ function heldSentence({ names, available, node }: Event & { readonly type: 'name
   const reasons = [
     ...(unknown.length === 0
       ? []
-      : [`no secret named ${unknown.join(', ')}: held until there is one; there is now: ${available.join(', ') || 'none'}`]),
+      : [`no secret named ${listed(unknown)}: held until there is one; there is now: ${listed(available) || 'none'}`]),
     ...(unsayable.length === 0
       ? []
       : [
-          `${unsayable.join(', ')}: held, for several trust domains do not go into one trusted_ca (validation.unsafe_merge would let them)`,
+          `${listed(unsayable)}: held, for several trust domains do not go into one trusted_ca (validation.unsafe_merge would let them)`,
         ]),
   ];
   return `for node ${quoted(node)}: ${reasons.join('; ')}`;
@@ -104,7 +118,12 @@ function heldSentence({ names, available, node }: Event & { readonly type: 'name
 
 function contentOf({ secrets, removed }: ResponseInfo): string {
   const sent = secrets.map(({ name, version }) => `${name}@${version}`);
-  return [...sent, ...removed.map((name) => `${name} (removed)`)].join(', ');
+  return listed([...sent, ...removed.map((name) => `${name} (removed)`)]);
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length - MAX_LISTED;
+  return more <= 0 ? names.join(', ') : `${names.slice(0, MAX_LISTED).join(', ')} and ${more} more`;
 }
 
 function peerText({ credentials }: Peer): string {

@@ -18,12 +18,16 @@ import {
   measureSizes,
 } from './measures.ts';
 import { floorSubject, issueRotations, type Subject, sidecarSubject } from './subject.ts';
+import { measureTelemetry, type TelemetryCounts } from './telemetry.ts';
 
-const LIMIT_MS = 300_000;
+const LIMIT_MS = 600_000;
 
 const counts = process.argv.includes('--quick')
   ? { starts: 1, runs: 1, idleMs: 100, messages: 5, opened: 20, connections: 2, streams: 10, pushes: 2 }
   : { starts: 15, runs: 5, idleMs: 3_000, messages: 200, opened: 1_000, connections: 10, streams: 1_000, pushes: 20 };
+const telemetryCounts: TelemetryCounts = process.argv.includes('--quick')
+  ? { pairs: 1, starts: 1, streams: 10, pushes: 2, idleMs: 100 }
+  : { pairs: 5, starts: 5, streams: 1_000, pushes: 40, idleMs: 3_000 };
 
 const folder = mkdtempSync(join(tmpdir(), 'spiffe-sds-bench-'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -35,8 +39,14 @@ const limit = setTimeout(() => {
 execFileSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' });
 {
   await using api = await DevWorkloadApi.start({ address: `unix://${join(folder, 'workload.sock')}`, rotateEveryMs: 0 });
-  const sidecar = sidecarSubject(folder, api, await issueRotations(api, counts.messages));
+  const rotations = await issueRotations(api, counts.messages);
+  const sidecar = sidecarSubject(folder, api, rotations);
   await printTable(sidecar, floorSubject(folder, await measureSizes(sidecar)));
+  print('\n| what telemetry costs | on | off | added | goal |\n|---|---|---|---|---|');
+  for (const { what, unit, on, off, added, goal } of await measureTelemetry(folder, api, rotations, telemetryCounts)) {
+    const share = `${added >= 0 ? '+' : ''}${figure(added)} ${unit} (${((added / off) * 100).toFixed(0)} %)`;
+    print(`| ${what} | ${figure(on)} ${unit} | ${figure(off)} ${unit} | ${share} | ${goal} |`);
+  }
 }
 clearTimeout(limit);
 
@@ -75,8 +85,12 @@ function pick<Key extends string>([sidecar, floor]: Both<Readonly<Record<Key, nu
 }
 
 function row(what: string, unit: string, values: Both<number>, goal?: string): void {
-  const [measured, floor] = values.map((value) => `${value.toFixed(value < 10 ? 2 : 0)} ${unit}`);
+  const [measured, floor] = values.map((value) => `${figure(value)} ${unit}`);
   print(`| ${what} | ${measured} | ${floor} | ${goal === undefined ? '' : `${goal} ${unit}`} |`);
+}
+
+function figure(value: number): string {
+  return value.toFixed(Math.abs(value) < 10 ? 2 : 0);
 }
 
 function print(text: string): void {

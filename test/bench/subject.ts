@@ -1,7 +1,8 @@
 /** What is measured: the sidecar as it is released, and beside it a bare HTTP/2 server that does as much. */
-import { readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
+import { stringify } from 'yaml';
 import type { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import type { X509SVIDResponse } from '../../src/gen/messages.ts';
 import { encode } from '../../src/wire.ts';
@@ -25,16 +26,33 @@ const SIDECAR = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
 const PADDING = 4;
 const FLOOR = join(import.meta.dirname, 'floor-server.ts');
 
+/** What is told of the sidecar while it is measured. */
+export interface SubjectOptions {
+  /** What stands in its configuration file. Default: nothing, so what it does when nobody configures it. */
+  readonly configuration?: object;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
 /** @param rotations encoded X509SVIDResponses, from `issueRotations` */
-export function sidecarSubject(folder: string, api: DevWorkloadApi, rotations: readonly Buffer[]): Subject {
+export function sidecarSubject(
+  folder: string,
+  api: DevWorkloadApi,
+  rotations: readonly Buffer[],
+  options: SubjectOptions = {},
+): Subject {
   const socket = join(folder, 'sds.sock');
+  const file = join(mkdtempSync(join(folder, 'configuration-')), 'spiffe-sds.yaml');
+  writeFileSync(file, stringify(options.configuration ?? {}));
   // As its shebang starts it, without /usr/bin/env in between.
   const [, , , ...flags] = readFileSync(SIDECAR, 'utf8').split('\n', 1)[0]?.split(' ') ?? [];
+  // Without a file, as most run it. The admin API has the default port; if that is taken, there is none, and the sidecar goes on.
   const inherited = Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_|NODE_)/.test(name));
   const env = {
     ...Object.fromEntries(inherited),
     SPIFFE_ENDPOINT_SOCKET: api.address,
     SPIFFE_SDS_LISTEN: `unix://${socket}`,
+    ...(options.configuration && { SPIFFE_SDS_CONFIG: file }),
+    ...options.env,
   };
   return {
     start() {

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** So little that V8 collects often, and that a leak ends the process. */
@@ -19,12 +20,15 @@ export class Victim implements AsyncDisposable {
 
   /** Starts one and waits until it has an identity. */
   static async start(workloadApi: string, socket: string): Promise<Victim> {
+    const configuration = `${socket}.yaml`;
+    await writeFile(configuration, 'admin: { listen: "" }\n');
     const inherited = Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_|NODE_)/.test(name));
     const child = spawn(process.execPath, ['--disable-sigusr1', ...SMALL_HEAP, MAIN, 'serve'], {
       env: {
         ...Object.fromEntries(inherited),
         SPIFFE_ENDPOINT_SOCKET: workloadApi,
         SPIFFE_SDS_LISTEN: `unix://${socket}`,
+        SPIFFE_SDS_CONFIG: configuration,
         SPIFFE_SDS_LOG_FORMAT: 'json',
       },
       stdio: ['ignore', 'ignore', 'pipe'],

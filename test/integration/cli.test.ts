@@ -118,8 +118,12 @@ describe('get', () => {
 
 test('dev serves what it says, until SIGTERM', async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
+  const file = join(folder.path, 'config.yaml');
+  await writeFile(file, 'admin: { listen: "" }\n');
   const args = [
     'dev',
+    '--config',
+    file,
     '--listen',
     `unix://${folder.path}/sds.sock`,
     '--workload-api',
@@ -134,7 +138,7 @@ test('dev serves what it says, until SIGTERM', async () => {
 });
 
 describe('serve follows its configuration file', () => {
-  const config = (alias: string) => `names: { default_svid: ${alias} }\n`;
+  const config = (alias: string) => `names: { default_svid: ${alias} }\nadmin: { listen: "" }\n`;
 
   async function serve() {
     await using stack = new AsyncDisposableStack();

@@ -36,7 +36,7 @@ async function rotate(running: Running, answer: () => Promise<unknown>): Promise
 
 /** The sidecar has heard the ACKs that were sent so far. */
 async function allAnswered(running: Running): Promise<void> {
-  while (running.sidecar.streams.some(({ unanswered }) => unanswered > 0)) {
+  while ([...running.sidecar.streams].some(({ unanswered }) => unanswered > 0)) {
     await running.eventAfter(running.events.length, 'secrets_accepted');
   }
 }

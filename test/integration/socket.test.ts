@@ -85,7 +85,12 @@ describe('a server that closes', () => {
       server.accept(connection);
       accepted.resolve(connection);
     };
-    const listener = await UnixListener.open({ path: socket, mode: 0o600, setting: 'sds.listen', onConnection });
+    const listener = await UnixListener.open({
+      path: socket,
+      mode: 0o600,
+      setting: 'sds.listen',
+      server: createServer(onConnection),
+    });
     stack.defer(() => listener.close());
     const deaf = connect({ path: socket, allowHalfOpen: true }).pause();
     stack.defer(() => void deaf.destroy());
@@ -102,7 +107,12 @@ describe('a server that closes', () => {
       connection.once('close', () => closed.resolve());
       connection.destroy(new Error('reset'));
     };
-    const listener = await UnixListener.open({ path: socket, mode: 0o600, setting: 'sds.listen', onConnection });
+    const listener = await UnixListener.open({
+      path: socket,
+      mode: 0o600,
+      setting: 'sds.listen',
+      server: createServer(onConnection),
+    });
     stack.defer(() => listener.close());
     connect(socket).on('error', () => undefined);
     await closed.promise;

@@ -1,7 +1,7 @@
-import { mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Document, stringify } from 'yaml';
+import type { Document } from 'yaml';
 import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import { clientBootstrap, serverBootstrap } from './bootstrap.ts';
 import { Envoy } from './envoy.ts';
@@ -61,9 +61,7 @@ export class Stage implements AsyncDisposable {
 
   /** @param configuration what stands in its configuration file */
   async startSidecar(configuration: object = {}): Promise<SidecarProcess> {
-    const file = join(this.folder, 'spiffe-sds.yaml');
-    await writeFile(file, stringify(configuration));
-    return this.#parts.use(await SidecarProcess.start(this.#workloadApi, this.sdsSocket, file));
+    return this.#parts.use(await SidecarProcess.start(this.#workloadApi, this.sdsSocket, configuration));
   }
 
   /** Another way to the sidecar. */

@@ -1,4 +1,6 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { stringify } from 'yaml';
 import { Child } from './child.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
@@ -28,15 +30,17 @@ export class SidecarProcess implements AsyncDisposable {
 
   /**
    * Starts one and waits until it listens.
-   * @param configuration a file; default: none
+   * @param configuration what stands in its file, beside the socket; unless it says so, there is no admin API: its port is this machine's
    */
-  static async start(workloadApi: string, sdsSocket: string, configuration = ''): Promise<SidecarProcess> {
+  static async start(workloadApi: string, sdsSocket: string, configuration: object = {}): Promise<SidecarProcess> {
+    const file = `${sdsSocket}.yaml`;
+    await writeFile(file, stringify({ admin: { listen: '' }, ...configuration }));
     const inherited = Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_)/.test(name));
     const child = new Child(process.execPath, ['--disable-sigusr1', MAIN, 'serve'], {
       ...Object.fromEntries(inherited),
       SPIFFE_ENDPOINT_SOCKET: workloadApi,
       SPIFFE_SDS_LISTEN: `unix://${sdsSocket}`,
-      SPIFFE_SDS_CONFIG: configuration,
+      SPIFFE_SDS_CONFIG: file,
       SPIFFE_SDS_LOG_FORMAT: 'json',
       SPIFFE_SDS_LOG_LEVEL: 'debug',
     });

@@ -3,17 +3,23 @@ import { EventEmitter, on } from 'node:events';
 import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadConfiguration } from '../../src/config/load.ts';
+import { allPassed, readyz } from '../../src/admin/readiness.ts';
+import { type Clock, systemClock } from '../../src/clock.ts';
+import { type LoadedConfiguration, loadConfiguration } from '../../src/config/load.ts';
 import { DevWorkloadApi, type DevWorkloadApiOptions } from '../../src/dev/dev-workload-api.ts';
 import type { Event } from '../../src/events.ts';
 import { type Sidecar, startSidecar } from '../../src/sidecar.ts';
+import { Observed } from '../../src/telemetry/observed.ts';
 import { SdsClient } from './sds-client.ts';
 
 export interface Running extends AsyncDisposable {
   readonly workloadApi: DevWorkloadApi;
   readonly client: SdsClient;
-  readonly sidecar: Sidecar;
   readonly socket: string;
+  readonly sidecar: Sidecar;
+  /** With the addresses that were put in. */
+  readonly loaded: LoadedConfiguration;
+  readonly observed: Observed;
   /** All that happened so far. */
   readonly events: readonly Event[];
   /** The first event of that type, and of that stream, that has happened or will. */
@@ -25,21 +31,33 @@ export interface Running extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** @param yaml configuration beside the two addresses */
-export async function startRunning(workload: Partial<DevWorkloadApiOptions> = {}, yaml = ''): Promise<Running> {
+/**
+ * @param yaml configuration beside the two addresses
+ * @param clock of both; default the machine's
+ */
+export async function startRunning(
+  workload: Partial<DevWorkloadApiOptions> = {},
+  yaml = '',
+  clock: Clock = systemClock,
+): Promise<Running> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'))).path;
   const socket = join(folder, 'sds.sock');
   const address = `unix://${join(folder, 'workload.sock')}`;
   const flags = { config: 'test.yaml', workload_api: address, listen: `unix://${socket}` };
-  const load = (text: string) => loadConfiguration({ flags, env: {}, readFile: () => text }).configuration;
-  const workloadApi = stack.use(await DevWorkloadApi.start({ address, rotateEveryMs: 0, ...workload }));
+  const load = (text: string) => loadConfiguration({ flags, env: {}, readFile: () => text });
+  const workloadApi = stack.use(await DevWorkloadApi.start({ address, rotateEveryMs: 0, clock, ...workload }));
   const events: Event[] = [];
   const news = new EventEmitter();
+  const loaded = load(yaml);
+  const observed = new Observed(clock);
   const sidecar = await startSidecar({
-    configuration: load(yaml),
+    configuration: loaded.configuration,
+    clock,
+    ready: () => allPassed(readyz(observed, clock.now())),
     events: (event) => {
       events.push(event);
+      observed.hear(event);
       news.emit('event', event);
     },
   });
@@ -60,8 +78,10 @@ export async function startRunning(workload: Partial<DevWorkloadApiOptions> = {}
   return {
     workloadApi,
     client,
-    sidecar,
     socket,
+    sidecar,
+    loaded,
+    observed,
     events,
     event: <T extends Event['type']>(type: T, stream?: number) =>
       heard(
@@ -69,7 +89,7 @@ export async function startRunning(workload: Partial<DevWorkloadApiOptions> = {}
       ),
     eventAfter: <T extends Event['type']>(count: number, type: T) =>
       heard((event): event is Event & { readonly type: T } => event.type === type, count),
-    configure: (text) => sidecar.configure(load(text)),
+    configure: (text) => sidecar.configure(load(text).configuration),
     stop,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

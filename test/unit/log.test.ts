@@ -23,6 +23,12 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     listening: [{ type: 'listening', address: 'unix:///s', mode: '0660' }, 'info', 'serving SDS on unix:///s'],
     draining: [{ type: 'draining', streams: 3 }, 'info', 'stopping: ending 3 streams'],
     stopped: [{ type: 'stopped' }, 'info', 'stopped'],
+    admin_listening: [{ type: 'admin_listening', address: '127.0.0.1:8082' }, 'info', 'the admin API is at 127.0.0.1:8082'],
+    admin_failed: [
+      { type: 'admin_failed', address: '127.0.0.1:8082', reason: 'it is taken' },
+      'error',
+      'there is no admin API at 127.0.0.1:8082, the sidecar goes on without it: it is taken',
+    ],
     workload_api_connected: [
       { type: 'workload_api_connected', address: 'unix:///a', afterMs: 12 },
       'info',
@@ -129,6 +135,22 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       { type: 'stream_denied', ...stream, reason: 'names', details: 'too many' },
       'warn',
       'ended stream 7 of node "edge" of uid 101, gid 102, pid 77: too many',
+    ],
+    peer_credentials_unavailable: [
+      { type: 'peer_credentials_unavailable', reason: 'no addon' },
+      'warn',
+      'peers are known by the numbers of their connections only, not by uid, gid and pid: no addon',
+    ],
+    telemetry_failed: [
+      { type: 'telemetry_failed', reason: 'the collector does not answer' },
+      'warn',
+      'the collector does not answer',
+    ],
+    audit_failed: [{ type: 'audit_failed', reason: 'cannot write to /a' }, 'error', 'cannot write to /a'],
+    audit_dropped: [
+      { type: 'audit_dropped', lines: 7 },
+      'error',
+      'lost 7 audit lines: they are not taken in time where they go (log.audit)',
     ],
     message_received: [
       { type: 'message_received', message: 1, method: 'FetchX509SVID' },
@@ -242,9 +264,9 @@ describe('a line', () => {
     );
   });
 
-  test.for(['\n', '\r', '\x1b[2J', '\0', '\u2028'])('cannot be forged by a name with %j in it', (character) => {
+  test.for(['\n', '\r', '\x1b[2J', '\0', '\u2028', '\u202e'])('cannot be forged by a name with %j in it', (character) => {
     const names = [`x${character}INFO: all is well`];
-    expect(sentenceOf({ type: 'names_held', ...stream, names, available: [] })).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]/u);
+    expect(sentenceOf({ type: 'names_held', ...stream, names, available: [] })).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
   });
 });
 

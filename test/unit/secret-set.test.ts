@@ -49,6 +49,14 @@ describe('names', () => {
     expect(set.ids).toEqual([WEB, API, OWN, PARTNER]);
   });
 
+  test('are described by what they are, whose they are and the versions that were asked for', () => {
+    const fresh = setOf(contextOf());
+    expect(fresh.describe('default')).toEqual({ kind: 'tls_certificate', id: WEB, versions: [] });
+    const versions = (['trusted_ca', 'spiffe'] as const).map((form) => fresh.get(OWN, form)?.version);
+    expect(fresh.describe(OWN)).toEqual({ kind: 'validation_context', versions: versions.reverse() });
+    expect(fresh.describe('nobody')).toBeUndefined();
+  });
+
   test('of aliases that are turned off are not served', () => {
     const off = { ...NAMING, default_svid: '', default_bundle: '', default_all_bundles: '' };
     expect(setOf(contextOf(), off).names).toEqual(set.ids);

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { chmod, chown, link, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -29,8 +29,8 @@ async function open({
   ...options
 }: Partial<UnixListenerOptions> & { answer?: string } = {}): Promise<UnixListener> {
   // Who only looks whether somebody answers does not wait for that.
-  const onConnection = (socket: Socket) => socket.on('error', () => undefined).end(answer);
-  const listener = await UnixListener.open({ path, mode: 0o600, setting: 'sds.listen', onConnection, ...options });
+  const server = createServer((socket) => socket.on('error', () => undefined).end(answer));
+  const listener = await UnixListener.open({ path, mode: 0o600, setting: 'sds.listen', server, ...options });
   listeners.push(listener);
   return listener;
 }

@@ -1,0 +1,163 @@
+/**
+ * The admin API: read-only HTTP on loopback or a Unix socket. It is loaded after the start, and whatever happens here, the sidecar goes on.
+ * Everything is bounded: how many connect, how long they may ask and how long they may take to read.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { ListenOptions } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '../clock.ts';
+import type { LoadedConfiguration } from '../config/load.ts';
+import type { Configuration } from '../config/schema.ts';
+import { formatAdminListen } from '../config/telemetry-schema.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { messageOf } from '../error.ts';
+import type { EventListener } from '../events.ts';
+import { printable } from '../printable.ts';
+import { gidOf } from '../server/group.ts';
+import { UnixListener } from '../server/unix-listener.ts';
+import type { Sidecar } from '../sidecar.ts';
+import type { Observed } from '../telemetry/observed.ts';
+import { isOwnHost } from './host.ts';
+import { type Answer, type MetricsPage, notFound, type Route, routesOf, text } from './routes.ts';
+import { statusOf } from './status.ts';
+import { gatherSubscribers } from './subscribers.ts';
+
+const MAX_CONNECTIONS = 32;
+const MAX_HEADER_BYTES = 8 * 1024;
+const MAX_REQUESTS_PER_CONNECTION = 1000;
+const HEADERS_MS = 5_000;
+const REQUEST_MS = 10_000;
+const ANSWER_MS = 10_000;
+const KEEP_ALIVE_MS = 60_000;
+
+export interface AdminOptions {
+  /** At the start: `admin`, and the mode and group of a Unix socket, which are those of the SDS socket. */
+  readonly configuration: Configuration;
+  /** Now. */
+  readonly loaded: () => Pick<LoadedConfiguration, 'configuration' | 'file'>;
+  readonly observed: Observed;
+  readonly sidecar: Pick<Sidecar, 'names' | 'describe' | 'counts' | 'streams'>;
+  readonly metrics: MetricsPage;
+  readonly clock: Clock;
+  readonly events: EventListener;
+}
+
+export interface Admin extends AsyncDisposable {
+  /** Closes all connections and the socket. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** Serves until it is closed. Never rejects: what is in the way is told as `admin_failed`. */
+export async function startAdmin(options: AdminOptions): Promise<Admin> {
+  const { configuration, events } = options;
+  const endpoint = configuration.admin.listen;
+  if (endpoint === 'off') return admin(async () => undefined);
+  const address = formatAdminListen(endpoint);
+  const server = httpServer(options, endpoint);
+  try {
+    const stop = await listen(server, endpoint, configuration);
+    server.on('error', () => undefined);
+    events({ type: 'admin_listening', address });
+    return admin(async () => {
+      await stop();
+      server.closeAllConnections();
+    });
+  } catch (error) {
+    const reason = `${messageOf(error)}; choose another address, or "" for no admin API (admin.listen)`;
+    events({ type: 'admin_failed', address, reason });
+    return admin(async () => undefined);
+  }
+}
+
+function admin(close: () => Promise<void>): Admin {
+  return { close, [Symbol.asyncDispose]: close };
+}
+
+/** @returns what stops it */
+async function listen(server: Server, endpoint: Endpoint, { sds }: Configuration): Promise<() => Promise<void>> {
+  if (endpoint.kind === 'tcp') {
+    await listening(server, { host: endpoint.host, port: endpoint.port });
+    return async () => void server.close();
+  }
+  const gid = sds.group === undefined ? {} : { gid: await gidOf(sds.group) };
+  const listener = await UnixListener.open({ path: endpoint.path, mode: sds.mode, ...gid, setting: 'admin.listen', server });
+  return () => listener.close();
+}
+
+function listening(server: Server, options: ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function httpServer({ configuration, loaded, observed, sidecar, metrics, clock }: AdminOptions, endpoint: Endpoint): Server {
+  const routes = routesOf({
+    observed,
+    now: () => clock.now(),
+    metrics,
+    status: async (filter) => {
+      const subscribers = await gatherSubscribers(sidecar.streams, filter, () => setImmediate());
+      const described = sidecar.names.map((name) => [name, sidecar.describe(name)] as const);
+      const names = new Map(described.flatMap(([name, secret]) => (secret === undefined ? [] : [[name, secret]])));
+      return statusOf({ observed, loaded: loaded(), names, counts: sidecar.counts, subscribers, now: clock.now() });
+    },
+  });
+  // Who may open a Unix socket is not a browser.
+  const isOurs = (host = '') => endpoint.kind === 'unix' || isOwnHost(host, configuration.admin.hosts);
+  const limits = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_MS,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: 1_000,
+  };
+  const server = createServer(limits, (request, response) => {
+    const deadline = setTimeout(() => response.destroy(), ANSWER_MS).unref();
+    response.once('close', () => clearTimeout(deadline));
+    response.on('error', () => response.destroy());
+    answer(request, routes, isOurs).then(
+      (found) => send(response, request, found),
+      (error) => send(response, request, text(500, `this did not work: ${messageOf(error)}\n`)),
+    );
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
+  return server;
+}
+
+async function answer(
+  request: IncomingMessage,
+  routes: ReadonlyMap<string, Route>,
+  isOurs: (host: string | undefined) => boolean,
+): Promise<Answer> {
+  const { method, url = '/', headers } = request;
+  if (!isOurs(headers.host)) {
+    const asked = printable(JSON.stringify(headers.host?.slice(0, 200) ?? ''));
+    return text(421, `this is not the admin API of ${asked}: use localhost or an IP address, or list that name in admin.hosts\n`);
+  }
+  if (method !== 'GET' && method !== 'HEAD') return text(405, 'this API only reads: use GET or HEAD\n');
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0) {
+    return text(413, 'a request to this API has no body\n');
+  }
+  const [path = '/', query] = url.split('?', 2);
+  const route = routes.get(path);
+  return route === undefined ? notFound(path) : route({ query: new URLSearchParams(query), accept: headers.accept ?? '' });
+}
+
+function send(response: ServerResponse, { method }: IncomingMessage, { status, contentType, body }: Answer): void {
+  if (response.destroyed) return;
+  response.writeHead(status, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(status === 405 && { allow: 'GET, HEAD' }),
+    // What else such a client says is not read.
+    ...([405, 413, 421].includes(status) && { connection: 'close' }),
+  });
+  response.end(method === 'HEAD' ? undefined : body);
+}

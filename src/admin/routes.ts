@@ -1,0 +1,94 @@
+/** What the admin API answers, by path. It only reads. */
+import { printable } from '../printable.ts';
+import type { Observed } from '../telemetry/observed.ts';
+import { allPassed, type Check, livez, type Probe, readyz, startupz } from './readiness.ts';
+import type { Status } from './status.ts';
+import type { SubscriberFilter } from './subscribers.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** A page for Prometheus in the form that suits the Accept header; undefined when it is turned off. */
+export type MetricsPage = (accept: string) => { readonly contentType: string; readonly text: string } | undefined;
+
+export interface RouteOptions {
+  readonly observed: Observed;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly metrics: MetricsPage;
+  readonly status: (filter: SubscriberFilter) => Promise<Status>;
+}
+
+export interface Asked {
+  readonly query: URLSearchParams;
+  readonly accept: string;
+}
+
+export type Route = (asked: Asked) => Answer | Promise<Answer>;
+
+const PATHS = `GET /livez              whether the process lives
+GET /readyz             whether Envoys get what they need; ?verbose: with each check and its reason
+GET /startupz           whether it has served an identity and a bundle yet
+GET /v1/status          all that it knows, as JSON; ?node=ID and ?name=SECRET choose subscribers
+GET /metrics            for Prometheus
+`;
+
+/** By path. */
+export function routesOf({ observed, now, metrics, status }: RouteOptions): ReadonlyMap<string, Route> {
+  const probe =
+    (name: string, checksOf: Probe): Route =>
+    ({ query }) =>
+      probeAnswer(name, checksOf(observed, now()), query.has('verbose'));
+  return new Map<string, Route>([
+    ['/', () => text(200, PATHS)],
+    ['/livez', probe('livez', livez)],
+    ['/readyz', probe('readyz', readyz)],
+    ['/startupz', probe('startupz', startupz)],
+    [
+      '/v1/status',
+      async ({ query }) => {
+        const filter = { node: query.get('node') ?? undefined, name: query.get('name') ?? undefined };
+        return { status: 200, contentType: 'application/json', body: safeJson(await status(filter)) };
+      },
+    ],
+    [
+      '/metrics',
+      ({ accept }) => {
+        const page = metrics(accept);
+        if (page === undefined) return text(404, 'there are no metrics here: they are turned off (telemetry.prometheus)\n');
+        return { status: 200, contentType: page.contentType, body: page.text };
+      },
+    ],
+  ]);
+}
+
+export function notFound(path: string): Answer {
+  return text(404, `there is no ${printable(JSON.stringify(path.slice(0, 200)))} here, only\n\n${PATHS}`);
+}
+
+export function text(status: number, body: string): Answer {
+  return { status, contentType: 'text/plain; charset=utf-8', body };
+}
+
+/** As Kubernetes' own components answer: `ok`, or the checks that failed; all of them when asked to be verbose. */
+function probeAnswer(name: string, checks: readonly Check[], verbose: boolean): Answer {
+  const passed = allPassed(checks);
+  if (passed && !verbose) return text(200, 'ok\n');
+  const shown = verbose ? checks : checks.filter(({ ok }) => !ok);
+  const lines = shown.map((check) => `${checkLine(check)}\n`).join('');
+  return text(passed ? 200 : 503, `${lines}${name} check ${passed ? 'passed' : 'failed'}\n`);
+}
+
+function checkLine({ name, ok, reason }: Check): string {
+  return ok ? `[+]${name} ok: ${printable(reason)}` : `[-]${name} failed: ${printable(reason)}`;
+}
+
+/** What JSON allows in a string and a terminal or a reader of lines would heed is escaped. */
+function safeJson(value: unknown): string {
+  const escaped = (characters: string) =>
+    characters.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return `${JSON.stringify(value, undefined, 2).replace(/(?:[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}])+/gu, escaped)}\n`;
+}

@@ -1,0 +1,168 @@
+/** What /v1/status says: all that the running sidecar knows and may be told, as JSON. No key is in reach of what it is made from. */
+import { configurationDigest } from '../config/digest.ts';
+import type { LoadedConfiguration } from '../config/load.ts';
+import { formatEndpoint } from '../endpoint.ts';
+import type { SecretDescription } from '../secrets/secret-set.ts';
+import type { SidecarCounts } from '../sidecar.ts';
+import type { Observed, ObservedIdentity, Upstream } from '../telemetry/observed.ts';
+import { version } from '../version.ts';
+import { allPassed, type Check, readyz } from './readiness.ts';
+import { type HeldName, type SubscriberStatus, type Subscribers, timestamp } from './subscribers.ts';
+
+export interface StatusInputs {
+  readonly observed: Observed;
+  /** The configuration in force, and its file. */
+  readonly loaded: Pick<LoadedConfiguration, 'configuration' | 'file'>;
+  readonly names: ReadonlyMap<string, SecretDescription>;
+  readonly counts: SidecarCounts;
+  readonly subscribers: Subscribers;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** Times are RFC 3339 in UTC, durations seconds. What is not known is absent. */
+export interface Status {
+  readonly version: string;
+  readonly started_at: string;
+  readonly uptime: number;
+  readonly ready: boolean;
+  readonly checks: readonly Check[];
+  readonly configuration: {
+    readonly digest: string;
+    readonly file?: string;
+    readonly last_reload?: { readonly at: string; readonly problem?: string; readonly need_restart: readonly string[] };
+  };
+  readonly upstream: UpstreamStatus;
+  readonly identities: readonly IdentityStatus[];
+  readonly bundles: readonly BundleStatus[];
+  readonly names: readonly NameStatus[];
+  readonly subscribers: readonly SubscriberStatus[];
+  /** How many there are that were asked for; no more than 1000 are shown. */
+  readonly subscribers_total: number;
+  readonly held: readonly HeldName[];
+  readonly counts: SidecarCounts;
+}
+
+export interface UpstreamStatus {
+  readonly address?: string;
+  readonly state: Upstream['state'];
+  readonly since: string;
+  readonly last_message?: string;
+  readonly failures?: number;
+  readonly code?: string;
+  readonly details?: string;
+  readonly meaning?: string;
+  readonly retried?: boolean;
+  /** The last message, if it could not be used. */
+  readonly discarded?: { readonly at: string; readonly code: string; readonly reason: string };
+}
+
+export interface IdentityStatus {
+  readonly id: string;
+  readonly hint: string;
+  readonly serial: string;
+  readonly state: 'fresh' | 'expired';
+  readonly not_after: string;
+  /** Negative when it has expired. */
+  readonly expires_in: number;
+  readonly received_at: string;
+  readonly last_failure?: string;
+  readonly warning?: string;
+  /** Those that it is served by. */
+  readonly names: readonly string[];
+}
+
+export interface BundleStatus {
+  readonly trust_domain: string;
+  readonly authorities: number;
+  readonly not_after?: string;
+  readonly updated_at?: string;
+  /** Envoys get a context that accepts none of its peers. */
+  readonly distrusted: boolean;
+}
+
+export interface NameStatus {
+  readonly name: string;
+  readonly kind: SecretDescription['kind'];
+  /** Empty when nobody asked for it; several when a validation context is served in several forms. */
+  readonly versions: readonly string[];
+}
+
+export function statusOf({ observed, loaded, names, counts, subscribers, now }: StatusInputs): Status {
+  const checks = readyz(observed, now);
+  const { configuration, file } = loaded;
+  return {
+    version,
+    started_at: timestamp(observed.startedAt),
+    uptime: seconds(now - observed.startedAt),
+    ready: allPassed(checks),
+    checks,
+    configuration: {
+      digest: configurationDigest(configuration),
+      ...(file !== undefined && { file }),
+      ...reloadOf(observed),
+    },
+    upstream: upstreamStatus(observed, configuration.workload_api.address && formatEndpoint(configuration.workload_api.address)),
+    identities: [...observed.identities.values()].map((identity) => identityStatus(identity, names, now)),
+    bundles: bundleStatuses(observed),
+    names: [...names].map(([name, { kind, versions }]) => ({ name, kind, versions })),
+    subscribers: subscribers.subscribers,
+    subscribers_total: subscribers.total,
+    held: subscribers.held,
+    counts,
+  };
+}
+
+function reloadOf({ lastReload }: Observed): Pick<Status['configuration'], 'last_reload'> {
+  if (lastReload === undefined) return {};
+  const { at, problem, needRestart } = lastReload;
+  return { last_reload: { at: timestamp(at), ...(problem !== undefined && { problem }), need_restart: needRestart } };
+}
+
+function upstreamStatus({ upstream, lastMessage, discarded }: Observed, address: string | undefined): UpstreamStatus {
+  const common = {
+    ...(address !== undefined && { address }),
+    state: upstream.state,
+    since: timestamp(upstream.since),
+    ...(lastMessage !== undefined && { last_message: timestamp(lastMessage) }),
+    ...(discarded && { discarded: { ...discarded, at: timestamp(discarded.at) } }),
+  };
+  if (upstream.state === 'connecting' || upstream.state === 'connected') return common;
+  const { failures, code, details, meaning, final } = upstream;
+  return { ...common, failures, code, details, meaning, retried: !final };
+}
+
+function identityStatus(
+  { id, hint, serial, notAfter, receivedAt, lastFailure, warning }: ObservedIdentity,
+  names: StatusInputs['names'],
+  now: number,
+): IdentityStatus {
+  return {
+    id,
+    hint,
+    serial,
+    state: notAfter <= now ? 'expired' : 'fresh',
+    not_after: timestamp(notAfter),
+    expires_in: seconds(notAfter - now),
+    received_at: timestamp(receivedAt),
+    ...(lastFailure !== undefined && { last_failure: timestamp(lastFailure) }),
+    ...(warning !== undefined && { warning }),
+    names: [...names].flatMap(([name, secret]) => (secret.id === id ? [name] : [])),
+  };
+}
+
+function bundleStatuses({ bundles, distrusted }: Observed): readonly BundleStatus[] {
+  const trusted = [...bundles.values()].map(({ trustDomain, authorities, notAfter, updatedAt }) => ({
+    trust_domain: trustDomain,
+    authorities,
+    not_after: timestamp(notAfter),
+    updated_at: timestamp(updatedAt),
+    distrusted: distrusted.has(trustDomain),
+  }));
+  const gone = [...distrusted].filter((trustDomain) => !bundles.has(trustDomain));
+  return [...trusted, ...gone.map((trustDomain) => ({ trust_domain: trustDomain, authorities: 0, distrusted: true }))];
+}
+
+function seconds(ms: number): number {
+  return Math.floor(ms / 1000);
+}

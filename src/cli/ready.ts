@@ -1,0 +1,57 @@
+/**
+ * `spiffe-sds status --ready`: whether the sidecar is ready, as its exit code and one line. A health check does this every few seconds for as
+ * long as a container lives, so nothing is loaded that the question does not need.
+ */
+import { listenWithoutFile } from '../config/sources.ts';
+import { formatEndpoint, parseEndpoint } from '../endpoint.ts';
+import { messageOf } from '../error.ts';
+import { printable } from '../printable.ts';
+import { checkHealth } from './health-client.ts';
+
+export interface ReadyFlags {
+  readonly config?: string;
+  readonly listen?: string;
+  readonly admin?: string;
+}
+
+const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';
+const TIMEOUT_MS = 2_000;
+
+export async function ready(flags: ReadyFlags): Promise<void> {
+  const { isReady, line } = await readiness(flags);
+  process.stdout.write(`${printable(line)}\n`);
+  if (!isReady) process.exitCode = 1;
+}
+
+/** The SDS socket says whether; the admin API, if it can be asked, says why not. */
+async function readiness(flags: ReadyFlags): Promise<{ readonly isReady: boolean; readonly line: string }> {
+  const path = await socketPath(flags);
+  const address = formatEndpoint({ kind: 'unix', path });
+  try {
+    if (await checkHealth(path, SDS, TIMEOUT_MS)) return { isReady: true, line: `ready: ${address} serves secrets` };
+  } catch (error) {
+    const mend = 'does spiffe-sds run, and may this user write to its socket?';
+    return { isReady: false, line: `not ready: asking ${address}: ${messageOf(error)}: ${mend}` };
+  }
+  const reasons = await reasonsFrom(flags).catch(() => undefined);
+  return { isReady: false, line: `not ready: ${reasons ?? `${address} has nothing good to serve: look at the log`}` };
+}
+
+async function socketPath({ config, listen }: ReadyFlags): Promise<string> {
+  const known = listenWithoutFile({ config, listen }, process.env);
+  const endpoint = known === undefined ? undefined : parseEndpoint(known);
+  if (endpoint?.kind === 'unix') return endpoint.path;
+  const { configurationOf } = await import('./configuration.ts');
+  const flags = { ...(config !== undefined && { config }), ...(listen !== undefined && { listen }) };
+  return (await configurationOf(flags)).configuration.sds.listen.path;
+}
+
+async function reasonsFrom(flags: ReadyFlags): Promise<string | undefined> {
+  const { adminAddress } = await import('./status.ts');
+  const { askAdmin } = await import('./admin-client.ts');
+  const endpoint = await adminAddress(flags);
+  if (endpoint === 'off') return undefined;
+  const { body } = await askAdmin(endpoint, '/readyz', TIMEOUT_MS);
+  const failed = body.split('\n').filter((line) => line.startsWith('[-]'));
+  return failed.length === 0 ? undefined : failed.map((line) => line.slice('[-]'.length)).join('; ');
+}

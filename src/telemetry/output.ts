@@ -1,0 +1,177 @@
+/**
+ * Text on its way to a file descriptor: in order, bounded, and never in the way of who writes it. Nobody reading a pipe, or a disk that is
+ * full, costs the bound, not time.
+ */
+import { close, write, writeSync } from 'node:fs';
+
+export interface OutputOptions {
+  /**
+   * `at once`: the kernel has it when `write` returns, unless it takes no more just now. `in background`: on Node's thread pool, for
+   * what may keep its writer waiting, such as a disk; not for a pipe, for a thread that waits for ever keeps the process from ending.
+   */
+  readonly how: 'at once' | 'in background';
+  /** It cannot be written for another reason than that it would have to wait; told at each try. */
+  readonly onError?: (error: NodeJS.ErrnoException) => void;
+  /** How many bytes may wait; default 1 MiB. */
+  readonly maxBytes?: number;
+}
+
+type Write = (fd: number, chunk: Buffer, done: (error: NodeJS.ErrnoException | null, written: number) => void) => void;
+
+const MAX_BYTES = 1024 * 1024;
+/** Small pieces are written together. */
+const PIECE_BYTES = 64 * 1024;
+/** A pipe or socket that was full is tried again: soon while somebody reads it, then less and less often. */
+const FULL_RETRY_MS = 1;
+const FULL_RETRY_MAX_MS = 50;
+const ERROR_RETRY_MS = 1_000;
+/** At the process's end, for a reader that is slow: while it takes nothing, and in all. */
+const EXIT_STALLED_MS = 250;
+const EXIT_MS = 1_500;
+const EXIT_RETRY_MS = 5;
+
+export class Output {
+  readonly #options: OutputOptions;
+  readonly #write: Write;
+  readonly #atExit = () => this.#flush();
+  #fd: number;
+  #queue: Buffer[] = [];
+  /** Those in flight included. */
+  #bytes = 0;
+  #busy = false;
+  #retry: NodeJS.Timeout | undefined;
+  #retryMs = FULL_RETRY_MS;
+  /** Replaced while it was being written to. */
+  #former: number | undefined;
+  #onDrained: (() => void) | undefined;
+
+  constructor(fd: number, options: OutputOptions) {
+    this.#fd = fd;
+    this.#options = options;
+    this.#write = options.how === 'at once' ? writeNow : write;
+    process.on('exit', this.#atExit);
+  }
+
+  /** @returns false when too much waits already, and this is dropped */
+  write(text: string): boolean {
+    const chunk = Buffer.from(text);
+    if (this.#bytes > 0 && this.#bytes + chunk.length > (this.#options.maxBytes ?? MAX_BYTES)) return false;
+    this.#queue.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#retry === undefined) this.#pump();
+    return true;
+  }
+
+  /** What waits goes to this file; the one before is closed. */
+  redirect(fd: number): void {
+    if (this.#busy && this.#former === undefined) this.#former = this.#fd;
+    else close(this.#fd);
+    this.#fd = fd;
+    this.#tryAgain();
+  }
+
+  /** Waits until everything is written, at most so long. @returns whether it is */
+  async drained(limitMs: number): Promise<boolean> {
+    this.#tryAgain();
+    if (this.#bytes > 0) {
+      await new Promise<void>((resolve) => {
+        const limit = setTimeout(resolve, limitMs);
+        this.#onDrained = () => {
+          clearTimeout(limit);
+          resolve();
+        };
+      });
+    }
+    return this.#bytes === 0;
+  }
+
+  /** Writes no more. Standard output and standard error stay open. */
+  close(): void {
+    process.off('exit', this.#atExit);
+    clearTimeout(this.#retry);
+    this.#queue = [];
+    if (this.#fd > 2 && !this.#busy) close(this.#fd);
+  }
+
+  #pump(): void {
+    if (this.#busy) return;
+    const chunk = this.#take();
+    if (chunk === undefined) return;
+    this.#busy = true;
+    this.#write(this.#fd, chunk, (error, written) => {
+      this.#busy = false;
+      if (this.#former !== undefined) close(this.#former);
+      this.#former = undefined;
+      this.#wrote(chunk, written);
+      if (error === null) this.#pump();
+      else this.#failed(error);
+    });
+  }
+
+  #take(): Buffer | undefined {
+    let count = 0;
+    for (let bytes = 0; count < this.#queue.length && bytes < PIECE_BYTES; count++) bytes += this.#queue[count]?.length ?? 0;
+    const pieces = this.#queue.splice(0, count);
+    return count > 1 ? Buffer.concat(pieces) : pieces[0];
+  }
+
+  #wrote(chunk: Buffer, written: number): void {
+    this.#bytes -= written;
+    if (written > 0) this.#retryMs = FULL_RETRY_MS;
+    if (written < chunk.length) this.#queue.unshift(chunk.subarray(written));
+    if (this.#bytes === 0) this.#onDrained?.();
+  }
+
+  #failed(error: NodeJS.ErrnoException): void {
+    const full = error.code === 'EAGAIN';
+    if (!full) this.#options.onError?.(error);
+    this.#retry = setTimeout(() => this.#tryAgain(), full ? this.#retryMs : ERROR_RETRY_MS).unref();
+    this.#retryMs = Math.min(2 * this.#retryMs, FULL_RETRY_MAX_MS);
+  }
+
+  #tryAgain(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#pump();
+  }
+
+  /** The process ends, and with it all that is not synchronous; what is in flight is still written. */
+  #flush(): void {
+    const end = performance.now() + EXIT_MS;
+    let stalled = performance.now() + EXIT_STALLED_MS;
+    for (let chunk = this.#take(); chunk !== undefined; chunk = this.#take()) {
+      const { failure, written } = tryWrite(this.#fd, chunk);
+      this.#wrote(chunk, written);
+      const now = performance.now();
+      if (failure === null) {
+        stalled = now + EXIT_STALLED_MS;
+      } else if (failure.code !== 'EAGAIN' || now > stalled || now > end) {
+        return;
+      } else {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, EXIT_RETRY_MS);
+      }
+    }
+  }
+}
+
+/** stdout (1) or stderr (2) of this process. A file or a terminal may keep it waiting, a pipe or a socket does not. */
+export function standardOutput(fd: 1 | 2, options: Omit<OutputOptions, 'how'> = {}): Output {
+  // Node makes pipes and sockets non-blocking when it opens them as streams. What goes wrong is told where it is written.
+  (fd === 1 ? process.stdout : process.stderr).off('error', ignore).on('error', ignore);
+  return new Output(fd, { how: 'at once', ...options });
+}
+
+const ignore = () => undefined;
+
+const writeNow: Write = (fd, chunk, done) => {
+  const { failure, written } = tryWrite(fd, chunk);
+  done(failure, written);
+};
+
+function tryWrite(fd: number, chunk: Buffer): { readonly failure: NodeJS.ErrnoException | null; readonly written: number } {
+  try {
+    return { failure: null, written: writeSync(fd, chunk) };
+  } catch (error) {
+    return { failure: error as NodeJS.ErrnoException, written: 0 };
+  }
+}

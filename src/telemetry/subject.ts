@@ -1,0 +1,35 @@
+/** What a line of the log is about: so that its repeats are known. */
+import type { Event } from '../events.ts';
+
+export interface Subject {
+  readonly kind: string;
+  /** Lines of a kind with the same are alike. Neither a pid nor the number of a stream makes it another. */
+  readonly about: string;
+}
+
+/**
+ * Undefined for what nobody outside can make happen again and again, and for what is only told when somebody looks for it.
+ * @param message the event as a sentence
+ */
+export function subjectOf(event: Event, message: string): Subject | undefined {
+  switch (event.type) {
+    case 'connection_refused':
+      return { kind: event.type, about: `${event.peer.credentials?.uid}` };
+    case 'stream_denied':
+      return { kind: event.type, about: JSON.stringify([event.node, event.peer.credentials?.uid, event.reason]) };
+    // Its coming and going is one story, told in order.
+    case 'workload_api_connected':
+    case 'workload_api_lost':
+      return { kind: 'workload_api', about: message };
+    case 'context_discarded':
+    case 'bundle_left_out':
+    case 'crl_left_out':
+    case 'configuration_rejected':
+    case 'names_held':
+    case 'type_ignored':
+    case 'secrets_rejected':
+      return { kind: event.type, about: message };
+    default:
+      return undefined;
+  }
+}

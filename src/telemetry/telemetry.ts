@@ -1,0 +1,169 @@
+/**
+ * Everything that listens to the events. The log, what they add up to, and what is measured listen from the first on; what is heavy is
+ * loaded by `openRest`, and hears then what it has missed.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../clock.ts';
+import type { Configuration } from '../config/schema.ts';
+import type { Environment } from '../config/sources.ts';
+import { messageOf } from '../error.ts';
+import type { Event, EventListener } from '../events.ts';
+import type { Audit } from './audit-sink.ts';
+import { type Log, type LogLine, openLog } from './log.ts';
+import { type Counts, Measurements } from './measurements.ts';
+import type { Attributes } from './metric.ts';
+import { Observed } from './observed.ts';
+import type { Otlp } from './otlp.ts';
+import { auditRecord, logRecord } from './otlp-records.ts';
+import { type OtlpSettings, otlpSettings } from './otlp-settings.ts';
+import { type Exposition, formatPrometheus } from './prometheus.ts';
+import { resourceAttributes } from './resource.ts';
+import { parseTraceparent, type Trace } from './span.ts';
+import { TraceRecorder } from './trace-recorder.ts';
+
+/** What is kept for those who listen later: half a second of it, as a rule far less. */
+const MAX_MISSED = 10_000;
+
+export interface TelemetryOptions {
+  readonly configuration: Configuration;
+  readonly env: Environment;
+  readonly clock: Clock;
+}
+
+export class Telemetry {
+  readonly observed: Observed;
+  readonly #options: TelemetryOptions;
+  readonly #measurements: Measurements;
+  readonly #resource: Attributes;
+  readonly #settings: OtlpSettings | undefined;
+  readonly #recorder: TraceRecorder | undefined;
+  /** Set at once: nothing is told before. */
+  #log!: Log;
+  #audit: Audit | undefined;
+  #otlp: Otlp | undefined;
+  #rest: Promise<void> | undefined;
+  /** For the audit, until it is open. */
+  #missed: { readonly event: Event; readonly at: number }[] = [];
+  /** Finished before anything could export them. */
+  #missedTraces: Trace[] = [];
+
+  /** Opens the log; the rest waits for `openRest`. */
+  static async open(options: TelemetryOptions): Promise<Telemetry> {
+    const problems: string[] = [];
+    const telemetry = new Telemetry(options, (sentence) => problems.push(sentence));
+    telemetry.#log = await openLog(options.configuration.log, (line) => telemetry.#exportLine(line));
+    for (const reason of problems) telemetry.events({ type: 'telemetry_failed', reason });
+    return telemetry;
+  }
+
+  private constructor(options: TelemetryOptions, onProblem: (sentence: string) => void) {
+    const { configuration, env, clock } = options;
+    const { telemetry } = configuration;
+    this.#options = options;
+    this.observed = new Observed(clock);
+    this.#measurements = new Measurements(this.observed);
+    this.#settings = otlpSettings(telemetry, env, onProblem);
+    this.#resource = resourceAttributes(telemetry.resource, env, randomHex(16), onProblem);
+    if (this.#settings?.signals.traces === undefined) return;
+    this.#recorder = new TraceRecorder({
+      pushSpans: telemetry.otlp.push_spans,
+      clock,
+      randomHex,
+      parent: parseTraceparent(env['TRACEPARENT'] ?? ''),
+      onTrace: (trace) => this.#exportTrace(trace),
+    });
+  }
+
+  /** Hears of everything. */
+  readonly events: EventListener = (event) => {
+    const at = performance.timeOrigin + performance.now();
+    this.observed.hear(event);
+    this.#log.events(event);
+    this.#measurements.hear(event, at);
+    this.#recorder?.hear(event, at);
+    if (this.#audit !== undefined) this.#audit.hear(event, at);
+    else if (this.#missed.length < MAX_MISSED) this.#missed.push({ event, at });
+  };
+
+  /** The page for Prometheus; undefined when nobody wants it. */
+  metrics(accept: string): Exposition | undefined {
+    if (!this.#options.configuration.telemetry.prometheus) return undefined;
+    return formatPrometheus(this.#measurements.collect(), this.#resource, accept);
+  }
+
+  /** How many there are of what only the sidecar can count. */
+  count(counts: () => Counts): void {
+    this.#measurements.attach(counts, (update) => this.#recorder?.spanOf(update));
+  }
+
+  setLogLevel(level: Configuration['log']['level']): void {
+    this.#log.setLevel(level);
+  }
+
+  /** The audit's file was moved away. */
+  reopen(): void {
+    this.#audit?.reopen();
+  }
+
+  /** OTLP, then the audit, which may go there. Never rejects. */
+  openRest(): Promise<void> {
+    this.#rest ??= this.#openRest();
+    return this.#rest;
+  }
+
+  /** Whoever takes what was told has two seconds for it. Never rejects. */
+  async close(): Promise<void> {
+    await this.openRest();
+    this.#recorder?.flush(performance.timeOrigin + performance.now());
+    await Promise.all([this.#audit?.close(), this.#otlp?.shutdown()]);
+  }
+
+  async #openRest(): Promise<void> {
+    await this.#startOtlp();
+    const { configuration, clock } = this.#options;
+    const { openAudit } = await import('./audit-sink.ts');
+    const otlp = this.#settings?.signals.logs === undefined ? undefined : this.#otlp;
+    const audit = await openAudit(configuration.log.audit, {
+      events: this.events,
+      clock,
+      ...(otlp && { otlp: (record) => otlp.exportLog(auditRecord(record)) }),
+    });
+    for (const { event, at } of this.#missed) audit.hear(event, at);
+    this.#missed = [];
+    this.#audit = audit;
+  }
+
+  async #startOtlp(): Promise<void> {
+    const settings = this.#settings;
+    if (settings === undefined) return;
+    const onProblem = (reason: string) => this.events({ type: 'telemetry_failed', reason });
+    try {
+      const { startOtlp } = await import('./otlp.ts');
+      this.#otlp = await startOtlp({
+        settings,
+        resource: this.#resource,
+        collect: () => this.#measurements.collect(),
+        startedAt: this.observed.startedAt,
+        onProblem,
+      });
+    } catch (error) {
+      onProblem(`nothing is exported by OTLP: ${messageOf(error)}`);
+    }
+    for (const trace of this.#missedTraces) this.#otlp?.exportTrace(trace);
+    this.#missedTraces = [];
+  }
+
+  /** Later: a push must not wait for spans to be made. */
+  #exportTrace(trace: Trace): void {
+    if (this.#otlp === undefined) this.#missedTraces.push(trace);
+    else setImmediate(() => this.#otlp?.exportTrace(trace));
+  }
+
+  #exportLine(line: LogLine): void {
+    if (this.#settings?.signals.logs !== undefined) this.#otlp?.exportLog(logRecord(line, Date.now()));
+  }
+}
+
+function randomHex(bytes: number): string {
+  return randomBytes(bytes).toString('hex');
+}
