@@ -1,13 +1,14 @@
 /** A real Prometheus beside a real sidecar: what it scrapes, what the dashboard shows of it, and when an alert fires. */
 import { mkdtempDisposable, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { stringify } from 'yaml';
 import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
+import { freePort } from '../support/admin.ts';
 import { expressionsOf, readDashboard } from '../support/dashboard.ts';
 import { eventually } from '../support/eventually.ts';
+import { OtlpReceiver } from '../support/otlp-receiver.ts';
 import { describeWithPrometheus, type Labels, Prometheus, promtool } from '../support/prometheus.ts';
 import { SdsClient } from '../support/sds-client.ts';
 import { SidecarProcess } from '../support/sidecar-process.ts';
@@ -22,8 +23,10 @@ interface Scene extends AsyncDisposable {
   /** `HOST:PORT`. */
   readonly admin: string;
   readonly prometheus: Prometheus;
-  /** Changes the configuration file. */
-  configure(yaml: string): Promise<void>;
+  /** Where traces go. */
+  readonly collector: OtlpReceiver;
+  /** Changes the sidecar's configuration file. */
+  configure(settings: object): Promise<void>;
 }
 
 /** SVIDs are rotated only when told. */
@@ -32,25 +35,24 @@ async function open(svidTtlMs = HOUR_MS): Promise<Scene> {
   const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'))).path;
   const address = `unix://${join(folder, 'workload.sock')}`;
   const socket = join(folder, 'sds.sock');
-  const file = join(folder, 'spiffe-sds.yaml');
   const admin = `127.0.0.1:${await freePort()}`;
-  const configure = (yaml: string) => writeFile(file, `admin: { listen: "${admin}" }\n${yaml}`);
-  await configure('');
+  const collector = stack.use(await OtlpReceiver.open({ protocol: 'http/protobuf' }));
+  const watched = { admin: { listen: admin }, telemetry: { otlp: { endpoint: collector.endpoint } } };
   const identities = [{ path: '/web' }];
   const workloadApi = stack.use(await DevWorkloadApi.start({ address, identities, svidTtlMs, rotateEveryMs: 0 }));
-  stack.use(await SidecarProcess.start(address, socket, file));
+  const sidecar = stack.use(await SidecarProcess.start(address, socket, watched));
   const client = stack.use(new SdsClient(socket));
   const prometheus = stack.use(await Prometheus.start(folder, [admin]));
   const owned = stack.move();
-  return { workloadApi, client, admin, prometheus, configure, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  return {
+    workloadApi,
+    client,
+    admin,
+    prometheus,
+    collector,
+    configure: (settings) => writeFile(sidecar.file, stringify({ ...watched, ...settings })),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 /** Waits until an instant query has one sample, of that value. */
@@ -74,7 +76,7 @@ function fired(prometheus: Prometheus, alert: string): Promise<Labels> {
 describeWithPrometheus()('a real Prometheus', () => {
   it('sees a rotation: the new certificate, the push, and that it was taken', async () => {
     await using scene = await open();
-    const { prometheus, workloadApi, client } = scene;
+    const { prometheus, workloadApi, client, collector } = scene;
     const stream = client.stream().request(NAMES);
     await stream.accept();
     await value(prometheus, 'sds_ack_total{secret_kind="tls_certificate", sds_method="sotw"}', 1);
@@ -90,12 +92,12 @@ describeWithPrometheus()('a real Prometheus', () => {
     await value(prometheus, 'sds_rotation_duration_seconds_count', 1);
     const after = await prometheus.query('spiffe_svid_rotation_last_success_seconds');
     expect(after[0]?.value).toBeGreaterThan(before[0]?.value ?? Number.NaN);
-    const [exemplar] = await eventually('exemplars', async () => {
-      const found = await prometheus.exemplars('sds_push_duration_seconds_bucket');
-      return found.length === 0 ? undefined : found;
-    });
-    expect(exemplar?.labels['trace_id']).toMatch(/^[\da-f]{32}$/);
     expect(await prometheus.alerts()).toEqual([]);
+    const exemplar = await eventually('an exemplar', async () => {
+      const [found] = await prometheus.exemplars('sds_push_duration_seconds_bucket');
+      return found;
+    });
+    await collector.reached(() => collector.items('traces').some((span) => span.trace_id === exemplar.labels['trace_id']));
   });
 
   it('fires the alerts of an SVID that is not rotated, and by then each panel of the dashboard has something to show', async () => {
@@ -107,7 +109,7 @@ describeWithPrometheus()('a real Prometheus', () => {
     await stream.accept();
     await workloadApi.rotate();
     stream.nack(await stream.next(), 'Failed to load certificate chain');
-    await configure('sds: { limits: { names_per_stream: 2 } }');
+    await configure({ sds: { limits: { names_per_stream: 2 } } });
     await value(prometheus, 'configuration_reload_total{result="applied"} > bool 0', 1);
     await client.stream().request(['one', 'two', 'three']).ended();
 
