@@ -62,15 +62,22 @@ await build({
 await writeFile(join(dist, 'package.json'), '{ "type": "module" }\n');
 await warmUp();
 
-/** Runs what a sidecar runs: `dev`, until it serves, and `get`. main.ts fills the folder when there is one. */
+/** Runs what a sidecar runs, until everything that is loaded later is there, and what asks it. main.ts fills the folder when there is one. */
 async function warmUp(): Promise<void> {
   await mkdir(join(dist, '.compile-cache'), { mode: 0o755 });
   const folder = await mkdtemp(join(tmpdir(), 'spiffe-sds-build-'));
   const listen = `unix://${join(folder, 'sds.sock')}`;
-  const dev = run(['dev', '--listen', listen, '--log-format', 'json']);
+  const admin = `unix://${join(folder, 'admin.sock')}`;
+  const config = join(folder, 'spiffe-sds.yaml');
+  await writeFile(config, `admin: { listen: "${admin}" }\nlog: { audit: ${join(folder, 'audit.json')} }\n`);
+  // Nobody need answer there.
+  const otlp = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'grpc' };
+  const dev = run(['dev', '--config', config, '--listen', listen, '--log-format', 'json'], otlp);
   try {
-    await Promise.race([once(dev.stdout as NodeJS.ReadableStream, 'data'), succeeded(dev)]);
+    await written(dev, 'admin_listening');
     await succeeded(run(['get', '--listen', listen]));
+    await succeeded(run(['status', '--admin', admin]));
+    await succeeded(run(['status', '--ready', '--listen', listen]));
     dev.kill('SIGTERM');
     await succeeded(dev);
   } finally {
@@ -79,18 +86,28 @@ async function warmUp(): Promise<void> {
   }
 }
 
-function run(args: readonly string[]): ChildProcess {
+function run(args: readonly string[], more: NodeJS.ProcessEnv = {}): ChildProcess {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_|NODE_)/.test(name));
   return spawn(process.execPath, [main, ...args], {
-    env: Object.fromEntries(inherited),
-    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...Object.fromEntries(inherited), ...more },
+    stdio: ['ignore', 'ignore', 'pipe'],
     timeout: WARM_UP_LIMIT_MS,
     killSignal: 'SIGKILL',
   });
 }
 
+/** Until the child's log has this in it. */
+async function written(child: ChildProcess, text: string): Promise<void> {
+  let log = '';
+  for await (const chunk of child.stderr as NodeJS.ReadableStream) {
+    log += chunk;
+    if (log.includes(text)) break;
+  }
+  if (!log.includes(text)) throw new Error(`dist/main.js does not run:\n${log}`);
+}
+
 async function succeeded(child: ChildProcess): Promise<void> {
-  child.stdout?.resume();
+  child.stderr?.resume();
   const [code, signal] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode];
   if (code !== 0)
     throw new Error(`dist/main.js does not run: ${child.spawnargs.slice(2).join(' ')} ended with ${code ?? signal}`);

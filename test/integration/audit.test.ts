@@ -207,6 +207,18 @@ describe('a file that cannot be written', () => {
     ]);
   });
 
+  test.runIf(process.platform === 'linux')('because the disk is full is told once, and closing ends', async () => {
+    const audit = await openAudit({ path: '/dev/full' }, options());
+    for (const _try of [1, 2]) {
+      audit.hear(denied, 0);
+      await new Promise(setImmediate);
+    }
+    await audit.close();
+    expect(told).toEqual([
+      { type: 'audit_failed', reason: expect.stringMatching(/ENOSPC.*: the disk is full: make room \(log\.audit\)$/) },
+    ]);
+  });
+
   test('is written once it can be, from SIGHUP on, and begins with what is missing', async () => {
     await using stack = new AsyncDisposableStack();
     const late = join(folder, 'late');
