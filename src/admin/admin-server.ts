@@ -121,7 +121,7 @@ function httpServer({ configuration, loaded, observed, sidecar, metrics, clock }
     response.on('error', () => response.destroy());
     answer(request, routes, isOurs).then(
       (found) => send(response, request, found),
-      (error) => send(response, request, text(500, `this did not work: ${messageOf(error)}\n`)),
+      (error) => send(response, request, text(500, `this did not work: ${printable(messageOf(error))}\n`)),
     );
   });
   server.maxConnections = MAX_CONNECTIONS;

@@ -32,8 +32,7 @@ export const readyz: Probe = (observed, now) => [
   observed.draining
     ? failed('shutdown', 'it stops: streams are ended, Envoys keep what they have')
     : passed('shutdown', 'it does not stop'),
-  present('identity', observed.identities.size, 'X509-SVIDs', observed),
-  present('bundle', observed.bundles.size, 'trust bundles', observed),
+  secrets(observed),
   expiry(observed, now),
   upstream(observed),
 ];
@@ -46,10 +45,15 @@ function socket({ listening }: Observed): Check {
   return listening === undefined ? failed('socket', 'it does not listen yet') : passed('socket', `SDS is served on ${listening}`);
 }
 
-function present(name: string, count: number, what: string, observed: Observed): Check {
-  if (count > 0) return passed(name, `${count} ${what} are served`);
-  const mend = observed.upstream.state === 'connected' ? 'it has none for this process, look at its registration entries: ' : '';
-  return failed(name, `there are no ${what}: ${mend}${upstreamText(observed)}`);
+function secrets(observed: Observed): Check {
+  const [svids, bundles] = [observed.identities.size, observed.bundles.size];
+  const missing = [...(svids === 0 ? ['no X509-SVID'] : []), ...(bundles === 0 ? ['no trust bundle'] : [])].join(' and ');
+  if (missing === '') return passed('secrets', `X509-SVIDs: ${svids}, trust bundles: ${bundles}`);
+  const mend =
+    observed.upstream.state === 'connected'
+      ? 'the Workload API has none for this process, look at its registration entries: '
+      : '';
+  return failed('secrets', `there is ${missing}${isRefused(observed) ? '' : `: ${mend}${upstreamText(observed)}`}`);
 }
 
 /** What the own trust domain's peers check: this workload's SVIDs, and the bundles that those are verified with. */
@@ -71,9 +75,11 @@ function expiry({ identities, bundles }: Observed, now: number): Check {
 }
 
 function upstream(observed: Observed): Check {
-  const { state } = observed.upstream;
-  const refused = state === 'denied' || (state === 'lost' && observed.upstream.final);
-  return (refused ? failed : passed)('upstream', upstreamText(observed));
+  return (isRefused(observed) ? failed : passed)('upstream', upstreamText(observed));
+}
+
+function isRefused({ upstream }: Observed): boolean {
+  return upstream.state === 'denied' || (upstream.state === 'lost' && upstream.final);
 }
 
 function upstreamText({ upstream, discarded }: Observed): string {

@@ -7,6 +7,8 @@ const MAX_SUBSCRIBERS = 1000;
 const MAX_NAMES = 10_000;
 const MAX_HELD = 1000;
 const MAX_NAME_LENGTH = 512;
+/** Of the response that a stream rejected last. */
+const MAX_REJECTED_NAMES = 10;
 /** With 10 000 streams, pushes would wait for whoever looks at all of them at once. */
 const SLICE = 200;
 
@@ -116,7 +118,11 @@ function subscriberStatus(status: StreamStatus, maxNames: number): SubscriberSta
     unanswered,
     ...(lastAck !== undefined && { last_ack: timestamp(lastAck) }),
     ...(lastNack && {
-      last_nack: { at: timestamp(lastNack.at), names: lastNack.names.slice(0, 10).map(short), reason: lastNack.reason },
+      last_nack: {
+        at: timestamp(lastNack.at),
+        names: lastNack.names.slice(0, MAX_REJECTED_NAMES).map(short),
+        reason: lastNack.reason,
+      },
     }),
   };
 }

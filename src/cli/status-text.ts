@@ -29,7 +29,8 @@ type Row = readonly string[] | { readonly cells: readonly string[]; readonly bel
 
 function head({ version, uptime, ready, checks, configuration, upstream }: Status, ago: Ago): string {
   const { digest, file, last_reload: reload } = configuration;
-  const failed = checks.filter(({ ok }) => !ok);
+  // Of the Workload API there is more to say below.
+  const failed = checks.filter(({ name, ok }) => !ok && name !== 'upstream');
   const lines = [
     `spiffe-sds ${version}, ${ready ? 'ready' : 'not ready'}, up ${span(uptime * 1000)}`,
     ...failed.map(({ name, reason }) => `  ${name}: ${reason}`),

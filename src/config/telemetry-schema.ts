@@ -41,7 +41,7 @@ export const telemetrySettings = z
         metrics: z.boolean().default(true),
         logs: z.boolean().default(false),
         metric_interval: textCodec(parseWait, formatDuration).prefault('1m'),
-        push_spans: z.int(COUNT).min(0, COUNT).default(100),
+        push_spans: z.int(COUNT).min(0, COUNT).default(32),
       })
       .readonly()
       .prefault({}),

@@ -56,6 +56,12 @@ export interface StreamIdentity {
   readonly peer: Peer;
 }
 
+interface ToldResponse {
+  readonly info: ResponseInfo;
+  /** By the monotonic clock. */
+  readonly at: number;
+}
+
 /** What a stream does about requests for another type than Secret: an aggregated stream carries every type that Envoy knows. */
 export type OtherTypes = 'refuse' | 'ignore';
 
@@ -65,6 +71,8 @@ const MAX_TEXT = 256;
 const MAX_NAME_LENGTH = 2048;
 /** Of an aggregated stream, told once each. */
 const MAX_IGNORED_TYPES = 100;
+/** A client that never answers costs no more than this. */
+const MAX_TOLD = 4096;
 
 export class SecretStream<Message extends RequestMessage, State, Response extends Sent> implements Subscriber {
   readonly #call: ServerDuplexStream<Message, Buffer>;
@@ -85,8 +93,8 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   readonly #ignored = new Set<string>();
   /** The update of the secrets of which it has everything. */
   #upToDate = 0;
-  /** What was told of each response, and when by the monotonic clock. */
-  readonly #sent = new WeakMap<Response, { readonly at: number; readonly info: ResponseInfo }>();
+  /** What was told of the responses that are not answered, by nonce, oldest first. */
+  readonly #told = new Map<string, ToldResponse>();
   readonly #openedAt: number;
   #lastAck: number | undefined;
   #lastNack: LastNack | undefined;
@@ -227,7 +235,9 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#writing = true;
     const because = this.#upToDate === update() ? 'request' : 'update';
     const info = contentOf(response, update(), because);
-    this.#sent.set(response, { at: clock.monotonic(), info });
+    this.#told.set(response.nonce, { info, at: clock.monotonic() });
+    const [oldest] = this.#told.size > MAX_TOLD ? this.#told.keys() : [];
+    if (oldest !== undefined) this.#told.delete(oldest);
     this.#call.write(this.#protocol.encode(response), () => {
       this.#writing = false;
       this.deliver();
@@ -238,7 +248,8 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   #tellAnswer(answered: Response, error: string | undefined): void {
     const { clock, events } = this.#context;
     const now = clock.monotonic();
-    const { at, info } = this.#sent.get(answered) ?? { at: now, info: contentOf(answered, 0, 'request') };
+    const { at, info } = this.#told.get(answered.nonce) ?? { at: now, info: contentOf(answered, 0, 'request') };
+    this.#told.delete(answered.nonce);
     const answer = { afterMs: now - at, ...info, ...this.#info };
     if (error === undefined) {
       this.#lastAck = clock.now();
@@ -262,6 +273,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   }
 
   #count(subscriptions: number, held: number): void {
+    if (subscriptions === this.#share.subscriptions && held === this.#share.held) return;
     const { totals } = this.#context;
     totals.subscriptions += subscriptions - this.#share.subscriptions;
     totals.held += held - this.#share.held;

@@ -6,7 +6,7 @@ import type { AuditTarget } from '../config/telemetry-schema.ts';
 import { messageOf } from '../error.ts';
 import type { Event, EventListener } from '../events.ts';
 import { type AuditRecord, auditRecords } from './audit.ts';
-import { auditLine } from './audit-line.ts';
+import { auditLines } from './audit-line.ts';
 import { Output, standardOutput } from './output.ts';
 
 export interface AuditOptions {
@@ -36,7 +36,8 @@ const CLOSE_MS = 1_000;
 const TELL_EVERY_MS = 60_000;
 /** A rotation on ten thousand streams: two lines each of some 370 bytes. */
 const MAX_BYTES = 8 * 1024 * 1024;
-/** Lines go out together at the end of a turn of the event loop, or when there are so many characters. */
+/** Lines go out together, so long after the first, or when there are so many characters: a rotation is thousands of lines. */
+export const BATCH_MS = 50;
 const BATCH = 64 * 1024;
 
 const MENDS: Readonly<Record<string, string>> = {
@@ -50,8 +51,7 @@ const MENDS: Readonly<Record<string, string>> = {
 };
 
 /** A file that cannot be opened is told, and opened at the next `reopen`. */
-export async function openAudit(target: AuditTarget, { otlp, events, clock }: AuditOptions): Promise<Audit> {
-  if (target === 'off') return new RecordAudit(() => undefined);
+export async function openAudit(target: Exclude<AuditTarget, 'off'>, { otlp, events, clock }: AuditOptions): Promise<Audit> {
   if (target === 'otlp') {
     const reason =
       'log.audit is otlp, but logs have no OTLP endpoint: set OTEL_EXPORTER_OTLP_ENDPOINT or telemetry.otlp.endpoint, or let audit lines go elsewhere (log.audit)';
@@ -107,9 +107,9 @@ class LineAudit implements Audit {
   hear(event: Event, at: number): void {
     // A gap is told in its place.
     if (this.#closed || event.type === 'audit_dropped') return;
-    for (const record of auditRecords(event, at)) {
-      if (this.#lines === 0) setImmediate(() => this.#handOver());
-      this.#batch += auditLine(record);
+    for (const line of auditLines(event, at)) {
+      if (this.#lines === 0) this.#clock.after(BATCH_MS, () => this.#handOver());
+      this.#batch += line;
       this.#lines += 1;
       if (this.#batch.length > BATCH) this.#handOver();
     }
@@ -164,7 +164,7 @@ class LineAudit implements Audit {
   }
 
   #gapLines(): string {
-    return auditRecords({ type: 'audit_dropped', lines: this.#gap }, this.#clock.now()).map(auditLine).join('');
+    return auditLines({ type: 'audit_dropped', lines: this.#gap }, this.#clock.now()).join('');
   }
 
   #lose(lines: number): void {

@@ -194,7 +194,7 @@ interface Gone {
   readonly name: string;
 }
 
-function gone({ removed }: ResponseInfo): readonly Gone[] {
+export function gone({ removed }: ResponseInfo): readonly Gone[] {
   return removed.map((name) => ({ name }));
 }
 
@@ -211,7 +211,7 @@ interface Known {
 /** The streams of a connection are one Envoy's, as a rule. */
 const known = new WeakMap<Peer, Known>();
 
-function actorOf(peer: Peer, node: string): object {
+export function actorOf(peer: Peer, node: string): object {
   const { connection, credentials } = peer;
   const before = known.get(peer);
   if (before !== undefined && before.node === node && before.credentials === credentials) return before.actor;
@@ -223,7 +223,7 @@ function actorOf(peer: Peer, node: string): object {
 let newest = { ms: Number.NaN, text: '' };
 
 /** Many events happen in the same millisecond. */
-function timestampOf(at: number): string {
+export function timestampOf(at: number): string {
   const ms = Math.floor(at);
   if (ms !== newest.ms) newest = { ms, text: new Date(ms).toISOString() };
   return newest.text;

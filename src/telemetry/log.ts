@@ -58,6 +58,9 @@ export interface LogLine {
   readonly message: string;
 }
 
+/** pino's own. */
+const LEVELS = { debug: 20, info: 30, warn: 40, error: 50 } as const;
+
 /** Adds a line to `log` for each event, but for repeats of one: see repeats.ts. */
 export function logEvents(log: Logger, clock: Clock = systemClock, also?: (line: LogLine) => void): EventListener {
   const write = (line: LogLine) => {
@@ -75,7 +78,7 @@ export function logEvents(log: Logger, clock: Clock = systemClock, also?: (line:
   return (event) => {
     if (event.type === 'stopped') repeats.flush();
     const level = levelOf(event);
-    if (!log.isLevelEnabled(level)) return;
+    if (LEVELS[level] < log.levelVal) return;
     const { type, ...fields } = event;
     const message = printable(sentence(event));
     const subject = subjectOf(event, message);

@@ -1,5 +1,5 @@
 /** A trace while it is recorded. */
-import type { ResponseInfo, SecretVersion, StreamInfo } from '../events.ts';
+import type { AnswerTime, ResponseInfo, SecretVersion, StreamInfo } from '../events.ts';
 import type { RemoteContext, Span, SpanAttributes, SpanContext, SpanEvent, Trace } from './span.ts';
 
 export interface OpenTraceOptions {
@@ -35,9 +35,13 @@ export class OpenTrace {
   /** The pushes that have a span and no answer, by stream and nonce. */
   readonly #waiting = new Map<string, WaitingPush>();
   readonly #pushes: Span[] = [];
+  /** Of the first pushes. */
+  #spans = 0;
   #pushed = 0;
   #acked = 0;
   #nacked = 0;
+  /** That have a span although they were not among the first. */
+  #rejections = 0;
   #overtaken = false;
   /** The number of the update that it brought about. */
   update: number | undefined;
@@ -110,19 +114,24 @@ export class OpenTrace {
 
   pushed(push: Push, at: number, caller: RemoteContext | undefined): void {
     this.#pushed += 1;
-    if (this.#pushes.length + this.#waiting.size >= this.#options.maxPushes) return;
+    if (this.#spans >= this.#options.maxPushes) return;
+    this.#spans += 1;
     this.#waiting.set(keyOf(push), { start: at, push, caller });
   }
 
-  answered(push: Push, at: number, error: string | undefined): void {
+  answered(push: Push & AnswerTime, at: number, error: string | undefined): void {
     if (error === undefined) this.#acked += 1;
     else this.#nacked += 1;
-    if (this.#waiting.size === 0) return;
-    const key = keyOf(push);
+    const key = this.#waiting.size === 0 ? '' : keyOf(push);
     const waiting = this.#waiting.get(key);
-    if (waiting === undefined) return;
-    this.#waiting.delete(key);
-    this.#pushes.push(this.#pushSpan(waiting, at, error));
+    if (waiting !== undefined) {
+      this.#waiting.delete(key);
+      this.#pushes.push(this.#pushSpan(waiting, at, error));
+    } else if (error !== undefined && this.#rejections < this.#options.maxPushes) {
+      // What went wrong is what people look for, wherever it stood in the row.
+      this.#rejections += 1;
+      this.#pushes.push(this.#pushSpan({ start: at - push.afterMs, push, caller: undefined }, at, error));
+    }
   }
 
   end(at: number): Trace {

@@ -42,8 +42,8 @@ export class Telemetry {
   #audit: Audit | undefined;
   #otlp: Otlp | undefined;
   #rest: Promise<void> | undefined;
-  /** For the audit, until it is open. */
-  #missed: { readonly event: Event; readonly at: number }[] = [];
+  /** For the audit, until it is open; undefined when there is none. */
+  #missed: { readonly event: Event; readonly at: number }[] | undefined;
   /** Finished before anything could export them. */
   #missedTraces: Trace[] = [];
 
@@ -58,8 +58,9 @@ export class Telemetry {
 
   private constructor(options: TelemetryOptions, onProblem: (sentence: string) => void) {
     const { configuration, env, clock } = options;
-    const { telemetry } = configuration;
+    const { telemetry, log } = configuration;
     this.#options = options;
+    this.#missed = log.audit === 'off' ? undefined : [];
     this.observed = new Observed(clock);
     this.#measurements = new Measurements(this.observed);
     this.#settings = otlpSettings(telemetry, env, onProblem);
@@ -82,7 +83,7 @@ export class Telemetry {
     this.#measurements.hear(event, at);
     this.#recorder?.hear(event, at);
     if (this.#audit !== undefined) this.#audit.hear(event, at);
-    else if (this.#missed.length < MAX_MISSED) this.#missed.push({ event, at });
+    else if (this.#missed !== undefined && this.#missed.length < MAX_MISSED) this.#missed.push({ event, at });
   };
 
   /** The page for Prometheus; undefined when nobody wants it. */
@@ -121,15 +122,17 @@ export class Telemetry {
   async #openRest(): Promise<void> {
     await this.#startOtlp();
     const { configuration, clock } = this.#options;
+    const target = configuration.log.audit;
+    if (target === 'off') return;
     const { openAudit } = await import('./audit-sink.ts');
     const otlp = this.#settings?.signals.logs === undefined ? undefined : this.#otlp;
-    const audit = await openAudit(configuration.log.audit, {
+    const audit = await openAudit(target, {
       events: this.events,
       clock,
       ...(otlp && { otlp: (record) => otlp.exportLog(auditRecord(record)) }),
     });
-    for (const { event, at } of this.#missed) audit.hear(event, at);
-    this.#missed = [];
+    for (const { event, at } of this.#missed ?? []) audit.hear(event, at);
+    this.#missed = undefined;
     this.#audit = audit;
   }
 

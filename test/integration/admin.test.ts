@@ -24,7 +24,9 @@ describe('readyz', () => {
     await admin.running.event('workload_api_lost');
     expect(await admin.get('/readyz')).toMatchObject({
       status: 503,
-      body: expect.stringMatching(/^\[-\]identity failed: .*registration entry.*\n(\[-\].*\n)*readyz check failed\n$/),
+      body: expect.stringMatching(
+        /^\[-\]secrets failed: .*\n\[-\]upstream failed: .*registration entry.*\nreadyz check failed\n$/,
+      ),
     });
     await admin.running.workloadApi.setIdentities([{ path: '/web' }]);
     expect(await probed(admin, '/readyz', 200)).toMatchObject({ body: 'ok\n' });
@@ -66,8 +68,7 @@ describe('readyz', () => {
     expect(lines.map((line) => line.split(':')[0])).toEqual([
       '[+]socket ok',
       '[+]shutdown ok',
-      '[+]identity ok',
-      '[+]bundle ok',
+      '[+]secrets ok',
       '[+]expiry ok',
       '[+]upstream ok',
       'readyz check passed',
@@ -141,7 +142,10 @@ describe('requests', () => {
   let admin: Serving;
   beforeAll(async () => {
     admin = await serving({
-      metrics: (accept) => (accept === 'none' ? undefined : { contentType: `text/x; ${accept}`, text: 'm 1\n' }),
+      metrics(accept) {
+        if (accept === 'broken') throw new Error('no\nmetrics');
+        return accept === 'none' ? undefined : { contentType: `text/x; ${accept}`, text: 'm 1\n' };
+      },
     });
   });
   afterAll(() => admin[Symbol.asyncDispose]());
@@ -162,6 +166,12 @@ describe('requests', () => {
   test('for metrics that are turned off are told which setting did it', async () => {
     const reply = await ask(admin.to, '/metrics', { headers: { accept: 'none' } });
     expect(reply).toMatchObject({ status: 404, body: expect.stringContaining('telemetry.prometheus') });
+  });
+
+  test('that fail are told so, and nothing else fails', async () => {
+    const reply = await ask(admin.to, '/metrics', { headers: { accept: 'broken' } });
+    expect(reply).toMatchObject({ status: 500, body: 'this did not work: no metrics\n' });
+    expect((await admin.get('/livez')).status).toBe(200);
   });
 
   test('by HEAD get what GET gets, without its body', async () => {

@@ -1,4 +1,6 @@
 /** `spiffe-sds status` as people and health checks run it. */
+import { mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -68,6 +70,22 @@ describe('status', () => {
     expect(log).not.toMatch(/[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]|^all is well/mu);
   });
 
+  test('finds the sidecar by its configuration file', async () => {
+    await using admin = await serving();
+    await admin.running.event('svid_received');
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
+    const file = join(folder.path, 'config.yaml');
+    const { socketPath } = admin.to as { socketPath: string };
+    await writeFile(file, `{ admin: { listen: "unix://${socketPath}" }, sds: { listen: "unix://${admin.running.socket}" } }`);
+    expect(await run('--config', file)).toMatchObject({ code: 0, log: expect.stringContaining(WEB) });
+    expect(await run('--config', file, '--ready')).toMatchObject({ code: 0 });
+  });
+
+  test('says which setting turned the admin API off', async () => {
+    const { code, log } = await run('--admin', '');
+    expect({ code, log }).toEqual({ code: 1, log: expect.stringMatching(/admin\.listen is empty/) });
+  });
+
   test('says what to look at when nobody answers', async () => {
     const { code, log } = await run('--admin', 'unix:///nonexistent/admin.sock');
     expect({ code, log }).toEqual({ code: 1, log: expect.stringMatching(/ENOENT.*does spiffe-sds run.*admin\.listen; --admin/) });
@@ -100,7 +118,7 @@ describe('status --ready', () => {
     const { code, log } = await status(admin, '--ready');
     expect({ code, log }).toEqual({
       code: 1,
-      log: expect.stringMatching(/^not ready: identity failed: .*; upstream failed: refused since .*registration entry.*\n$/),
+      log: expect.stringMatching(/^not ready: secrets failed: .*; upstream failed: refused since .*registration entry.*\n$/),
     });
   });
 

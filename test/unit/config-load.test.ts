@@ -31,7 +31,7 @@ const defaults = {
   secrets: [],
   admin: { listen: { kind: 'tcp', host: '127.0.0.1', port: 8082 }, remote: false, hosts: [] },
   telemetry: {
-    otlp: { headers: {}, timeout: 10_000, traces: true, metrics: true, logs: false, metric_interval: 60_000, push_spans: 100 },
+    otlp: { headers: {}, timeout: 10_000, traces: true, metrics: true, logs: false, metric_interval: 60_000, push_spans: 32 },
     prometheus: true,
     resource: {},
   },

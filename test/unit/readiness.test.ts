@@ -43,18 +43,16 @@ describe('readyz', () => {
     expect(checksAfter(SERVING).map(({ reason }) => reason)).toEqual([
       'SDS is served on unix:///s',
       'it does not stop',
-      '1 X509-SVIDs are served',
-      '1 trust bundles are served',
+      'X509-SVIDs: 1, trust bundles: 1',
       'spiffe://example.org/web is next, at 2030-01-01T01:00:00.000Z',
       'connected to the Workload API since 2030-01-01T00:00:00.000Z',
     ]);
   });
 
   test('fails before anything came, and says since when it waits', () => {
-    const waiting = 'the Workload API has not answered yet, asked since 2030-01-01T00:00:00.000Z';
     expect(failures(checksAfter([listening]))).toEqual({
-      identity: `there are no X509-SVIDs: ${waiting}`,
-      bundle: `there are no trust bundles: ${waiting}`,
+      secrets:
+        'there is no X509-SVID and no trust bundle: the Workload API has not answered yet, asked since 2030-01-01T00:00:00.000Z',
     });
   });
 
@@ -86,9 +84,16 @@ describe('readyz', () => {
     expect(Object.keys(failures(checksAfter([...SERVING, denied])))).toEqual(['upstream']);
   });
 
+  test('says once why there is nothing when the Workload API refuses', () => {
+    expect(failures(checksAfter([listening, denied]))).toEqual({
+      secrets: 'there is no X509-SVID and no trust bundle',
+      upstream: expect.stringMatching(/^refused since .*: it is gone/),
+    });
+  });
+
   test('fails when the last SVID is withdrawn, and says where to look', () => {
     expect(failures(checksAfter([...SERVING, { type: 'svid_withdrawn', id, reason: 'gone' }]))).toEqual({
-      identity: expect.stringMatching(/^there are no X509-SVIDs: it has none for this process, look at its registration entries/),
+      secrets: expect.stringMatching(/^there is no X509-SVID: .* none for this process, look at its registration entries/),
     });
   });
 

@@ -131,6 +131,22 @@ describe('the trace of a message', () => {
     expect(trace.root.attributes).toMatchObject({ 'sds.push.count': 4, 'sds.ack.count': 4, 'sds.push.without_span': 1 });
   });
 
+  test('has a span of a NACK, too, that was not among the first pushes', () => {
+    const { trace } = new Recording({ pushSpans: 1 }).hear(
+      ...message(1, 1),
+      pushed(1),
+      pushed(2),
+      accepted(1),
+      rejected(2, { afterMs: 2 }),
+      SETTLED,
+    );
+    const pushes = trace.root.children.filter(({ name }) => name === 'sds.push');
+    expect(pushes.map(({ start, end, error, attributes }) => [attributes['sds.stream'], end - start, error])).toEqual([
+      ['1', 2, undefined],
+      ['2', 2, 'rejected: Failed to load private key'],
+    ]);
+  });
+
   test('has no span of a push when none is wanted', () => {
     const { trace } = new Recording({ pushSpans: 0 }).hear(...message(1, 1), pushed(1), accepted(1), SETTLED);
     expect(trace.root.children.map(({ name }) => name)).toEqual(['secrets.update']);
