@@ -3,10 +3,11 @@
  * pip knows the machine's proxy, mirror and certificates, so there is no download code here.
  */
 import { execFile } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { isExecutable, onPath } from '../deploy/executable.ts';
 
 /** The Envoys that the project is tested with, one of each minor version, newest first. */
 export const ENVOY_VERSIONS = ['1.40.0', '1.39.3', '1.38.3', '1.37.0', '1.36.4'] as const;
@@ -27,8 +28,7 @@ export function findEnvoy(version?: string): string | undefined {
     if (!isExecutable(named)) throw new Error(`ENVOY_BIN is ${named}, which is not an executable file: correct or unset it`);
     return named;
   }
-  const onPath = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'envoy'));
-  return [...onPath, ...ENVOY_VERSIONS.map(installed)].find(isExecutable);
+  return [...onPath('envoy'), ...ENVOY_VERSIONS.map(installed)].find(isExecutable);
 }
 
 /**
@@ -78,15 +78,6 @@ async function pip(...args: readonly string[]): Promise<void> {
 
 function installed(version: string): string {
   return join(TOOLS, version, 'envoy');
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function main(args: readonly string[]): Promise<void> {

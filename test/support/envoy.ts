@@ -1,6 +1,7 @@
-import { describe } from 'vitest';
+import type { describe } from 'vitest';
 import { ENVOY_VERSIONS, findEnvoy } from '../../envoy/install.ts';
 import { Child } from './child.ts';
+import { describeWith } from './describe-with.ts';
 import { eventually } from './eventually.ts';
 
 export type Stats = ReadonlyMap<string, number | string>;
@@ -135,10 +136,7 @@ export function envoyVersions(): readonly (string | undefined)[] {
 
 /** `describe` where there is such an Envoy; where there is none it skips and says so, and fails on CI. */
 export function describeWithEnvoy(version?: string): typeof describe | typeof describe.skip {
-  if (findEnvoy(version) !== undefined) return describe;
-  if (process.env['CI'] === 'true') throw new Error(howToGet(version));
-  console.warn(`SKIPPED: ${howToGet(version)}`);
-  return describe.skip;
+  return describeWith(findEnvoy(version), howToGet(version));
 }
 
 function howToGet(version?: string): string {

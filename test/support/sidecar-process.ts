@@ -22,10 +22,13 @@ export interface LoggedEvent {
 
 /** `spiffe-sds serve` as a process of its own, known by its socket, its log and its exit code. */
 export class SidecarProcess implements AsyncDisposable {
+  /** The path of its configuration file. */
+  readonly file: string;
   readonly #child: Child;
 
-  private constructor(child: Child) {
+  private constructor(child: Child, file: string) {
     this.#child = child;
+    this.file = file;
   }
 
   /**
@@ -46,7 +49,7 @@ export class SidecarProcess implements AsyncDisposable {
     });
     try {
       await child.written(/"event":"listening"/);
-      return new SidecarProcess(child);
+      return new SidecarProcess(child, file);
     } catch (thrown) {
       await child.stop();
       throw thrown;
