@@ -82,7 +82,8 @@ export class HistogramCell {
     let bucket = 0;
     while (bucket < BUCKETS.length && value > (BUCKETS[bucket] as number)) bucket += 1;
     this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + 1;
-    if (context !== undefined) this.#exemplars[bucket] = { value, at, context };
+    // One for each trace will do.
+    if (context !== undefined && this.#exemplars[bucket]?.context !== context) this.#exemplars[bucket] = { value, at, context };
   }
 
   get content(): Omit<HistogramPoint, 'attributes'> {

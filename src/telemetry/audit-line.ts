@@ -8,35 +8,40 @@ const UNSAFE = /[\u007f-\u009f\u2028\u2029]/g;
 /** Actors and resources are shared by many records. */
 const known = new WeakMap<object, string>();
 
+type Response = Event & { readonly type: 'secrets_pushed' | 'secrets_accepted' };
+
 /**
  * The lines of an event, each with its end: of what happens for each push and each ACK without records in between, which would cost more
  * than the push itself.
  */
-export function auditLines(event: Event, at: number): readonly string[] {
+export function auditLines(event: Event, at: number, take: (line: string) => void): void {
   if (event.type === 'secrets_pushed') {
-    return [
-      ...responseLines(event, event.secrets, at, 'secret.delivered', 'deliver'),
-      ...responseLines(event, gone(event), at, 'secret.removed', 'remove'),
-    ];
+    responseLines(event, event.secrets, at, 'secret.delivered', 'deliver', take);
+    if (event.removed.length > 0) responseLines(event, gone(event), at, 'secret.removed', 'remove', take);
+  } else if (event.type === 'secrets_accepted') {
+    responseLines(event, event.secrets, at, 'secret.accepted', 'accept', take);
+    if (event.removed.length > 0) responseLines(event, gone(event), at, 'secret.accepted', 'accept', take);
+  } else {
+    for (const record of auditRecords(event, at)) take(auditLine(record));
   }
-  if (event.type === 'secrets_accepted') {
-    return responseLines(event, [...event.secrets, ...gone(event)], at, 'secret.accepted', 'accept');
-  }
-  return auditRecords(event, at).map(auditLine);
 }
 
 /** Nonces are our own, and need no escaping. */
 function responseLines(
-  { peer, node, stream, method, nonce, update }: Event & { readonly type: 'secrets_pushed' | 'secrets_accepted' },
+  { peer, node, stream, method, nonce, update }: Response,
   secrets: readonly object[],
   at: number,
   type: AuditEventType,
   action: string,
-): readonly string[] {
-  if (secrets.length === 0) return [];
-  const head = `{"timestamp":"${timestampOf(at)}","event_type":"${type}","actor":${shared(actorOf(peer, node))},"resource":`;
-  const tail = `,"action":"${action}","result":"success","metadata":{"stream":${stream},"method":"${method}","nonce":"${nonce}","update":${update}}}\n`;
-  return secrets.map((secret) => `${head}${shared(secret)}${tail}`);
+  take: (line: string) => void,
+): void {
+  const timestamp = timestampOf(at);
+  const actor = shared(actorOf(peer, node));
+  for (const secret of secrets) {
+    take(
+      `{"timestamp":"${timestamp}","event_type":"${type}","actor":${actor},"resource":${shared(secret)},"action":"${action}","result":"success","metadata":{"stream":${stream},"method":"${method}","nonce":"${nonce}","update":${update}}}\n`,
+    );
+  }
 }
 
 /** With the line's end. */

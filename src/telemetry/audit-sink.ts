@@ -7,6 +7,7 @@ import { messageOf } from '../error.ts';
 import type { Event, EventListener } from '../events.ts';
 import { type AuditRecord, auditRecords } from './audit.ts';
 import { auditLines } from './audit-line.ts';
+import { LineBatch } from './line-batch.ts';
 import { Output, standardOutput } from './output.ts';
 
 export interface AuditOptions {
@@ -36,9 +37,8 @@ const CLOSE_MS = 1_000;
 const TELL_EVERY_MS = 60_000;
 /** A rotation on ten thousand streams: two lines each of some 370 bytes. */
 const MAX_BYTES = 8 * 1024 * 1024;
-/** Lines go out together, so long after the first, or when there are so many characters: a rotation is thousands of lines. */
+/** Lines go out together, so long after the first: a rotation is thousands of them. */
 export const BATCH_MS = 50;
-const BATCH = 64 * 1024;
 
 const MENDS: Readonly<Record<string, string>> = {
   EACCES: 'let this user write there (in a container: a volume that it may write)',
@@ -85,8 +85,7 @@ class LineAudit implements Audit {
   readonly #clock: Clock;
   #output: Output | undefined;
   #opening: Promise<void> = Promise.resolve();
-  #batch = '';
-  #lines = 0;
+  readonly #batch = new LineBatch();
   /** Lost since a line went out. */
   #gap = 0;
   /** Lost since it was told. */
@@ -107,13 +106,14 @@ class LineAudit implements Audit {
   hear(event: Event, at: number): void {
     // A gap is told in its place.
     if (this.#closed || event.type === 'audit_dropped') return;
-    for (const line of auditLines(event, at)) {
-      if (this.#lines === 0) this.#clock.after(BATCH_MS, () => this.#handOver());
-      this.#batch += line;
-      this.#lines += 1;
-      if (this.#batch.length > BATCH) this.#handOver();
-    }
+    auditLines(event, at, this.#add);
   }
+
+  readonly #add = (line: string): void => {
+    if (!this.#batch.fits(line)) this.#handOver();
+    if (this.#batch.lines === 0) this.#clock.after(BATCH_MS, () => this.#handOver());
+    this.#batch.add(line);
+  };
 
   async open(): Promise<void> {
     try {
@@ -155,16 +155,19 @@ class LineAudit implements Audit {
   }
 
   #handOver(): void {
-    if (this.#lines === 0) return;
-    const text = this.#gap === 0 ? this.#batch : `${this.#gapLines()}${this.#batch}`;
-    if (this.#output?.write(text) === true) this.#gap = 0;
-    else this.#lose(this.#lines);
-    this.#batch = '';
-    this.#lines = 0;
+    const { lines } = this.#batch;
+    if (lines === 0) return;
+    const text = this.#batch.take();
+    if (this.#output?.write(this.#gap === 0 ? text : Buffer.concat([Buffer.from(this.#gapLine()), text])) === true) this.#gap = 0;
+    else this.#lose(lines);
   }
 
-  #gapLines(): string {
-    return auditLines({ type: 'audit_dropped', lines: this.#gap }, this.#clock.now()).join('');
+  #gapLine(): string {
+    let text = '';
+    auditLines({ type: 'audit_dropped', lines: this.#gap }, this.#clock.now(), (line) => {
+      text += line;
+    });
+    return text;
   }
 
   #lose(lines: number): void {

@@ -15,7 +15,7 @@ export interface HistogramPoint {
   readonly sum: number;
   /** How many fell into each bucket of `BUCKETS`, and last those above: not cumulated. */
   readonly buckets: readonly number[];
-  /** The latest of each bucket that belongs to a trace. */
+  /** Of each bucket the first value of the latest trace. */
   readonly exemplars: readonly (Exemplar | undefined)[];
 }
 

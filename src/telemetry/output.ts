@@ -53,8 +53,8 @@ export class Output {
   }
 
   /** @returns false when too much waits already, and this is dropped */
-  write(text: string): boolean {
-    const chunk = Buffer.from(text);
+  write(text: string | Buffer): boolean {
+    const chunk = typeof text === 'string' ? Buffer.from(text) : text;
     if (this.#bytes > 0 && this.#bytes + chunk.length > (this.#options.maxBytes ?? MAX_BYTES)) return false;
     this.#queue.push(chunk);
     this.#bytes += chunk.length;

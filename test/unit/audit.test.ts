@@ -3,7 +3,7 @@ import type { Event } from '../../src/events.ts';
 import { redact } from '../../src/sds/redact.ts';
 import { parseSpiffeId, parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import { type AuditRecord, auditRecords } from '../../src/telemetry/audit.ts';
-import { auditLine } from '../../src/telemetry/audit-line.ts';
+import { auditLine, auditLines } from '../../src/telemetry/audit-line.ts';
 
 const at = Date.UTC(2030, 0, 1, 12, 30, 15, 250) + 0.75;
 const timestamp = '2030-01-01T12:30:15.250Z';
@@ -177,8 +177,14 @@ const EVENTS: {
   audit_dropped: [{ type: 'audit_dropped', lines: 7 }, ['audit.dropped', 'drop', 'failure', itself, {}, { lines: 7 }]],
 };
 
+function linesOf(event: Event): readonly string[] {
+  const lines: string[] = [];
+  auditLines(event, at, (line) => lines.push(line));
+  return lines;
+}
+
 function parsed(event: Event): readonly AuditRecord[] {
-  return auditRecords(event, at).map((record) => JSON.parse(auditLine(record)));
+  return linesOf(event).map((line) => JSON.parse(line));
 }
 
 describe.each(Object.entries(EVENTS))('%s', (_type, [event, ...expected]) => {
@@ -193,6 +199,10 @@ describe.each(Object.entries(EVENTS))('%s', (_type, [event, ...expected]) => {
       metadata,
     }));
     expect(parsed(event)).toEqual(records);
+  });
+
+  test('is the same as a line and as a record', () => {
+    expect(linesOf(event)).toEqual(auditRecords(event, at).map(auditLine));
   });
 });
 
@@ -215,10 +225,7 @@ describe('an audit line', () => {
 
   test.for(['\n', '\r', '\x1b[2J', '\0', '\u2028', '\u0085', '"}\n{', '\ud800'])('cannot be forged with %j', (text) => {
     const name = `x${text}y`;
-    const [line = ''] = auditRecords(
-      { type: 'secrets_pushed', ...response, node: name, secrets: [], removed: [name], because: 'request' },
-      at,
-    ).map(auditLine);
+    const [line = ''] = linesOf({ type: 'secrets_pushed', ...response, node: name, secrets: [], removed: [name] });
     expect(line.trimEnd()).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u);
     expect(JSON.parse(line)).toMatchObject({ actor: { node: name }, resource: { name } });
   });
@@ -227,7 +234,7 @@ describe('an audit line', () => {
     const key = 'MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgV1'.repeat(4);
     const text = `Failed to load private key: -----BEGIN PRIVATE KEY-----\n${key}\n-----END PRIVATE KEY-----`;
     const event: Event = { type: 'secrets_rejected', ...answered, reason: redact(text), kind: 'private_key' };
-    const lines = auditRecords(event, at).map(auditLine).join('');
+    const lines = linesOf(event).join('');
     expect(lines).toContain('Failed to load private key');
     expect(lines).not.toMatch(/BEGIN|MIGH|wEHBG/);
   });
