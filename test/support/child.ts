@@ -9,6 +9,7 @@ export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #news = new EventEmitter().setMaxListeners(0);
   #log = '';
+  readonly #counts = new Map<string, { upTo: number; count: number }>();
   #exit: number | NodeJS.Signals | undefined;
 
   constructor(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
@@ -38,6 +39,17 @@ export class Child implements AsyncDisposable {
   /** What it wrote to stdout and stderr. */
   get log(): string {
     return this.#log;
+  }
+
+  /** How often it has written this so far; each part of its output is looked at once. */
+  count(text: string): number {
+    const known = this.#counts.get(text) ?? { upTo: 0, count: 0 };
+    for (let at = this.#log.indexOf(text, known.upTo); at !== -1; at = this.#log.indexOf(text, known.upTo)) {
+      known.upTo = at + text.length;
+      known.count += 1;
+    }
+    this.#counts.set(text, known);
+    return known.count;
   }
 
   /** @throws as `told` does */

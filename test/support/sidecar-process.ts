@@ -60,6 +60,11 @@ export class SidecarProcess implements AsyncDisposable {
     return this.#child.log;
   }
 
+  /** How many events it has told so far. */
+  get told(): number {
+    return this.#child.count('"event":"');
+  }
+
   /** All that happened, in order. */
   get events(): readonly LoggedEvent[] {
     return this.log
