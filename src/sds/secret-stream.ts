@@ -1,17 +1,17 @@
 /** One streaming call: requests go into a state machine, responses come out as bytes, the newest when the last has left. */
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
-import type { DenialReason, EventListener, Peer, ResponseInfo, SecretVersion, StreamInfo } from '../events.ts';
+import type { DenialReason, EventListener, Peer, StreamInfo } from '../events.ts';
 import { SECRET_TYPE_URL, type Secret, type ValidationForm } from '../secrets/secret.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import type { Subscriber } from './delivery.ts';
 import type { Recall } from './name-state.ts';
 import { formFor } from './node.ts';
 import type { Protocol, Received, RequestMessage, Sent } from './protocol.ts';
-import { redact, rejectionKind } from './redact.ts';
 import type { Rejections } from './rejections.ts';
 import { initialRate, type RequestRate, takeRequest } from './request-rate.ts';
-import { type LastNack, nameStatuses, type StreamStatus } from './stream-status.ts';
+import { StreamRecord, type Totals } from './stream-record.ts';
+import { nameStatuses, type StreamStatus } from './stream-status.ts';
 import type { SecretsView } from './view.ts';
 
 /** What the operator may change while streams are open. */
@@ -38,15 +38,7 @@ export interface StreamContext {
   readonly onAnswer: (subscriber: Subscriber) => void;
   /** This subscriber has all that there is for it, and has answered. */
   readonly onSettled: (subscriber: Subscriber) => void;
-  /** Of all streams; each keeps its own share up to date. */
   readonly totals: Totals;
-}
-
-export interface Totals {
-  /** Names, counted once for each stream that asks for them. */
-  subscriptions: number;
-  /** Those that there is nothing to send for. */
-  held: number;
 }
 
 /** A stream as it comes. */
@@ -54,12 +46,6 @@ export interface StreamIdentity {
   /** Unique in this process. */
   readonly stream: number;
   readonly peer: Peer;
-}
-
-interface ToldResponse {
-  readonly info: ResponseInfo;
-  /** By the monotonic clock. */
-  readonly at: number;
 }
 
 /** What a stream does about requests for another type than Secret: an aggregated stream carries every type that Envoy knows. */
@@ -71,8 +57,6 @@ const MAX_TEXT = 256;
 const MAX_NAME_LENGTH = 2048;
 /** Of an aggregated stream, told once each. */
 const MAX_IGNORED_TYPES = 100;
-/** A client that never answers costs no more than this. */
-const MAX_TOLD = 4096;
 
 export class SecretStream<Message extends RequestMessage, State, Response extends Sent> implements Subscriber {
   readonly #call: ServerDuplexStream<Message, Buffer>;
@@ -93,13 +77,8 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   readonly #ignored = new Set<string>();
   /** The update of the secrets of which it has everything. */
   #upToDate = 0;
-  /** What was told of the responses that are not answered, oldest first: as a rule one, which a map would be dear for. */
-  readonly #told: ToldResponse[] = [];
+  readonly #record: StreamRecord;
   readonly #openedAt: number;
-  #lastAck: number | undefined;
-  #lastNack: LastNack | undefined;
-  /** Its share of the totals. */
-  #share: Totals = { subscriptions: 0, held: 0 };
 
   constructor(
     call: ServerDuplexStream<Message, Buffer>,
@@ -112,6 +91,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#protocol = protocol;
     this.#otherTypes = otherTypes;
     this.#context = context;
+    this.#record = new StreamRecord(context);
     this.#info = { stream, method: protocol.method, peer, node: '' };
     this.#state = protocol.initial;
     this.#openedAt = context.clock.now();
@@ -139,8 +119,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       openedAt: this.#openedAt,
       names: nameStatuses(states, this.#protocol.heldNames(this.#state, this.#view())),
       unanswered: [...this.#protocol.unanswered(this.#state)].length,
-      ...(this.#lastAck !== undefined && { lastAck: this.#lastAck }),
-      ...(this.#lastNack && { lastNack: this.#lastNack }),
+      ...this.#record.answers,
     };
   }
 
@@ -161,7 +140,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   /** Tells that the call is over. */
   closed(reason: string): void {
     this.#open = false;
-    this.#count(0, 0);
+    this.#record.count(0, 0);
     this.#context.events({ type: 'stream_closed', reason, ...this.#info });
   }
 
@@ -210,7 +189,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     // Without an id it cannot be told from others.
     if (culprit !== undefined && this.#info.node !== '')
       rejections.remember(this.#info.node, culprit, this.#protocol.states(state).get(culprit.name)?.accepted);
-    if (answered !== undefined) this.#tellAnswer(answered, message.error_detail?.message);
+    if (answered !== undefined) this.#record.answered(answered, message.error_detail?.message, this.#info);
     this.deliver();
     if (answered !== undefined) onAnswer(this);
   }
@@ -230,54 +209,25 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   }
 
   #send({ state, response }: { readonly state: State; readonly response: Response }): void {
-    const { clock, events, update } = this.#context;
+    const { update } = this.#context;
     this.#state = state;
     this.#writing = true;
-    const because = this.#upToDate === update() ? 'request' : 'update';
-    const info = contentOf(response, update(), because);
-    this.#told.push({ info, at: clock.monotonic() });
-    if (this.#told.length > MAX_TOLD) this.#told.shift();
     this.#call.write(this.#protocol.encode(response), () => {
       this.#writing = false;
       this.deliver();
     });
-    events({ type: 'secrets_pushed', ...info, ...this.#info });
-  }
-
-  #tellAnswer(answered: Response, error: string | undefined): void {
-    const { clock, events } = this.#context;
-    const now = clock.monotonic();
-    const index = this.#told.findIndex(({ info }) => info.nonce === answered.nonce);
-    const { at, info } = this.#told[index] ?? { at: now, info: contentOf(answered, 0, 'request') };
-    if (index !== -1) this.#told.splice(index, 1);
-    const answer = { afterMs: now - at, ...info, ...this.#info };
-    if (error === undefined) {
-      this.#lastAck = clock.now();
-      events({ type: 'secrets_accepted', ...answer });
-    } else {
-      const reason = redact(error);
-      this.#lastNack = { at: clock.now(), names: answered.secrets.map(({ name }) => name), reason };
-      events({ type: 'secrets_rejected', reason, kind: rejectionKind(error), ...answer });
-    }
+    this.#record.pushed(response, update(), this.#upToDate === update() ? 'request' : 'update', this.#info);
   }
 
   /** Each name once; not while there is nothing at all, for then the Workload API is what to look at. */
   #tellHeld(view: SecretsView): void {
     const names = this.#protocol.heldNames(this.#state, view);
-    this.#count(this.#protocol.states(this.#state).size, names.length);
+    this.#record.count(this.#protocol.states(this.#state).size, names.length);
     const available = this.#context.secrets().names;
     if (available.length === 0) return;
     const fresh = names.filter((name) => !this.#held.has(name));
     if (fresh.length > 0 || names.length < this.#held.size) this.#held = new Set(names);
     if (fresh.length > 0) this.#context.events({ type: 'names_held', names: fresh, available, ...this.#info });
-  }
-
-  #count(subscriptions: number, held: number): void {
-    if (subscriptions === this.#share.subscriptions && held === this.#share.held) return;
-    const { totals } = this.#context;
-    totals.subscriptions += subscriptions - this.#share.subscriptions;
-    totals.held += held - this.#share.held;
-    this.#share = { subscriptions, held };
   }
 
   #view(): SecretsView {
@@ -300,20 +250,4 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
 /** What a peer says of itself, fit to be kept, logged and put into a status: short, and no half of a surrogate pair at its end. */
 export function cut(text: string): string {
   return text.length <= MAX_TEXT ? text : Buffer.from(text.slice(0, MAX_TEXT).toWellFormed()).toString();
-}
-
-function contentOf({ nonce, secrets, removed = [] }: Sent, update: number, because: ResponseInfo['because']): ResponseInfo {
-  return { nonce, secrets: secrets.map(versionOf), removed, update, because };
-}
-
-const told = new WeakMap<Secret, SecretVersion>();
-
-/** What may be told of a secret: the same object for all streams. */
-export function versionOf(secret: Secret): SecretVersion {
-  let version = told.get(secret);
-  if (version === undefined) {
-    version = { name: secret.name, kind: secret.kind, version: secret.version };
-    told.set(secret, version);
-  }
-  return version;
 }

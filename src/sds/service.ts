@@ -23,16 +23,9 @@ import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from './pr
 import { Rejections } from './rejections.ts';
 import { encodeFetch } from './response.ts';
 import { Rollout } from './rollout.ts';
-import {
-  cut,
-  type OtherTypes,
-  SecretStream,
-  type StreamContext,
-  type StreamSettings,
-  type Totals,
-  versionOf,
-} from './secret-stream.ts';
+import { cut, type OtherTypes, SecretStream, type StreamContext, type StreamSettings } from './secret-stream.ts';
 import { Settlement } from './settlement.ts';
+import { type Totals, versionOf } from './stream-record.ts';
 import type { StreamStatus } from './stream-status.ts';
 
 export const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';
