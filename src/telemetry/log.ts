@@ -46,8 +46,9 @@ export async function openLog({ level, format }: LogOptions, also?: (line: LogLi
 }
 
 async function prettyForm(): Promise<(line: string) => string> {
-  const { prettyFactory } = await import('pino-pretty');
-  return prettyFactory({ colorize: process.stderr.isTTY, hideObject: true, translateTime: 'SYS:HH:MM:ss.l' });
+  // Bundled, its only export is the default one.
+  const { default: pretty } = await import('pino-pretty');
+  return pretty.prettyFactory({ colorize: process.stderr.isTTY, hideObject: true, translateTime: 'SYS:HH:MM:ss.l' });
 }
 
 export interface LogLine {

@@ -37,4 +37,8 @@ it('serves, knows its peers, exports by OTLP and tells whether it is ready, with
   const ready = stack.use(new Child(process.execPath, [main, 'status', '--ready'], env));
   expect(await ready.ended()).toBe(0);
   expect(await dev.stop()).toBe(0);
+
+  const asText = stack.use(new Child(process.execPath, [main, 'dev', '--log-format', 'text'], env));
+  await asText.written(/INFO: serving SDS on /);
+  expect(await asText.stop()).toBe(0);
 });
