@@ -25,7 +25,7 @@ LABEL org.opencontainers.image.title="spiffe-sds" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.base.name="docker.io/library/node:24.21.0-bookworm-slim"
-COPY --from=build /src/dist /opt/spiffe-sds
+COPY --from=build --chown=0:0 /src/dist /opt/spiffe-sds
 # An empty volume that is mounted here takes on this owner. The folder may be entered by all: the socket in it has a mode of its own, 0660.
 RUN mkdir -p /run/spiffe-sds && chown 65532:65532 /run/spiffe-sds && ln -s /opt/spiffe-sds/main.js /usr/local/bin/spiffe-sds
 # Halves the memory that many streams leave behind.

@@ -33,7 +33,10 @@ export async function buildImages(engine: ContainerEngine): Promise<void> {
 
 /** @param fill puts the image's files into a folder and returns the rest of its Dockerfile */
 async function standIn(engine: ContainerEngine, tag: string, fill: (root: string) => Promise<string>): Promise<void> {
-  const version = createHash('sha256').update(await readFile(import.meta.filename)).digest('hex').slice(0, 12);
+  const version = createHash('sha256')
+    .update(await readFile(import.meta.filename))
+    .digest('hex')
+    .slice(0, 12);
   if ((await engine.label(tag, LABEL)) === version) return;
   await using folder = await mkdtempDisposable(join(tmpdir(), 'stand-in-'));
   const rest = await fill(join(folder.path, 'root'));
