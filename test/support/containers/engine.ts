@@ -37,10 +37,11 @@ export interface Outcome {
 }
 
 export class ContainerEngine {
-  readonly #env: NodeJS.ProcessEnv;
+  /** With which podman sees what this engine made. */
+  readonly env: NodeJS.ProcessEnv;
 
   private constructor(env: NodeJS.ProcessEnv) {
-    this.#env = env;
+    this.env = env;
   }
 
   static async open(): Promise<ContainerEngine> {
@@ -72,13 +73,13 @@ network_config_dir = "${FOLDER}/networks"
 
   /** @throws when it fails, with what it wrote */
   async podman(...args: readonly string[]): Promise<string> {
-    return (await run('podman', args, { env: this.#env, timeout: LIMIT_MS })).stdout.trim();
+    return (await run('podman', args, { env: this.env, timeout: LIMIT_MS })).stdout.trim();
   }
 
   /** Like `podman`, but a failure is an outcome. */
   async tried(...args: readonly string[]): Promise<Outcome> {
     try {
-      const { stdout, stderr } = await run('podman', args, { env: this.#env, timeout: LIMIT_MS });
+      const { stdout, stderr } = await run('podman', args, { env: this.env, timeout: LIMIT_MS });
       return { code: 0, stdout, stderr };
     } catch (thrown) {
       const { code, stdout, stderr } = thrown as Outcome;
@@ -89,14 +90,14 @@ network_config_dir = "${FOLDER}/networks"
 
   /** A podman that stays, such as `run` without `--detach`. */
   attached(...args: readonly string[]): Child {
-    return new Child('podman', args, this.#env);
+    return new Child('podman', args, this.env);
   }
 
   /** @param context a folder with what the file copies */
   async build(context: string, tag: string, ...args: readonly string[]): Promise<void> {
     // Docker's format: OCI's has no place for a health check.
     const options = ['--isolation=chroot', '--format=docker', '--pull-never', '--layers', `--tag=${tag}`];
-    await run('buildah', ['bud', ...options, ...args, context], { env: this.#env, timeout: LIMIT_MS });
+    await run('buildah', ['bud', ...options, ...args, context], { env: this.env, timeout: LIMIT_MS });
   }
 
   /** The value of one of an image's labels, undefined when there is no such image. */
@@ -112,7 +113,7 @@ network_config_dir = "${FOLDER}/networks"
 
   /** podman-compose, as a user calls it. */
   async compose(folder: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
-    const options = { cwd: folder, env: { ...this.#env, ...env }, timeout: LIMIT_MS };
+    const options = { cwd: folder, env: { ...this.env, ...env }, timeout: LIMIT_MS };
     const { stdout, stderr } = await run('python3', ['-m', 'podman_compose', ...args], options);
     return `${stdout}${stderr}`;
   }
