@@ -14,6 +14,7 @@ const FOLDER = join(import.meta.dirname, '..', '..', 'deploy', 'kubernetes');
 const run = promisify(execFile);
 const read = async (file: string) => parse(await readFile(join(FOLDER, file), 'utf8'));
 
+const namespace = await read('namespace.yaml');
 const kustomization = await read('kustomization.yaml');
 const pod = (await read('deployment.yaml')).spec.template.spec;
 const [sidecar] = pod.initContainers;
@@ -47,9 +48,15 @@ describe('the kustomization', () => {
     expect(envoy.image).toBe(`docker.io/envoyproxy/envoy:v${ENVOY_VERSIONS[0]}`);
   });
 
-  it('asks the namespace to admit nothing but restricted pods', async () => {
-    const { metadata } = await read('namespace.yaml');
-    expect(metadata.name).toBe(kustomization.namespace);
+  it('puts all but the ClusterSPIFFEID into one namespace', async () => {
+    const files = (kustomization.resources as string[]).filter((file) => !/^(namespace|cluster-)/.test(file));
+    const resources = await Promise.all(files.map(async (file) => (await read(file)).metadata.namespace));
+    const generated = kustomization.configMapGenerator.map((map: { namespace: string }) => map.namespace);
+    expect(new Set([...resources, ...generated])).toEqual(new Set([namespace.metadata.name]));
+  });
+
+  it('asks the namespace to admit nothing but restricted pods', () => {
+    const { metadata } = namespace;
     expect(metadata.labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
   });
 });
@@ -101,7 +108,7 @@ describe('the pod', () => {
     const { apiVersion, kind, spec } = await read('cluster-spiffe-id.yaml');
     expect({ apiVersion, kind }).toEqual({ apiVersion: 'spire.spiffe.io/v1alpha1', kind: 'ClusterSPIFFEID' });
     expect(spec.podSelector.matchLabels).toEqual((await read('deployment.yaml')).spec.template.metadata.labels);
-    expect(spec.namespaceSelector.matchLabels).toEqual({ 'kubernetes.io/metadata.name': kustomization.namespace });
+    expect(spec.namespaceSelector.matchLabels).toEqual({ 'kubernetes.io/metadata.name': namespace.metadata.name });
     expect(pod.serviceAccountName).toBe((await read('service-account.yaml')).metadata.name);
   });
 });
