@@ -67,6 +67,11 @@ describeWithContainers()('docker compose up', () => {
     expect(state).toMatchObject({ failed: 0 });
   });
 
+  it('has sidecars that are healthy', async () => {
+    for (const { Name } of containers.filter(({ Name: name }) => name.includes('sidecar')))
+      expect((await engine.tried('healthcheck', 'run', Name)).code, Name).toBe(0);
+  });
+
   it('refuses the intruder, with a forged certificate as without one', async () => {
     const attempts = await shown('two refusals', ({ intruder }) =>
       intruder?.attempts.every(({ refused }) => refused > 0) ? intruder.attempts : undefined,

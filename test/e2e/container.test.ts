@@ -1,5 +1,5 @@
 /** The release's image, built by buildah and run by podman with nothing that it does not need. */
-import { chmod, mkdir, mkdtempDisposable, readFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtempDisposable, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -12,6 +12,7 @@ const MAX_OVER_BASE_MB = 15;
 const BUILD_LIMIT_MS = 300_000;
 const SDS = 'container-test-sds';
 const DEV = 'container-test-dev';
+const WAITING = 'container-test-waiting';
 const ON_SDS = `--volume=${SDS}:/run/spiffe-sds`;
 const WITH_WORKLOAD_API = '--env=SPIFFE_ENDPOINT_SOCKET=unix:///run/spire/agent.sock';
 
@@ -20,11 +21,11 @@ describeWithContainers()('the image', () => {
   beforeAll(async () => {
     engine = await ContainerEngine.open();
     await buildImages(engine);
-    await engine.tried('rm', '--force', '--time=0', DEV);
+    await engine.tried('rm', '--force', '--time=0', DEV, WAITING);
     await engine.tried('volume', 'rm', '--force', SDS);
   }, BUILD_LIMIT_MS);
   afterAll(async () => {
-    await engine.tried('rm', '--force', '--time=0', DEV);
+    await engine.tried('rm', '--force', '--time=0', DEV, WAITING);
     await engine.tried('volume', 'rm', '--force', SDS);
   });
 
@@ -47,7 +48,8 @@ describeWithContainers()('the image', () => {
   });
 
   it('is also on the PATH, for docker exec', async () => {
-    expect(await node(`fs.realpathSync('/usr/local/bin/spiffe-sds')`)).toBe('/opt/spiffe-sds/main.js');
+    const { stdout } = await run(['--entrypoint=spiffe-sds'], 'version');
+    expect(stdout).toMatch(/^spiffe-sds \d/);
   });
 
   it('carries its version and license as labels', async () => {
@@ -78,6 +80,7 @@ describeWithContainers()('the image', () => {
       return code === 0 ? stdout : undefined;
     });
     expect(got).toContain('leaf: spiffe://example.org/backend');
+    expect((await engine.tried('healthcheck', 'run', DEV)).code).toBe(0);
     expect(await engine.podman('inspect', '--format', '{{ .EffectiveCaps }}', DEV)).toBe('[]');
 
     const stranger = await run([ON_SDS, '--user=1000:1000'], 'get', 'default');
@@ -86,14 +89,41 @@ describeWithContainers()('the image', () => {
 
     await engine.podman('stop', '--time=10', DEV);
     expect(await engine.podman('wait', DEV)).toBe('0');
+    await engine.podman('rm', DEV);
+  });
+
+  it('serves an Envoy of another user by the group of the volume, as fsGroup gives it to a pod', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'container-test-'));
+    await chmod(folder.path, 0o755);
+    const sds = join(folder.path, 'sds');
+    await mkdir(sds);
+    await chown(sds, 0, 2000);
+    await chmod(sds, 0o2770);
+    const options = [`--volume=${sds}:/run/spiffe-sds`, '--group-add=2000'];
+    await engine.podman('run', '--detach', '--rm', `--name=${DEV}`, ...HARDENED, ...options, RELEASE_IMAGE, 'dev');
+    await eventually('the first secret', async () => {
+      const { code } = await run(['--user=101:101', ...options], 'get', 'default');
+      return code === 0 ? true : undefined;
+    });
+    await engine.podman('stop', '--time=10', DEV);
   });
 
   it('keeps asking where the Workload API is not mounted, says what is missing, and ends at SIGTERM with 0', async () => {
     await using sidecar = engine.attached(
-      ...['run', '--rm', ...HARDENED, ON_SDS, WITH_WORKLOAD_API, '--env=SPIFFE_SDS_LOG_FORMAT=text', RELEASE_IMAGE],
+      ...[
+        'run',
+        '--rm',
+        `--name=${WAITING}`,
+        ...HARDENED,
+        ON_SDS,
+        WITH_WORKLOAD_API,
+        '--env=SPIFFE_SDS_LOG_FORMAT=text',
+        RELEASE_IMAGE,
+      ],
     );
     const [line] = await sidecar.written(/the Workload API cannot be reached.*/);
     expect(await inTroubleshooting(line)).toBe(true);
+    expect((await engine.tried('healthcheck', 'run', WAITING)).code).not.toBe(0);
     expect(await sidecar.stop()).toBe(0);
   });
 

@@ -49,14 +49,15 @@ async function nodeRoot(root: string): Promise<string> {
   const globalModules = (await run('npm', ['root', '--global'])).stdout.trim();
   await cp(await realpath(join(globalModules, 'npm')), join(root, 'usr/local/lib/node_modules/npm'), { recursive: true });
   await copyProgram('/bin/busybox', root, '/bin/busybox');
+  // busybox's has no -S, with which the command's first line passes options to Node.
+  await copyProgram('/usr/bin/env', root, '/usr/bin/env');
   await copyInto('/etc/ssl/certs/ca-certificates.crt', root, '/etc/ssl/certs/ca-certificates.crt');
   await writeFile(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nnode:x:1000:1000::/home/node:/bin/sh\n');
   const registry = (await run('npm', ['config', 'get', 'registry'])).stdout.trim();
   await mkdir(join(root, 'usr/local/etc'), { recursive: true });
   await writeFile(join(root, 'usr/local/etc/npmrc'), `registry=${registry}\ncafile=/etc/ssl/certs/ca-certificates.crt\n`);
   return `RUN ["/bin/busybox", "--install", "-s", "/bin"]
-RUN mkdir -p /usr/bin /root && mkdir -m 1777 /tmp && ln -s /bin/env /usr/bin/env && \\
-  ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
+RUN mkdir -p /root && mkdir -m 1777 /tmp && rm /bin/env && ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 CMD ["node"]
 `;
