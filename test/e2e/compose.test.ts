@@ -1,11 +1,11 @@
 /** deploy/compose as a reader brings it up, by podman-compose. */
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeWithContainers } from '../support/containers/describe.ts';
 import { ContainerEngine, ROOT } from '../support/containers/engine.ts';
 import { buildImages } from '../support/containers/stand-ins.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
 
 const FOLDER = join(ROOT, 'deploy', 'compose');
 const LIMIT_MS = 300_000;
@@ -126,14 +126,4 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -39,4 +39,6 @@ token=$(server token generate -spiffeID "$agent" -ttl 600 | sed -n 's/^Token: //
 [ -n "$token" ] || { echo "bootstrap: spire-server made no token" >&2; exit 1; }
 sed "s/@JOIN_TOKEN@/$token/" /spire/agent.conf >"$out/agent.conf.new"
 mv "$out/agent.conf.new" "$out/agent.conf"
+# For the development Workload API, that then does not serve there.
+: >/run/workload-api/spire
 echo "bootstrap: done"
