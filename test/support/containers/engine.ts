@@ -15,7 +15,7 @@ const FOLDER = join(TOOLS, 'containers');
 /** Sockets lie there, whose paths must be short; gone after a reboot, as the containers are. */
 const RUN = join('/run', `spiffe-sds-test-${createHash('sha256').update(FOLDER).digest('hex').slice(0, 8)}`);
 const OVERLAY_FS = 0x794c7630;
-const LIMIT_MS = 240_000;
+const LIMIT_MS = 120_000;
 
 const run = promisify(execFile);
 
