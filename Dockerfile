@@ -1,17 +1,37 @@
-# The release: Node and one bundle, run by nobody in particular. Build: docker build -t spiffe-sds .
-FROM node:24.21.0-bookworm-slim AS build
-WORKDIR /src
-COPY package.json package-lock.json .npmrc buf.yaml buf.gen.yaml ./
-COPY proto proto
-COPY src src
-COPY deploy/build.ts deploy/
-RUN npm ci && npm run build
+# The release: Node and one bundle, run by nobody in particular. Build: docker build -t spiffe-sds:0.1.0 .
+# For both architectures: docker buildx build --platform linux/amd64,linux/arm64 . (each compiles its own cache, so under emulation)
+ARG NODE=docker.io/library/node:24.21.0-bookworm-slim
 
-FROM node:24.21.0-bookworm-slim
-COPY --from=build /src/dist /opt/spiffe-sds
+FROM ${NODE} AS build
+RUN mkdir /src && chown 65532:65532 /src
+WORKDIR /src
+# The user of the final image: V8's compile cache is kept by uid.
+USER 65532:65532
+ENV HOME=/tmp/build
+COPY --chown=65532:65532 package.json package-lock.json .npmrc buf.yaml buf.gen.yaml ./
+COPY --chown=65532:65532 proto proto
+RUN npm ci --no-audit --no-fund
+COPY --chown=65532:65532 src src
+COPY --chown=65532:65532 deploy/build.ts deploy/
+# Root will own it, so that who runs the program cannot change it; Node writes the cache for its user alone, who must still read it.
+RUN npm run build && chmod -R a+rX dist
+
+FROM ${NODE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="spiffe-sds" \
+      org.opencontainers.image.description="A sidecar that serves SPIFFE identities to Envoy over the Secret Discovery Service" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="docker.io/library/node:24.21.0-bookworm-slim"
+COPY --from=build --chown=0:0 /src/dist /opt/spiffe-sds
+# An empty volume that is mounted here takes on this owner. The folder may be entered by all: the socket in it has a mode of its own, 0660.
+RUN mkdir -p /run/spiffe-sds && chown 65532:65532 /run/spiffe-sds && ln -s /opt/spiffe-sds/main.js /usr/local/bin/spiffe-sds
 # Halves the memory that many streams leave behind.
 ENV MALLOC_ARENA_MAX=1
-# Put the SDS socket on a volume that this user may write and Envoy (uid 101) may read: sds.group, or one uid for both.
 USER 65532:65532
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
+  CMD ["node", "/opt/spiffe-sds/main.js", "status", "--ready"]
 ENTRYPOINT ["node", "--disable-sigusr1", "--max-semi-space-size=2", "/opt/spiffe-sds/main.js"]
 CMD ["serve"]

@@ -1,5 +1,5 @@
 /** `spiffe-sds dev`: everything that is needed to try it, in one process. */
-import { lstat, mkdir } from 'node:fs/promises';
+import { access, constants, lstat, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseDuration } from '../config/duration.ts';
@@ -71,7 +71,7 @@ async function devConfiguration(loaded: LoadedConfiguration): Promise<LoadedConf
 /** Without the right to use the usual folder: one of this user's own, which nobody else may have made before. */
 async function devFolder(usual: string): Promise<string> {
   const uid = process.getuid?.() ?? 0;
-  if (uid === 0) return usual;
+  if (uid === 0 || (await isWritable(usual))) return usual;
   const own = join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), `spiffe-sds-${uid}`);
   await mkdir(own, { mode: 0o700, recursive: true });
   const found = await lstat(own);
@@ -79,6 +79,13 @@ async function devFolder(usual: string): Promise<string> {
     throw new SpiffeSdsError('listen_failed', `${own} belongs to somebody else: name a socket with --listen unix:///…`);
   }
   return own;
+}
+
+function isWritable(folder: string): Promise<boolean> {
+  return access(folder, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Resolves when the first identities are served. */

@@ -4,6 +4,7 @@ import { type Endpoint, formatEndpoint, grpcTarget } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import type { DiscoveryRequest, DiscoveryResponse, Secret } from '../gen/messages.ts';
 import { SECRET_TYPE_URL, secretVersion } from '../secrets/secret.ts';
+import { whyUnreachable } from '../unreachable.ts';
 import { decode, type Input, method } from '../wire.ts';
 
 const SERVICE = 'envoy.service.secret.v3.SecretDiscoveryService';
@@ -43,8 +44,8 @@ export async function* streamSecrets(
   } catch (error) {
     if (signal.aborted) return;
     const { code = status.UNKNOWN, details } = error as ServiceError;
-    const mend = code === status.UNAVAILABLE ? ': does spiffe-sds run, and may this user write to its socket?' : '';
-    throw new SpiffeSdsError('sds_failed', `asking ${formatEndpoint(endpoint)} for secrets: ${status[code]}: ${details}${mend}`, {
+    const reason = code === status.UNAVAILABLE ? whyUnreachable(endpoint, details) : details;
+    throw new SpiffeSdsError('sds_failed', `asking ${formatEndpoint(endpoint)} for secrets: ${status[code]}: ${reason}`, {
       cause: error,
     });
   } finally {

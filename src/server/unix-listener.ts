@@ -22,7 +22,7 @@ export interface UnixListenerOptions {
 
 /** What was in the way, and what to do about it. */
 const MENDS: Readonly<Record<string, string>> = {
-  EACCES: 'let this user write in that folder (in a pod: an emptyDir that the container may write)',
+  EACCES: 'let this user write in that folder, or run as the user who may (in a pod: an emptyDir and fsGroup)',
   EPERM: 'this user may not set that mode or group: run it as a member of the group, or set no group',
   EROFS: 'the file system is read-only: mount a writable volume there (in a pod: an emptyDir)',
   ENOTDIR: 'a part of that path is not a folder',

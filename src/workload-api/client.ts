@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { type ChannelCredentials, Client, credentials, Metadata, status } from '@grpc/grpc-js';
 import { type Endpoint, grpcTarget } from '../endpoint.ts';
 import type { X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
+import { whyUnreachable } from '../unreachable.ts';
 import { method } from '../wire.ts';
 
 /** A bundle of many federated trust domains can be large; grpc-js would stop at 4 MiB. */
@@ -48,7 +49,7 @@ function fetchStream<Message>(endpoint: Endpoint, name: 'FetchX509SVID' | 'Fetch
       if (!open) return;
       open = false;
       client.close();
-      listener.end(code, details);
+      listener.end(code, code === status.UNAVAILABLE ? whyUnreachable(endpoint, details) : details);
     };
     call.on('data', (message: Message) => open && listener.message(message));
     call.on('error', (error: Error & { code?: status; details?: string }) =>

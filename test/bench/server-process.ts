@@ -5,7 +5,15 @@ import { readFileSync } from 'node:fs';
 
 const TICKS_PER_SECOND = 100;
 
-export class ServerProcess implements AsyncDisposable {
+/** A process as it is measured. */
+export interface Measured {
+  /** Resident memory now, and at its highest. */
+  memoryMb(): { readonly now: number; readonly peak: number };
+  /** User and system time of all its threads, in microseconds; the kernel counts in steps of 10 ms. */
+  cpuUs(): number;
+}
+
+export class ServerProcess implements Measured, AsyncDisposable {
   readonly #child: ChildProcess;
   #stopping = false;
 
@@ -23,14 +31,10 @@ export class ServerProcess implements AsyncDisposable {
     });
   }
 
-  /** Resident memory now, and at its highest. */
   memoryMb(): { readonly now: number; readonly peak: number } {
-    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
-    const mb = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024;
-    return { now: mb('VmRSS'), peak: mb('VmHWM') };
+    return memoryMb(this.#child.pid ?? 0);
   }
 
-  /** User and system time of all its threads, in microseconds; the kernel counts in steps of 10 ms. */
   cpuUs(): number {
     const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8');
     // The name, in parentheses, may hold anything; state is the third field, utime and stime are the 14th and 15th.
@@ -48,4 +52,11 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   readonly #kill = () => this.#child.kill('SIGKILL');
+}
+
+/** Resident memory of a process now, and at its highest. */
+export function memoryMb(pid: number): { readonly now: number; readonly peak: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const mb = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024;
+  return { now: mb('VmRSS'), peak: mb('VmHWM') };
 }

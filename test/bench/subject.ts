@@ -8,7 +8,7 @@ import type { X509SVIDResponse } from '../../src/gen/messages.ts';
 import { encode } from '../../src/wire.ts';
 import { frame } from './frames.ts';
 import { SdsConnection } from './sds-connection.ts';
-import { ServerProcess } from './server-process.ts';
+import { type Measured, ServerProcess } from './server-process.ts';
 
 export interface Subject {
   /** Spawns it, and waits for nothing. */
@@ -16,7 +16,7 @@ export interface Subject {
 }
 
 export interface Running extends AsyncDisposable {
-  readonly process: ServerProcess;
+  readonly process: Measured;
   readonly socket: string;
   /** Call it when it has answered. The function makes it send something new to every subscriber. */
   publisher(): Promise<() => void>;

@@ -1,0 +1,53 @@
+/**
+ * Who has no identity here. Every few seconds it calls the backend twice: without a certificate, and with one that says it is the frontend
+ * but comes from a CA of its own. It shares a network with the Envoys, and no volume.
+ */
+import { createServer } from 'node:http';
+import { connect } from 'node:tls';
+import { selfSigned } from './self-signed.ts';
+import { endAtSigterm } from './signals.ts';
+
+const EVERY_MS = 3_000;
+const BACKEND = { host: 'backend-envoy', port: 8443, ALPNProtocols: ['http/1.1'], rejectUnauthorized: false };
+
+const attempts = [
+  { how: 'without a certificate', identity: {}, refused: 0, letIn: 0, reason: '' },
+  { how: 'with a forged certificate', identity: selfSigned('spiffe://example.org/frontend'), refused: 0, letIn: 0, reason: '' },
+];
+
+/** Resolves when there is an answer, rejects when the connection is refused. */
+function call(identity: object): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ ...BACKEND, ...identity }, () =>
+      socket.write('GET / HTTP/1.1\r\nHost: backend\r\nConnection: close\r\n\r\n'),
+    );
+    socket.setTimeout(EVERY_MS, () => socket.destroy(new Error('no answer')));
+    socket.once('data', () => resolve(socket.end() as never));
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('closed without an answer')));
+  });
+}
+
+async function intrude(): Promise<void> {
+  for (const attempt of attempts) {
+    try {
+      await call(attempt.identity);
+      attempt.letIn += 1;
+      console.log(`LET IN ${attempt.how}`);
+    } catch (thrown) {
+      const { code = '', message, reason = message } = thrown as NodeJS.ErrnoException & { readonly reason?: string };
+      // Only TLS refuses; a backend that is not there yet has nothing to say.
+      if (!code.startsWith('ERR_SSL')) continue;
+      if (attempt.refused++ === 0) console.log(`refused ${attempt.how}: ${reason}`);
+      attempt.reason = reason;
+    }
+  }
+}
+
+createServer((_request, response) => {
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify({ attempts: attempts.map(({ identity: _identity, ...rest }) => rest) }));
+}).listen(8000);
+setInterval(() => void intrude(), EVERY_MS);
+void intrude();
+endAtSigterm();

@@ -1,0 +1,35 @@
+/** Why a socket could not be connected to, as grpc-js tells it and as an operator needs it: who tried, and what to change. */
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Endpoint } from './endpoint.ts';
+
+/** grpc-js 1.14: `No connection established. Last error: Error: connect ENOENT /path. Resolution note: `, the note mostly empty. */
+const NOTICE = /^No connection established\. Last error: (?:Error: )?(.*?)\.? Resolution note: ?(.*)$/s;
+
+/**
+ * @param details of a gRPC status
+ * @returns the same without grpc-js's frame, and for a Unix socket with this process's user and the mend
+ */
+export function whyUnreachable(endpoint: Endpoint, details: string): string {
+  const [, cause = details, note = ''] = NOTICE.exec(details) ?? [];
+  const reason = note === '' ? cause : `${cause} (${note})`;
+  const code = /\bconnect (E[A-Z]+)\b/.exec(cause)?.[1];
+  if (endpoint.kind !== 'unix' || code === undefined) return reason;
+  const mend = mendOf(code, endpoint.path);
+  return mend === undefined ? reason : `${reason} as uid ${process.getuid?.()}, gid ${process.getgid?.()}: ${mend}`;
+}
+
+function mendOf(code: string, path: string): string | undefined {
+  switch (code) {
+    case 'ENOENT':
+      return existsSync(dirname(path))
+        ? 'the folder is there but no socket is in it: start what serves it, or correct its name'
+        : `there is no folder ${dirname(path)}: mount it here (in a container: a volume; in a pod: the CSI volume), or correct the path`;
+    case 'ECONNREFUSED':
+      return 'the socket is there but nobody listens: start what serves it';
+    case 'EACCES':
+      return 'this user may not write to the socket, or not enter its folder: run it as a member of the group of the socket, or widen the mode of the socket';
+    default:
+      return undefined;
+  }
+}
