@@ -44,8 +44,8 @@ export class Telemetry {
   #rest: Promise<void> | undefined;
   /** For the audit, until it is open; undefined when there is none. */
   #missed: { readonly event: Event; readonly at: number }[] | undefined;
-  /** Finished before anything could export them. */
-  #missedTraces: Trace[] = [];
+  /** What came before anything could export it; undefined from then on. */
+  #unexported: ((otlp: Otlp) => void)[] | undefined = [];
 
   /** Opens the log; the rest waits for `openRest`. */
   static async open(options: TelemetryOptions): Promise<Telemetry> {
@@ -116,6 +116,8 @@ export class Telemetry {
   async close(): Promise<void> {
     await this.openRest();
     this.#recorder?.flush(performance.timeOrigin + performance.now());
+    // The traces that ended with this are exported in the next turn.
+    await new Promise(setImmediate);
     await Promise.all([this.#audit?.close(), this.#otlp?.shutdown()]);
   }
 
@@ -152,18 +154,25 @@ export class Telemetry {
     } catch (error) {
       onProblem(`nothing is exported by OTLP: ${messageOf(error)}`);
     }
-    for (const trace of this.#missedTraces) this.#otlp?.exportTrace(trace);
-    this.#missedTraces = [];
+    for (const exportTo of this.#unexported ?? []) if (this.#otlp !== undefined) exportTo(this.#otlp);
+    this.#unexported = undefined;
   }
 
   /** Later: a push must not wait for spans to be made. */
   #exportTrace(trace: Trace): void {
-    if (this.#otlp === undefined) this.#missedTraces.push(trace);
-    else setImmediate(() => this.#otlp?.exportTrace(trace));
+    if (this.#unexported === undefined) setImmediate(() => this.#otlp?.exportTrace(trace));
+    else this.#keep((otlp) => otlp.exportTrace(trace));
   }
 
   #exportLine(line: LogLine): void {
-    if (this.#settings?.signals.logs !== undefined) this.#otlp?.exportLog(logRecord(line, Date.now()));
+    if (this.#settings?.signals.logs === undefined) return;
+    const record = logRecord(line, Date.now());
+    if (this.#unexported === undefined) this.#otlp?.exportLog(record);
+    else this.#keep((otlp) => otlp.exportLog(record));
+  }
+
+  #keep(exportTo: (otlp: Otlp) => void): void {
+    if (this.#unexported !== undefined && this.#unexported.length < MAX_MISSED) this.#unexported.push(exportTo);
   }
 }
 

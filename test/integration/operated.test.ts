@@ -7,7 +7,7 @@ import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import type { AuditRecord } from '../../src/telemetry/audit.ts';
 import { Child } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';
-import { OtlpReceiver, type ReceivedSpan } from '../support/otlp-receiver.ts';
+import { OtlpReceiver, type ReceivedLogRecord, type ReceivedSpan } from '../support/otlp-receiver.ts';
 import { SdsClient } from '../support/sds-client.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
@@ -102,6 +102,26 @@ describe('a collector', () => {
     const update = spans.find(({ name }) => name === 'secrets.update');
     expect(root).toMatchObject({ trace_id: STARTER.traceId, parent_span_id: STARTER.spanId });
     expect(update).toMatchObject({ trace_id: STARTER.traceId, parent_span_id: root?.span_id });
+  });
+
+  test('gets the log from its first line on, when that is wanted, and the traces that are open at the end', async () => {
+    const collector = stack.use(await OtlpReceiver.open({ protocol: 'grpc' }));
+    const env = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+      OTEL_LOGS_EXPORTER: 'otlp',
+    };
+    const child = await serve('', env);
+    const stream = client.stream().request([WEB]);
+    await stream.accept();
+    await workloadApi.rotate();
+    await stream.next();
+    await child.written(/"event":"svid_rotated"/);
+    expect(await child.stop()).toBe(0);
+    const of = (wanted: string) => collector.received.flatMap(({ signal, items }) => (signal === wanted ? items : []));
+    expect((of('logs') as ReceivedLogRecord[]).map(({ event_name }) => event_name)).toContain('listening');
+    const roots = (of('traces') as ReceivedSpan[]).filter(({ name }) => name === 'workload_api.fetch_x509_svid');
+    expect(roots.map(({ attributes }) => attributes['sds.unanswered.count'])).toContainEqual(1);
   });
 
   test('that never answers does not keep the process from ending', async () => {
