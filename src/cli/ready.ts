@@ -33,25 +33,14 @@ async function readiness(flags: ReadyFlags): Promise<{ readonly isReady: boolean
     const mend = 'does spiffe-sds run, and may this user write to its socket?';
     return { isReady: false, line: `not ready: asking ${address}: ${messageOf(error)}: ${mend}` };
   }
-  const reasons = await reasonsFrom(flags).catch(() => undefined);
+  const reasons = await (await import('./not-ready.ts')).reasonsFrom(flags, TIMEOUT_MS).catch(() => undefined);
   return { isReady: false, line: `not ready: ${reasons ?? `${address} has nothing good to serve: look at the log`}` };
 }
 
-async function socketPath({ config, listen }: ReadyFlags): Promise<string> {
+async function socketPath(flags: ReadyFlags): Promise<string> {
+  const { config, listen } = flags;
   const known = listenWithoutFile({ config, listen }, process.env);
   const endpoint = known === undefined ? undefined : parseEndpoint(known);
   if (endpoint?.kind === 'unix') return endpoint.path;
-  const { configurationOf } = await import('./configuration.ts');
-  const flags = { ...(config !== undefined && { config }), ...(listen !== undefined && { listen }) };
-  return (await configurationOf(flags)).configuration.sds.listen.path;
-}
-
-async function reasonsFrom(flags: ReadyFlags): Promise<string | undefined> {
-  const { adminAddress } = await import('./status.ts');
-  const { askAdmin } = await import('./admin-client.ts');
-  const endpoint = await adminAddress(flags);
-  if (endpoint === 'off') return undefined;
-  const { body } = await askAdmin(endpoint, '/readyz', TIMEOUT_MS);
-  const failed = body.split('\n').filter((line) => line.startsWith('[-]'));
-  return failed.length === 0 ? undefined : failed.map((line) => line.slice('[-]'.length)).join('; ');
+  return (await import('./not-ready.ts')).configuredSocket(flags);
 }

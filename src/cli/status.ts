@@ -1,4 +1,5 @@
 /** `spiffe-sds status`: what the running sidecar knows. */
+import { stringify } from 'yaml';
 import type { Status } from '../admin/status.ts';
 import { formatAdminListen, parseAdminListen } from '../config/telemetry-schema.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -6,6 +7,7 @@ import { SpiffeSdsError } from '../error.ts';
 import { printable } from '../printable.ts';
 import { askAdmin } from './admin-client.ts';
 import { configurationOf } from './configuration.ts';
+import { statusText } from './status-text.ts';
 
 export interface StatusFlags {
   readonly config?: string;
@@ -22,7 +24,7 @@ export async function status({ output, ...flags }: StatusFlags): Promise<void> {
   const { status: code, body } = await askAdmin(endpoint, '/v1/status', TIMEOUT_MS);
   // What is not ours to print may be anything; ours is escaped already.
   const read = parse(endpoint, code, body);
-  process.stdout.write(output === 'json' ? body : await formatted(read, output));
+  process.stdout.write(output === 'json' ? body : formatted(read, output));
 }
 
 /** The one that was named, or that of the configuration. */
@@ -42,7 +44,6 @@ function parse(endpoint: Endpoint, code: number, body: string): Status {
   throw new SpiffeSdsError('admin_failed', message);
 }
 
-async function formatted(read: Status, output: 'text' | 'yaml'): Promise<string> {
-  if (output === 'yaml') return (await import('yaml')).stringify(read, { lineWidth: 0 });
-  return (await import('./status-text.ts')).statusText(read);
+function formatted(read: Status, output: 'text' | 'yaml'): string {
+  return output === 'yaml' ? stringify(read, { lineWidth: 0 }) : statusText(read);
 }

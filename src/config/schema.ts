@@ -12,6 +12,9 @@ import { formatSize, parseSize } from './size.ts';
 import { DEFAULT_LISTEN } from './sources.ts';
 import { adminSettings, auditTarget, telemetrySettings } from './telemetry-schema.ts';
 
+// It is read once: to compile the checks would take longer than they do.
+z.config({ jitless: true });
+
 const MODE = 'an octal string like "0660"';
 const GROUP = 'the name of a group or a gid';
 const COUNT = 'a whole number from 1';

@@ -14,6 +14,8 @@ export interface OutputOptions {
   readonly onError?: (error: NodeJS.ErrnoException) => void;
   /** How many bytes may wait; default 1 MiB. */
   readonly maxBytes?: number;
+  /** Before more is written than so many bytes in all. */
+  readonly beforeMore?: { readonly bytes: number; readonly prepare: () => void };
 }
 
 type Write = (fd: number, chunk: Buffer, done: (error: NodeJS.ErrnoException | null, written: number) => void) => void;
@@ -39,6 +41,8 @@ export class Output {
   /** Those in flight included. */
   #bytes = 0;
   #busy = false;
+  /** In all, as long as that matters. */
+  #written = 0;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = FULL_RETRY_MS;
   /** Replaced while it was being written to. */
@@ -55,11 +59,19 @@ export class Output {
   /** @returns false when too much waits already, and this is dropped */
   write(text: string | Buffer): boolean {
     const chunk = typeof text === 'string' ? Buffer.from(text) : text;
+    this.#prepareFor(chunk.length);
     if (this.#bytes > 0 && this.#bytes + chunk.length > (this.#options.maxBytes ?? MAX_BYTES)) return false;
     this.#queue.push(chunk);
     this.#bytes += chunk.length;
     if (this.#retry === undefined) this.#pump();
     return true;
+  }
+
+  #prepareFor(more: number): void {
+    const { bytes, prepare } = this.#options.beforeMore ?? { bytes: Number.POSITIVE_INFINITY };
+    if (this.#written > bytes) return;
+    this.#written += more;
+    if (this.#written > bytes) prepare?.();
   }
 
   /** What waits goes to this file; the one before is closed. */
@@ -154,11 +166,17 @@ export class Output {
   }
 }
 
+/** A pipe takes more without keeping anybody waiting. */
+const UNREAD_BYTES = 4 * 1024;
+const AFTER_START_MS = 500;
+
 /** stdout (1) or stderr (2) of this process. A file or a terminal may keep it waiting, a pipe or a socket does not. */
-export function standardOutput(fd: 1 | 2, options: Omit<OutputOptions, 'how'> = {}): Output {
-  // Node makes pipes and sockets non-blocking when it opens them as streams. What goes wrong is told where it is written.
-  (fd === 1 ? process.stdout : process.stderr).off('error', ignore).on('error', ignore);
-  return new Output(fd, { how: 'at once', ...options });
+export function standardOutput(fd: 1 | 2, options: Omit<OutputOptions, 'how' | 'beforeMore'> = {}): Output {
+  // Node makes pipes and sockets non-blocking when it opens them as streams, which takes 2 ms: not while the process starts, unless it
+  // has more to say than fits. What goes wrong is told where it is written.
+  const prepare = () => void (fd === 1 ? process.stdout : process.stderr).off('error', ignore).on('error', ignore);
+  setTimeout(prepare, AFTER_START_MS).unref();
+  return new Output(fd, { how: 'at once', ...options, beforeMore: { bytes: UNREAD_BYTES, prepare } });
 }
 
 const ignore = () => undefined;
