@@ -17,6 +17,7 @@ import type { Otlp } from './otlp.ts';
 import { auditRecord, logRecord } from './otlp-records.ts';
 import { type OtlpSettings, otlpSettings } from './otlp-settings.ts';
 import { type Exposition, formatPrometheus } from './prometheus.ts';
+import { pooledHex } from './random-hex.ts';
 import { resourceAttributes } from './resource.ts';
 import { parseTraceparent, type Trace } from './span.ts';
 import { TraceRecorder } from './trace-recorder.ts';
@@ -69,7 +70,7 @@ export class Telemetry {
     this.#recorder = new TraceRecorder({
       pushSpans: telemetry.otlp.push_spans,
       clock,
-      randomHex,
+      randomHex: pooledHex(randomBytes),
       parent: parseTraceparent(env['TRACEPARENT'] ?? ''),
       onTrace: (trace) => this.#exportTrace(trace),
     });
@@ -77,7 +78,7 @@ export class Telemetry {
 
   /** Hears of everything. */
   readonly events: EventListener = (event) => {
-    const at = performance.timeOrigin + performance.now();
+    const at = now();
     this.observed.hear(event);
     this.#log.events(event);
     this.#measurements.hear(event, at);
@@ -115,7 +116,7 @@ export class Telemetry {
   /** Whoever takes what was told has two seconds for it. Never rejects. */
   async close(): Promise<void> {
     await this.openRest();
-    this.#recorder?.flush(performance.timeOrigin + performance.now());
+    this.#recorder?.flush(now());
     // The traces that ended with this are exported in the next turn.
     await new Promise(setImmediate);
     await Promise.all([this.#audit?.close(), this.#otlp?.shutdown()]);
@@ -174,6 +175,13 @@ export class Telemetry {
   #keep(exportTo: (otlp: Otlp) => void): void {
     if (this.#unexported !== undefined && this.#unexported.length < MAX_MISSED) this.#unexported.push(exportTo);
   }
+}
+
+const TIME_ORIGIN = performance.timeOrigin;
+
+/** Milliseconds since the epoch, fractions included; a change of the wall clock does not touch it. */
+function now(): number {
+  return TIME_ORIGIN + performance.now();
 }
 
 function randomHex(bytes: number): string {

@@ -155,7 +155,9 @@ export class TraceRecorder {
   }
 
   #pushed(event: ResponseInfo & StreamInfo, at: number): void {
-    if (event.because === 'update') this.#open.get(event.update)?.trace.pushed(event, at, this.#callers.get(event.stream));
+    if (event.because === 'request') return;
+    const caller = this.#callers.size === 0 ? undefined : this.#callers.get(event.stream);
+    this.#open.get(event.update)?.trace.pushed(event, at, caller);
   }
 
   #answered(
