@@ -6,7 +6,7 @@ import type { AuditTarget } from '../config/telemetry-schema.ts';
 import { messageOf } from '../error.ts';
 import type { Event, EventListener } from '../events.ts';
 import { type AuditRecord, auditRecords } from './audit.ts';
-import { auditLines } from './audit-line.ts';
+import { auditLine, auditLines } from './audit-line.ts';
 import { LineBatch } from './line-batch.ts';
 import { Output, standardOutput } from './output.ts';
 
@@ -85,7 +85,10 @@ class LineAudit implements Audit {
   readonly #clock: Clock;
   #output: Output | undefined;
   #opening: Promise<void> = Promise.resolve();
-  readonly #batch = new LineBatch();
+  readonly #batch = new LineBatch({
+    onFirst: () => this.#clock.after(BATCH_MS, () => this.#handOver()),
+    onFull: () => this.#handOver(),
+  });
   /** Lost since a line went out. */
   #gap = 0;
   /** Lost since it was told. */
@@ -106,14 +109,8 @@ class LineAudit implements Audit {
   hear(event: Event, at: number): void {
     // A gap is told in its place.
     if (this.#closed || event.type === 'audit_dropped') return;
-    auditLines(event, at, this.#add);
+    auditLines(event, at, this.#batch);
   }
-
-  readonly #add = (line: string): void => {
-    if (!this.#batch.fits(line)) this.#handOver();
-    if (this.#batch.lines === 0) this.#clock.after(BATCH_MS, () => this.#handOver());
-    this.#batch.add(line);
-  };
 
   async open(): Promise<void> {
     try {
@@ -163,11 +160,7 @@ class LineAudit implements Audit {
   }
 
   #gapLine(): string {
-    let text = '';
-    auditLines({ type: 'audit_dropped', lines: this.#gap }, this.#clock.now(), (line) => {
-      text += line;
-    });
-    return text;
+    return auditRecords({ type: 'audit_dropped', lines: this.#gap }, this.#clock.now()).map(auditLine).join('');
   }
 
   #lose(lines: number): void {

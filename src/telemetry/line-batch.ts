@@ -1,28 +1,46 @@
 /** Lines that go out together, written into one buffer as they come: kept as strings, thousands of them would outlive their moment. */
+import type { LineWriter } from './audit-line.ts';
 
 const SIZE = 64 * 1024;
 /** Of a character of a string in UTF-8. */
 const MAX_BYTES_PER_CHARACTER = 3;
+/** Of the number of a stream. */
+const MAX_DIGITS = 16;
 
-export class LineBatch {
+export interface LineBatchOptions {
+  /** Before the first of some lines. */
+  readonly onFirst: () => void;
+  /** There is no room for the next one: take what there is. */
+  readonly onFull: () => void;
+}
+
+export class LineBatch implements LineWriter {
+  readonly #options: LineBatchOptions;
   #buffer = Buffer.alloc(0);
   #length = 0;
   #lines = 0;
+
+  constructor(options: LineBatchOptions) {
+    this.#options = options;
+  }
 
   get lines(): number {
     return this.#lines;
   }
 
-  /** Whether there is room for this line; for a very long one there is when it is the first. */
-  fits(line: string): boolean {
-    return this.#lines === 0 || this.#length + line.length * MAX_BYTES_PER_CHARACTER <= this.#buffer.length;
+  line(text: string): void {
+    this.#makeRoom(text.length * MAX_BYTES_PER_CHARACTER);
+    this.#length += this.#buffer.write(text, this.#length);
   }
 
-  /** A line that fits. */
-  add(line: string): void {
-    if (this.#lines === 0) this.#buffer = Buffer.allocUnsafe(Math.max(SIZE, line.length * MAX_BYTES_PER_CHARACTER));
-    this.#length += this.#buffer.write(line, this.#length);
-    this.#lines += 1;
+  parts(head: Buffer, middle: Buffer, stream: number, tail: Buffer): void {
+    this.#makeRoom(head.length + middle.length + MAX_DIGITS + tail.length);
+    this.#buffer.set(head, this.#length);
+    this.#buffer.set(middle, this.#length + head.length);
+    this.#length += head.length + middle.length;
+    this.#length += this.#buffer.write(String(stream), this.#length);
+    this.#buffer.set(tail, this.#length);
+    this.#length += tail.length;
   }
 
   /** All of them; it is empty then. */
@@ -32,5 +50,15 @@ export class LineBatch {
     this.#length = 0;
     this.#lines = 0;
     return taken;
+  }
+
+  /** For one more line. */
+  #makeRoom(bytes: number): void {
+    if (this.#lines > 0 && this.#length + bytes > this.#buffer.length) this.#options.onFull();
+    if (this.#lines === 0) {
+      this.#buffer = Buffer.allocUnsafe(Math.max(SIZE, bytes));
+      this.#options.onFirst();
+    }
+    this.#lines += 1;
   }
 }

@@ -179,7 +179,10 @@ const EVENTS: {
 
 function linesOf(event: Event): readonly string[] {
   const lines: string[] = [];
-  auditLines(event, at, (line) => lines.push(line));
+  auditLines(event, at, {
+    line: (text) => lines.push(text),
+    parts: (head, middle, stream, tail) => lines.push(`${head}${middle}${stream}${tail}`),
+  });
   return lines;
 }
 
