@@ -126,18 +126,18 @@ export class OpenTrace {
     const waiting = this.#waiting.get(key);
     if (waiting !== undefined) {
       this.#waiting.delete(key);
-      this.#pushes.push(this.#pushSpan(waiting, at, error));
+      this.#pushes.push(this.#pushSpan(waiting, at, error === undefined ? 'ack' : 'nack', error));
     } else if (error !== undefined && this.#rejections < this.#options.maxPushes) {
       // What went wrong is what people look for, wherever it stood in the row.
       this.#rejections += 1;
-      this.#pushes.push(this.#pushSpan({ start: at - push.afterMs, push, caller: undefined }, at, error));
+      this.#pushes.push(this.#pushSpan({ start: at - push.afterMs, push, caller: undefined }, at, 'nack', error));
     }
   }
 
   end(at: number): Trace {
     const { parent, links } = this.#options;
     const update = this.#secretsUpdate;
-    const missing = [...this.#waiting.values()].map((waiting) => this.#pushSpan(waiting, at, 'not answered'));
+    const missing = [...this.#waiting.values()].map((waiting) => this.#pushSpan(waiting, at, 'unanswered', 'not answered'));
     const spans = [...this.#pushes, ...missing];
     const updateSpan = { name: 'secrets.update', links: [], children: [] };
     const isUpdateItself = this.#name === updateSpan.name;
@@ -176,20 +176,23 @@ export class OpenTrace {
     return this.#nacked === 0 ? {} : { error: `${this.#nacked} of ${this.#pushed} pushes were rejected` };
   }
 
-  #pushSpan({ start, push, caller }: WaitingPush, end: number, error: string | undefined): Span {
+  #pushSpan({ start, push, caller }: WaitingPush, end: number, outcome: Outcome, error: string | undefined): Span {
     return {
       name: 'sds.push',
       spanId: this.#options.randomHex(8),
       start,
       end,
       attributes: OpenTrace.attributesOf(push),
-      events: [{ name: error === undefined ? 'ack' : error === 'not answered' ? 'unanswered' : 'nack', at: end, attributes: {} }],
+      events: [{ name: outcome, at: end, attributes: {} }],
       ...(error !== undefined && { error }),
       links: caller === undefined ? [] : [caller],
       children: [],
     };
   }
 }
+
+/** How a push ended. */
+type Outcome = 'ack' | 'nack' | 'unanswered';
 
 /** An aggregated stream may carry a thousand names. */
 const MAX_LISTED = 16;

@@ -38,8 +38,7 @@ export class Telemetry {
   readonly #resource: Attributes;
   readonly #settings: OtlpSettings | undefined;
   readonly #recorder: TraceRecorder | undefined;
-  /** Set at once: nothing is told before. */
-  #log!: Log;
+  readonly #log: Log;
   #audit: Audit | undefined;
   #otlp: Otlp | undefined;
   #rest: Promise<void> | undefined;
@@ -50,18 +49,22 @@ export class Telemetry {
 
   /** Opens the log; the rest waits for `openRest`. */
   static async open(options: TelemetryOptions): Promise<Telemetry> {
+    let telemetry: Telemetry | undefined;
+    const log = await openLog(options.configuration.log, (line) => {
+      if (telemetry !== undefined) telemetry.#exportLine(line);
+    });
     const problems: string[] = [];
-    const telemetry = new Telemetry(options, (sentence) => problems.push(sentence));
-    telemetry.#log = await openLog(options.configuration.log, (line) => telemetry.#exportLine(line));
+    telemetry = new Telemetry(options, log, (sentence) => problems.push(sentence));
     for (const reason of problems) telemetry.events({ type: 'telemetry_failed', reason });
     return telemetry;
   }
 
-  private constructor(options: TelemetryOptions, onProblem: (sentence: string) => void) {
+  private constructor(options: TelemetryOptions, log: Log, onProblem: (sentence: string) => void) {
     const { configuration, env, clock } = options;
-    const { telemetry, log } = configuration;
+    const { telemetry } = configuration;
     this.#options = options;
-    this.#missed = log.audit === 'off' ? undefined : [];
+    this.#log = log;
+    this.#missed = configuration.log.audit === 'off' ? undefined : [];
     this.observed = new Observed(clock);
     this.#measurements = new Measurements(this.observed);
     this.#settings = otlpSettings(telemetry, env, onProblem);
