@@ -2,7 +2,7 @@
 import { mkdtempDisposable, readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import type { AuditRecord } from '../../src/telemetry/audit.ts';
 import { Child } from '../support/child.ts';
@@ -14,6 +14,9 @@ const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
 const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_|TRACE)/.test(name)));
 const WEB = 'spiffe://example.org/web';
 const STARTER = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) };
+
+// Whole processes, several at a time on a machine that may be busy.
+vi.setConfig({ testTimeout: 30_000 });
 
 let stack: AsyncDisposableStack;
 let folder: string;
