@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Endpoint } from './endpoint.ts';
 
-/** grpc-js 1.14: `No connection established. Last error: Error: connect ENOENT /path. Resolution note: `, the note mostly empty. */
-const NOTICE = /^No connection established\. Last error: (?:Error: )?(.*?)\.? Resolution note: ?(.*)$/s;
+/** grpc-js 1.14: `No connection established. Last error: Error: connect ENOENT /path. Resolution note: `, the note mostly empty; as an error with its status before it. */
+const NOTICE = /^(?:\d+ [A-Z_]+: )?No connection established\. Last error: (?:Error: )?(.*?)\.? Resolution note: ?(.*)$/s;
 
 /**
  * @param details of a gRPC status

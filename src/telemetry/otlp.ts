@@ -6,7 +6,9 @@ import { PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { BatchSpanProcessor } from '@opentelemetry/sdk-trace';
 import { type Clock, systemClock } from '../clock.ts';
+import { parseEndpoint } from '../endpoint.ts';
 import { messageOf } from '../error.ts';
+import { whyUnreachable } from '../unreachable.ts';
 import { version } from '../version.ts';
 import { ExportProblems } from './export-problems.ts';
 import type { Attributes, Metric } from './metric.ts';
@@ -127,13 +129,17 @@ async function whenOn<T>(
     return [
       await create(
         settings,
-        failuresTold((why) => problems.hear(endpoint, `${signal} do not reach ${endpoint}: ${why}`)),
+        failuresTold((why) => problems.hear(endpoint, `${signal} do not reach ${endpoint}: ${explained(endpoint, why)}`)),
       ),
     ];
   } catch (error) {
     problems.hear(`${signal} off`, `${signal} are not exported to ${endpoint}: ${messageOf(error)}`);
     return [];
   }
+}
+
+function explained(endpoint: string, why: string): string {
+  return endpoint.startsWith('unix:') ? whyUnreachable(parseEndpoint(endpoint), why) : why;
 }
 
 /** Where it can be said whose failure it is; the SDK then hears of none, or it would tell them all again. */

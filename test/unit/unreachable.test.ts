@@ -37,6 +37,9 @@ describe('why a Unix socket cannot be connected to', () => {
   it("is left as it was told for other errors, without grpc-js's frame", () => {
     const endpoint = { kind: 'unix', path: '/tmp/agent.sock' } as const;
     expect(whyUnreachable(endpoint, told('connect EMFILE /tmp/agent.sock'))).toBe('connect EMFILE /tmp/agent.sock');
+    expect(whyUnreachable(endpoint, `14 UNAVAILABLE: ${told('connect EMFILE /tmp/agent.sock')}`)).toBe(
+      'connect EMFILE /tmp/agent.sock',
+    );
     expect(whyUnreachable(endpoint, 'the agent is shutting down')).toBe('the agent is shutting down');
     const tcp = { kind: 'tcp', host: '127.0.0.1', port: 8081 } as const;
     expect(whyUnreachable(tcp, told('connect ECONNREFUSED 127.0.0.1:8081'))).toBe('connect ECONNREFUSED 127.0.0.1:8081');

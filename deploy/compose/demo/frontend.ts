@@ -64,8 +64,9 @@ function observed(who: string, last: Peer | undefined, now: Omit<Peer, 'rotation
 }
 
 async function askIntruder(): Promise<void> {
-  const response = await fetch(INTRUDER, { signal: AbortSignal.timeout(EVERY_MS) }).catch(() => undefined);
-  intruder = await response?.json().catch(() => undefined);
+  const response = await fetch(INTRUDER, { signal: AbortSignal.timeout(EVERY_MS * 5) }).catch(() => undefined);
+  // What was heard last stands until there is more.
+  intruder = (await response?.json().catch(() => undefined)) ?? intruder;
 }
 
 const page = await readFile(join(import.meta.dirname, 'page.html'));
