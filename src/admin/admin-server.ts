@@ -3,7 +3,6 @@
  * Everything is bounded: how many connect, how long they may ask and how long they may take to read.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { ListenOptions } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
@@ -14,7 +13,7 @@ import { messageOf } from '../error.ts';
 import type { EventListener } from '../events.ts';
 import { printable } from '../printable.ts';
 import { gidOf } from '../server/group.ts';
-import { UnixListener } from '../server/unix-listener.ts';
+import { listen, UnixListener } from '../server/unix-listener.ts';
 import type { Sidecar } from '../sidecar.ts';
 import type { Observed } from '../telemetry/observed.ts';
 import { isOwnHost } from './host.ts';
@@ -55,7 +54,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const address = formatAdminListen(endpoint);
   const server = httpServer(options, endpoint);
   try {
-    const stop = await listen(server, endpoint, configuration);
+    const stop = await serveAt(server, endpoint, configuration);
     server.on('error', () => undefined);
     events({ type: 'admin_listening', address });
     return admin(async () => {
@@ -74,24 +73,14 @@ function admin(close: () => Promise<void>): Admin {
 }
 
 /** @returns what stops it */
-async function listen(server: Server, endpoint: Endpoint, { sds }: Configuration): Promise<() => Promise<void>> {
+async function serveAt(server: Server, endpoint: Endpoint, { sds }: Configuration): Promise<() => Promise<void>> {
   if (endpoint.kind === 'tcp') {
-    await listening(server, { host: endpoint.host, port: endpoint.port });
+    await listen(server, { host: endpoint.host, port: endpoint.port });
     return async () => void server.close();
   }
   const gid = sds.group === undefined ? {} : { gid: await gidOf(sds.group) };
   const listener = await UnixListener.open({ path: endpoint.path, mode: sds.mode, ...gid, setting: 'admin.listen', server });
   return () => listener.close();
-}
-
-function listening(server: Server, options: ListenOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }
 
 function httpServer({ configuration, loaded, observed, sidecar, metrics, clock }: AdminOptions, endpoint: Endpoint): Server {

@@ -9,8 +9,9 @@ import type {
 } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
-import type { EventListener, Peer, UpdateCause } from '../events.ts';
+import type { EventListener, Peer } from '../events.ts';
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
+import type { SecretsUpdate } from '../secrets/publisher.ts';
 import { SECRET_TYPE_URL } from '../secrets/secret.ts';
 import { NO_SECRETS, type SecretSet } from '../secrets/secret-set.ts';
 import { stageBundles } from '../secrets/staged-set.ts';
@@ -42,14 +43,6 @@ export interface SdsOptions {
   readonly clock: Clock;
   /** Who is at the other end of a call, by what grpc-js says of it. */
   readonly peerOf: (address: string) => Peer;
-}
-
-/** A new set of secrets, and why. */
-export interface SecretsUpdate {
-  readonly secrets: SecretSet;
-  readonly cause: UpdateCause;
-  /** Certificates wait until the streams that hold a bundle have taken the new one. */
-  readonly bundleFirst: boolean;
 }
 
 type Call<Message> = ServerDuplexStream<Message, Buffer>;

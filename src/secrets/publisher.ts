@@ -16,13 +16,14 @@ const MAX_WAIT_MS = 30_000;
 export interface PublisherOptions {
   readonly clock: Clock;
   readonly events: EventListener;
-  readonly publish: (update: Published) => void;
+  readonly publish: (update: SecretsUpdate) => void;
 }
 
-export interface Published {
+/** A new set of secrets, and why. */
+export interface SecretsUpdate {
   readonly secrets: SecretSet;
   readonly cause: UpdateCause;
-  /** Whether peers that have only the last bundles would refuse the new certificates. */
+  /** Whether peers that have only the last bundles would refuse the new certificates: these wait until the streams have the new bundles. */
   readonly bundleFirst: boolean;
 }
 

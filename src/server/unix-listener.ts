@@ -3,7 +3,7 @@
  * with a wrong mode, a file left behind by a dead process is replaced, and a successor's socket is never removed.
  */
 import { chmod, chown, lstat, mkdir, rename, unlink } from 'node:fs/promises';
-import { connect, type Server } from 'node:net';
+import { connect, type ListenOptions, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 
@@ -48,7 +48,7 @@ export class UnixListener {
       await mkdir(dirname(path), { recursive: true, mode: 0o755 });
       await refuseIfTaken(path, setting);
       await unlink(temporary).catch(() => undefined);
-      await listen(server, temporary);
+      await listen(server, { path: temporary });
       if (gid !== undefined) await chown(temporary, -1, gid);
       await chmod(temporary, mode);
       const { ino } = await lstat(temporary, { bigint: true });
@@ -89,10 +89,11 @@ function answers(path: string): Promise<boolean> {
   }).finally(() => probe.destroy()) as Promise<boolean>;
 }
 
-function listen(server: Server, path: string): Promise<void> {
+/** Resolves when it listens, rejects with what is in the way. */
+export function listen(server: Server, where: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(path, () => {
+    server.listen(where, () => {
       server.off('error', reject);
       resolve();
     });

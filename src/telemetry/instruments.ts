@@ -15,8 +15,8 @@ export interface Instrument<Kind extends InstrumentKind = InstrumentKind> {
 
 export const ID = 'spiffe.id';
 export const TRUST_DOMAIN = 'spiffe.trust_domain';
-export const KIND = 'secret.kind';
-export const METHOD = 'sds.method';
+const KIND = 'secret.kind';
+const METHOD = 'sds.method';
 
 /** Upper bounds of the buckets of every histogram, seconds: from one push on an idle machine to an Envoy that hardly answers. */
 export const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;

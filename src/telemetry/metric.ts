@@ -30,3 +30,8 @@ export interface Exemplar {
 export type Metric =
   | { readonly instrument: Instrument<'counter'> | Instrument<'gauge'>; readonly points: readonly NumberPoint[] }
   | { readonly instrument: Instrument<'histogram'>; readonly points: readonly HistogramPoint[] };
+
+/** TypeScript does not tell them apart by the kind of their instruments. */
+export function isHistogram(metric: Metric): metric is Extract<Metric, { readonly points: readonly HistogramPoint[] }> {
+  return metric.instrument.kind === 'histogram';
+}

@@ -4,7 +4,7 @@ import { emptyResource } from '@opentelemetry/resources';
 import { AggregationTemporality, DataPointType, type MetricData, type MetricProducer } from '@opentelemetry/sdk-metrics';
 import { version } from '../version.ts';
 import { BUCKETS } from './instruments.ts';
-import type { HistogramPoint, Metric, NumberPoint } from './metric.ts';
+import { type HistogramPoint, isHistogram, type Metric, type NumberPoint } from './metric.ts';
 
 /** @param startedAt milliseconds since the epoch: what counters count from */
 export function metricProducer(
@@ -46,10 +46,6 @@ function metricData(metric: Metric, startTime: HrTime, endTime: HrTime): MetricD
   const dataPoints = points.map(({ attributes, value }) => ({ startTime, endTime, attributes, value }));
   if (kind === 'counter') return { ...common, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints };
   return { ...common, dataPointType: DataPointType.GAUGE, dataPoints };
-}
-
-function isHistogram(metric: Metric): metric is Extract<Metric, { points: readonly HistogramPoint[] }> {
-  return metric.instrument.kind === 'histogram';
 }
 
 function histogram({ buckets, sum, count }: HistogramPoint) {

@@ -3,7 +3,7 @@
  * exporter knows neither exemplars nor the suffixes of units, and would cost every sidecar the memory of its SDK.
  */
 import { BUCKETS } from './instruments.ts';
-import type { Attributes, Exemplar, HistogramPoint, Metric } from './metric.ts';
+import { type Attributes, type Exemplar, type HistogramPoint, isHistogram, type Metric, type NumberPoint } from './metric.ts';
 
 export interface Exposition {
   readonly contentType: string;
@@ -44,12 +44,10 @@ function familyOf(metric: Metric, open: boolean): string {
   ].join('');
 }
 
-function samplesOf({ instrument, points }: Metric, name: string, open: boolean): readonly string[] {
-  if (instrument.kind === 'histogram')
-    return (points as readonly HistogramPoint[]).flatMap((point) => histogram(name, point, open));
-  return (points as Exclude<Metric, { readonly instrument: { readonly kind: 'histogram' } }>['points']).map(
-    ({ attributes, value }) => `${name}${labelsOf(attributes)} ${value}\n`,
-  );
+function samplesOf(metric: Metric, name: string, open: boolean): readonly string[] {
+  if (isHistogram(metric)) return metric.points.flatMap((point) => histogram(name, point, open));
+  const points: readonly NumberPoint[] = metric.points;
+  return points.map(({ attributes, value }) => `${name}${labelsOf(attributes)} ${value}\n`);
 }
 
 function histogram(

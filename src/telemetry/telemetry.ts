@@ -68,7 +68,7 @@ export class Telemetry {
     this.observed = new Observed(clock);
     this.#measurements = new Measurements(this.observed);
     this.#settings = otlpSettings(telemetry, env, onProblem);
-    this.#resource = resourceAttributes(telemetry.resource, env, randomHex(16), onProblem);
+    this.#resource = resourceAttributes(telemetry.resource, env, randomBytes(16).toString('hex'), onProblem);
     if (this.#settings?.signals.traces === undefined) return;
     this.#recorder = new TraceRecorder({
       pushSpans: telemetry.otlp.push_spans,
@@ -185,8 +185,4 @@ const TIME_ORIGIN = performance.timeOrigin;
 /** Milliseconds since the epoch, fractions included; a change of the wall clock does not touch it. */
 function now(): number {
   return TIME_ORIGIN + performance.now();
-}
-
-function randomHex(bytes: number): string {
-  return randomBytes(bytes).toString('hex');
 }

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ask, freePort, type Reply, type Serving, serving } from '../support/admin.ts';
+import { ask, type Reply, type Serving, serving } from '../support/admin.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const WEB = 'spiffe://example.org/web';

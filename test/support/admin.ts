@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { mkdtempDisposable } from 'node:fs/promises';
 import { request } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startAdmin } from '../../src/admin/admin-server.ts';
@@ -32,16 +31,6 @@ export async function ask(
   let body = '';
   for await (const chunk of response.setEncoding('utf8')) body += chunk;
   return { status: response.statusCode, headers: response.headers, body };
-}
-
-/** One that nobody listens on, as long as nobody takes it. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export interface ServingOptions {
