@@ -107,6 +107,8 @@ export type Event =
       readonly notAfter: number;
     }
   | { readonly type: 'bundle_withdrawn'; readonly trustDomain: TrustDomain; readonly reason: string }
+  /** One certificate of a bundle or of an SVID's chain. `of`: the SPIFFE ID of the trust domain, or of the SVID. */
+  | { readonly type: 'certificate_left_out'; readonly of: string; readonly subject: string; readonly reason: string }
   | { readonly type: 'bundle_left_out'; readonly trustDomain: string; readonly reason: string }
   /** Absent trust domain: it could not be told whose it is. */
   | { readonly type: 'crl_left_out'; readonly trustDomain?: string; readonly reason: string }

@@ -1,10 +1,13 @@
-/** One X.509 certificate, read once for as long as it is in use, and as strictly as Envoy reads it. */
+/** One X.509 certificate, read once for as long as it is in use. */
 import { X509Certificate } from 'node:crypto';
 import { messageOf, SpiffeSdsError } from '../error.ts';
+import { printable } from '../printable.ts';
 import { type Crl, createCrl } from './crl.ts';
-import { checkDer, derChildren, splitDer } from './der.ts';
+import { derChildren, splitDer } from './der.ts';
 import { type Extensions, readExtensions } from './extensions.ts';
 import { Generations } from './generations.ts';
+
+const MAX_NAME_TEXT = 200;
 
 export interface Certificate extends Extensions {
   readonly der: Uint8Array;
@@ -19,6 +22,18 @@ export interface Certificate extends Extensions {
   readonly serial: string;
   /** The distinguished name, DER. */
   readonly subject: Uint8Array;
+}
+
+/** A certificate that was left out, by its place among those that came with it, from 1. */
+export interface UnreadableCertificate {
+  readonly position: number;
+  readonly subject?: string | undefined;
+  readonly reason: string;
+}
+
+export interface ReadCertificates {
+  readonly certificates: readonly Certificate[];
+  readonly unreadable: readonly UnreadableCertificate[];
 }
 
 /** Reads certificates and remembers those of the last two generations, so that an unchanged one is not parsed again. */
@@ -50,19 +65,22 @@ export class CertificateReader {
   }
 
   /**
+   * Reads each certificate by itself: one that cannot be read does not spoil its neighbours.
    * @param bytes concatenated DER certificates
-   * @throws SpiffeSdsError `certificate_invalid` saying which certificate does not parse, and why
    */
-  readAll(bytes: Uint8Array): readonly Certificate[] {
-    let ders: readonly Uint8Array[];
-    try {
-      ders = splitDer(bytes);
-    } catch (error) {
-      throw new SpiffeSdsError('certificate_invalid', `not concatenated DER certificates: ${messageOf(error)}`, { cause: error });
+  readAll(bytes: Uint8Array): ReadCertificates {
+    const certificates: Certificate[] = [];
+    const unreadable: UnreadableCertificate[] = [];
+    const { parts, problem } = splitDer(bytes);
+    for (const [index, der] of parts.entries()) {
+      try {
+        certificates.push(this.#certificates.get(der, (fingerprint) => parse(der, fingerprint)));
+      } catch (error) {
+        unreadable.push({ position: index + 1, subject: subjectText(der), reason: `it does not parse: ${messageOf(error)}` });
+      }
     }
-    return ders.map((der, index) =>
-      this.#certificates.get(der, (fingerprint) => this.#parse(der, fingerprint, `certificate ${index + 1} of ${ders.length}`)),
-    );
+    if (problem !== undefined) unreadable.push({ position: parts.length + 1, reason: `it is not DER: ${problem}` });
+    return { certificates, unreadable };
   }
 
   /**
@@ -72,7 +90,11 @@ export class CertificateReader {
   readCrl(bytes: Uint8Array): Crl {
     return this.#crls.get(bytes, () => {
       try {
-        const [der, ...more] = splitDer(Uint8Array.from(bytes));
+        const {
+          parts: [der, ...more],
+          problem,
+        } = splitDer(Uint8Array.from(bytes));
+        if (problem !== undefined) throw new Error(problem);
         if (der === undefined || more.length > 0)
           throw new Error(`it is ${more.length === 0 ? 'empty' : 'followed by something else'}`);
         if (this.#library === undefined) throw new Error('prepareForCrls was not called');
@@ -82,44 +104,36 @@ export class CertificateReader {
       }
     });
   }
+}
 
-  #parse(bytes: Uint8Array, fingerprint: string, which: string): Certificate {
-    try {
-      // A copy: the message that carried it also carries a private key and must not be kept alive by a certificate.
-      const der = Uint8Array.from(bytes);
-      checkStrictly(der);
-      const x509 = new X509Certificate(der);
-      // Its public key, written anew, must be what stands there.
-      const spki = x509.publicKey.export({ type: 'spki', format: 'der' });
-      if (!Buffer.from(der).includes(spki)) throw new Error('its public key is not written as it should be');
-      const notBefore = Date.parse(x509.validFrom);
-      const notAfter = Date.parse(x509.validTo);
-      // Compared with a clock, NaN would never be over.
-      if (Number.isNaN(notBefore) || Number.isNaN(notAfter)) throw new Error('its validity is not a time');
-      return {
-        der,
-        fingerprint,
-        x509,
-        notBefore,
-        notAfter,
-        serial: x509.serialNumber,
-        subject: subjectOf(der),
-        ...readExtensions(der),
-      };
-    } catch (error) {
-      throw new SpiffeSdsError('certificate_invalid', `${which} does not parse: ${messageOf(error)}`, { cause: error });
-    }
+/** @throws when node:crypto cannot read it, or it is not what SPIFFE can judge by */
+function parse(bytes: Uint8Array, fingerprint: string): Certificate {
+  // A copy: the message that carried it also carries a private key and must not be kept alive by a certificate.
+  const der = Uint8Array.from(bytes);
+  const x509 = new X509Certificate(der);
+  // Its public key, written anew, must be what stands there.
+  const spki = x509.publicKey.export({ type: 'spki', format: 'der' });
+  if (!Buffer.from(der).includes(spki)) throw new Error('its public key is not written as it should be');
+  const notBefore = Date.parse(x509.validFrom);
+  const notAfter = Date.parse(x509.validTo);
+  // Compared with a clock, NaN would never be over.
+  if (Number.isNaN(notBefore) || Number.isNaN(notAfter)) throw new Error('its validity is not a time');
+  const subject = subjectOf(der);
+  return { der, fingerprint, x509, notBefore, notAfter, serial: x509.serialNumber, subject, ...readExtensions(der) };
+}
+
+/** The subject for people, on one line; absent when even OpenSSL cannot read the certificate. */
+function subjectText(der: Uint8Array): string | undefined {
+  try {
+    return nameText(new X509Certificate(der));
+  } catch {
+    return undefined;
   }
 }
 
-/** [0] EXPLICIT INTEGER 2: version 3. */
-const VERSION_3 = Uint8Array.of(0xa0, 3, 2, 1, 2);
-
-/** One certificate that Envoy cannot read makes it refuse the bundles of all trust domains, and whoever is federated writes his own. */
-function checkStrictly(der: Uint8Array): void {
-  checkDer(der);
-  const [version] = derChildren(derChildren(der)[0]?.bytes ?? new Uint8Array());
-  if (version === undefined || Buffer.compare(version.bytes, VERSION_3) !== 0) throw new Error('it is not X.509 version 3');
+/** The subject of a certificate for people: one line, at most 200 characters. */
+export function nameText({ subject }: X509Certificate): string {
+  return printable(subject.split('\n').join(', ')).slice(0, MAX_NAME_TEXT).toWellFormed();
 }
 
 /** RFC 5280, section 4.1: version, serialNumber, signature, issuer, validity, subject, … */

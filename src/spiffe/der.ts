@@ -1,4 +1,5 @@
 /** ASN.1 DER, as far as it takes to find where one element ends and the next begins. */
+import { messageOf } from '../error.ts';
 
 const SEQUENCE = 0x30;
 const BIT_STRING = 3;
@@ -13,15 +14,26 @@ export interface DerElement {
   readonly content: Uint8Array;
 }
 
-/**
- * Splits concatenated DER SEQUENCEs, as the Workload API carries chains and bundles, into views of the same memory.
- * @throws RangeError naming the byte where the structure ends being DER
- */
-export function splitDer(bytes: Uint8Array): readonly Uint8Array[] {
-  const check = (tag: number, start: number) => {
-    if (tag !== SEQUENCE) throw new RangeError(`byte ${start} does not begin an ASN.1 SEQUENCE`);
-  };
-  return elements(bytes, check).map((element) => element.bytes);
+/** Views of the same memory, and why they do not go on to its end. */
+export interface SplitDer {
+  readonly parts: readonly Uint8Array[];
+  readonly problem?: string;
+}
+
+/** Splits concatenated DER SEQUENCEs, as the Workload API carries chains and bundles, as far as they go. */
+export function splitDer(bytes: Uint8Array): SplitDer {
+  const parts: Uint8Array[] = [];
+  for (let start = 0; start < bytes.length; ) {
+    if (bytes[start] !== SEQUENCE) return { parts, problem: `byte ${start} does not begin an ASN.1 SEQUENCE` };
+    try {
+      const { to } = extent(bytes, start);
+      parts.push(bytes.subarray(start, to));
+      start = to;
+    } catch (error) {
+      return { parts, problem: messageOf(error) };
+    }
+  }
+  return { parts };
 }
 
 /**

@@ -12,6 +12,7 @@
  * | `identity.expired` | spiffe-sds | `spiffe_id`, `serial` | `not_after` |
  * | `bundle.updated` | workload_api | `trust_domain` | `authorities`, `not_after` |
  * | `bundle.withdrawn`, `bundle.rejected`, `crl.rejected` | workload_api | `trust_domain` | `reason` |
+ * | `certificate.rejected` | workload_api | `spiffe_id`, `subject` | `reason` |
  * | `trust_domain.distrusted` | spiffe-sds | `trust_domain` | |
  * | `secret.delivered`, `.removed`, `.accepted`: one for each secret of a response | peer | secret | `stream`, `method`, `nonce`, `update` |
  * | `secret.rejected` | peer | secret | the same, `kind`, `reason` |
@@ -31,7 +32,7 @@ export type AuditEventType =
   | 'message.discarded'
   | `identity.${'received' | 'rotated' | 'withdrawn' | 'expired'}`
   | `bundle.${'updated' | 'withdrawn' | 'rejected'}`
-  | 'crl.rejected'
+  | `${'crl' | 'certificate'}.rejected`
   | 'trust_domain.distrusted'
   | `secret.${'delivered' | 'removed' | 'accepted' | 'rejected'}`
   | 'peer.denied'
@@ -109,6 +110,10 @@ function seldom(event: Event): readonly Untimed[] {
     }
     case 'bundle_withdrawn':
       return success('bundle.withdrawn', 'withdraw', WORKLOAD_API, { trust_domain: event.trustDomain }, { reason: event.reason });
+    case 'certificate_left_out': {
+      const { of, subject, reason } = event;
+      return failure('certificate.rejected', 'update', WORKLOAD_API, { spiffe_id: of, subject }, { reason });
+    }
     case 'bundle_left_out':
       return failure('bundle.rejected', 'update', WORKLOAD_API, { trust_domain: event.trustDomain }, { reason: event.reason });
     case 'crl_left_out':

@@ -103,6 +103,7 @@ function levelOf(event: Event): LogLine['level'] {
       return event.retryInMs === undefined ? 'error' : 'warn';
     case 'svid_withdrawn':
     case 'bundle_withdrawn':
+    case 'certificate_left_out':
     case 'bundle_left_out':
     case 'crl_left_out':
     case 'svid_expiring':

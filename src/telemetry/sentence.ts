@@ -39,6 +39,8 @@ export function sentence(event: Event): string {
       return `bundle of ${event.trustDomain} has ${event.authorities} authorities`;
     case 'bundle_withdrawn':
       return `withdrew the bundle of ${event.trustDomain}: ${event.reason}`;
+    case 'certificate_left_out':
+      return `left out the certificate ${event.subject} of ${event.of}: ${event.reason}`;
     case 'bundle_left_out':
       return `left out the bundle of ${event.trustDomain}: ${event.reason}`;
     case 'crl_left_out':

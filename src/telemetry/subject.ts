@@ -22,6 +22,7 @@ export function subjectOf(event: Event, message: string): Subject | undefined {
     case 'workload_api_lost':
       return { kind: 'workload_api', about: message };
     case 'context_discarded':
+    case 'certificate_left_out':
     case 'bundle_left_out':
     case 'crl_left_out':
     case 'configuration_rejected':

@@ -1,15 +1,16 @@
-/** From a FetchX509SVID message to a verified X509Context: all of it, or none (Workload API specification, section 5.2). */
+/** From a FetchX509SVID message to a verified X509Context (Workload API specification, section 5.2). */
+import { formProblem } from '../envoy/certificate-form.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import type { Event } from '../events.ts';
 import type { X509BundlesResponse, X509SVID, X509SVIDResponse } from '../gen/messages.ts';
-import type { Certificate, CertificateReader } from '../spiffe/certificate.ts';
+import { type Certificate, type CertificateReader, nameText, type ReadCertificates } from '../spiffe/certificate.ts';
 import type { Crl } from '../spiffe/crl.ts';
-import { parseSpiffeId, parseTrustDomain, type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
+import { parseSpiffeId, parseTrustDomain, type TrustDomain, trustDomainId, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import { verifySvid } from '../spiffe/verify.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../spiffe/x509-context.ts';
 
-/** A bundle, by the name that the Workload API gave it, or a CRL that could not be used. The rest of its message counts all the same. */
-export type LeftOut = Event & { readonly type: 'bundle_left_out' | 'crl_left_out' };
+/** A certificate, a bundle or a CRL that could not be used. The rest of its message counts all the same. */
+export type LeftOut = Event & { readonly type: 'certificate_left_out' | 'bundle_left_out' | 'crl_left_out' };
 
 export interface ReadContext {
   readonly context: X509Context;
@@ -22,9 +23,10 @@ export interface ReadContext {
  */
 export function readContext(response: X509SVIDResponse, reader: CertificateReader, now: number): ReadContext {
   const bundles = new Map<TrustDomain, X509Bundle>();
+  const leftOut: LeftOut[] = [];
   const svids = response.svids.map((message, index) => {
     try {
-      return readSvid(message, reader, bundles, now);
+      return readSvid(message, reader, bundles, leftOut, now);
     } catch (error) {
       const which = `X509-SVID ${index + 1} of ${response.svids.length} (${message.spiffe_id.slice(0, 200) || 'without a SPIFFE ID'})`;
       const code = error instanceof SpiffeSdsError ? error.code : 'response_invalid';
@@ -33,7 +35,7 @@ export function readContext(response: X509SVIDResponse, reader: CertificateReade
   });
   const federated = readBundles({ bundles: response.federated_bundles, crl: response.crl }, reader);
   const all = new Map([...bundles, ...[...federated.context.bundles].filter(([name]) => !bundles.has(name))]);
-  return { context: { ...federated.context, svids, bundles: all }, leftOut: federated.leftOut };
+  return { context: { ...federated.context, svids, bundles: all }, leftOut: [...leftOut, ...federated.leftOut] };
 }
 
 /** Bundles and CRLs are judged one by one: what is broken is left out. */
@@ -44,7 +46,7 @@ export function readBundles({ bundles, crl }: X509BundlesResponse, reader: Certi
   for (const [name, bytes] of Object.entries(bundles)) {
     try {
       const trustDomain = parseTrustDomain(name);
-      const bundle = readBundle(trustDomain, bytes, reader);
+      const bundle = readBundle(trustDomain, bytes, reader, leftOut);
       if (!read.has(trustDomain)) read.set(trustDomain, bundle);
     } catch (error) {
       leftOut.push({ type: 'bundle_left_out', trustDomain: name, reason: messageOf(error) });
@@ -60,29 +62,72 @@ export function readBundles({ bundles, crl }: X509BundlesResponse, reader: Certi
   return { context: { svids: [], bundles: read, crls }, leftOut };
 }
 
-function readSvid(message: X509SVID, reader: CertificateReader, bundles: Map<TrustDomain, X509Bundle>, now: number): X509Svid {
+function readSvid(
+  message: X509SVID,
+  reader: CertificateReader,
+  bundles: Map<TrustDomain, X509Bundle>,
+  leftOut: LeftOut[],
+  now: number,
+): X509Svid {
   const id = parseSpiffeId(message.spiffe_id);
-  const [leaf, ...intermediates] = readCertificates('x509_svid', message.x509_svid, reader);
+  const chain = readChain(message, reader, leftOut);
   if (message.x509_svid_key.length === 0)
     throw new SpiffeSdsError('response_invalid', 'the mandatory field x509_svid_key is empty');
-  const svid: X509Svid = { id, hint: message.hint, chain: [leaf, ...intermediates], privateKey: message.x509_svid_key };
+  const svid: X509Svid = { id, hint: message.hint, chain, privateKey: message.x509_svid_key };
   const trustDomain = trustDomainOf(id);
-  const bundle = readBundle(trustDomain, message.bundle, reader);
+  const bundle = readBundle(trustDomain, message.bundle, reader, leftOut);
   verifySvid(svid, bundle, now);
   if (!bundles.has(trustDomain)) bundles.set(trustDomain, bundle);
   return svid;
 }
 
-function readBundle(trustDomain: TrustDomain, bytes: Uint8Array, reader: CertificateReader): X509Bundle {
-  const authorities = readCertificates('bundle', bytes, reader);
-  const leaf = authorities.find(({ isCa }) => !isCa);
-  if (leaf !== undefined)
-    throw new SpiffeSdsError('bundle_invalid', `certificate ${leaf.serial} in the bundle is not a CA certificate`);
-  return { trustDomain, authorities };
+/** The leaf, and those of the other certificates that can be used: whether they suffice, the path to an authority shows. */
+function readChain({ spiffe_id, x509_svid }: X509SVID, reader: CertificateReader, leftOut: LeftOut[]): X509Svid['chain'] {
+  if (x509_svid.length === 0) throw new SpiffeSdsError('response_invalid', 'the mandatory field x509_svid is empty');
+  const { certificates, unreadable } = reader.readAll(x509_svid);
+  const [leaf, ...others] = certificates;
+  const leafProblem = unreadable.find(({ position }) => position === 1)?.reason ?? (leaf && formProblem(leaf));
+  if (leaf === undefined || leafProblem !== undefined)
+    throw new SpiffeSdsError('certificate_invalid', `its leaf cannot be used: ${leafProblem}`);
+  const { usable, unusable } = judgeEach({ certificates: others, unreadable }, formProblem);
+  leftOut.push(...unusable.map((problem) => ({ type: 'certificate_left_out', of: spiffe_id, ...problem }) as const));
+  return [leaf, ...usable];
 }
 
-function readCertificates(field: string, bytes: Uint8Array, reader: CertificateReader): readonly [Certificate, ...Certificate[]] {
-  const [first, ...rest] = reader.readAll(bytes);
-  if (first === undefined) throw new SpiffeSdsError('response_invalid', `the mandatory field ${field} is empty`);
-  return [first, ...rest];
+function readBundle(trustDomain: TrustDomain, bytes: Uint8Array, reader: CertificateReader, leftOut: LeftOut[]): X509Bundle {
+  if (bytes.length === 0) throw new SpiffeSdsError('response_invalid', 'the mandatory field bundle is empty');
+  const { usable, unusable } = judgeEach(reader.readAll(bytes), authorityProblem);
+  const [first, ...rest] = usable;
+  if (first === undefined) {
+    const reasons = unusable.map(({ subject, reason }) => `${subject}: ${reason}`).join('; ');
+    throw new SpiffeSdsError('bundle_invalid', `no certificate of the bundle can be used: ${reasons}`);
+  }
+  const of = trustDomainId(trustDomain);
+  leftOut.push(...unusable.map((problem) => ({ type: 'certificate_left_out', of, ...problem }) as const));
+  return { trustDomain, authorities: [first, ...rest] };
+}
+
+function authorityProblem(certificate: Certificate): string | undefined {
+  return certificate.isCa ? formProblem(certificate) : 'it is not a CA certificate';
+}
+
+interface Unusable {
+  readonly subject: string;
+  readonly reason: string;
+}
+
+function judgeEach(
+  { certificates, unreadable }: ReadCertificates,
+  problemOf: (certificate: Certificate) => string | undefined,
+): { readonly usable: readonly Certificate[]; readonly unusable: readonly Unusable[] } {
+  const judged = certificates.map((certificate) => ({ certificate, reason: problemOf(certificate) }));
+  return {
+    usable: judged.flatMap(({ certificate, reason }) => (reason === undefined ? [certificate] : [])),
+    unusable: [
+      ...unreadable.map(({ position, subject, reason }) => ({ subject: subject || `certificate ${position}`, reason })),
+      ...judged.flatMap(({ certificate: { x509, serial }, reason }) =>
+        reason === undefined ? [] : [{ subject: nameText(x509) || `serial ${serial}`, reason }],
+      ),
+    ],
+  };
 }

@@ -15,7 +15,7 @@ const FORMS: readonly ValidationForm[] = ['spiffe', 'trusted_ca', 'legacy'];
 
 const reader = await CertificateReader.load();
 const pool = await Promise.all(
-  Array.from({ length: 5 }, async () => reader.readAll((await issueAuthority()).der)[0] as Certificate),
+  Array.from({ length: 5 }, async () => reader.readAll((await issueAuthority()).der).certificates[0] as Certificate),
 );
 
 const trustDomain = fc.constantFrom('a.test', 'b.test', 'c.test', '1', '-').map(parseTrustDomain);

@@ -180,7 +180,7 @@ function trustDomainOf({ spiffe_id }: X509SVID): string {
 function authoritiesIn({ bundle }: X509SVID): readonly string[] {
   return reader
     .readAll(bundle)
-    .map(({ fingerprint }) => fingerprint)
+    .certificates.map(({ fingerprint }) => fingerprint)
     .sort();
 }
 

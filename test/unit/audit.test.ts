@@ -101,6 +101,17 @@ const EVENTS: {
     { type: 'bundle_withdrawn', trustDomain, reason: 'gone' },
     ['bundle.withdrawn', 'withdraw', 'success', workloadApi, { trust_domain: trustDomain }, { reason: 'gone' }],
   ],
+  certificate_left_out: [
+    { type: 'certificate_left_out', of: id, subject: 'CN=odd', reason: 'it is not a CA certificate' },
+    [
+      'certificate.rejected',
+      'update',
+      'failure',
+      workloadApi,
+      { spiffe_id: id, subject: 'CN=odd' },
+      { reason: 'it is not a CA certificate' },
+    ],
+  ],
   bundle_left_out: [
     { type: 'bundle_left_out', trustDomain, reason: 'empty' },
     ['bundle.rejected', 'update', 'failure', workloadApi, { trust_domain: trustDomain }, { reason: 'empty' }],

@@ -21,7 +21,7 @@ const read = (response: X509SVIDResponse): ReadContext => readContext(response, 
 /** Trust domains, each with the serials of its authorities. */
 const bundlesOf = ({ context }: ReadContext) =>
   Object.fromEntries([...context.bundles].map(([name, { authorities }]) => [name, authorities.map(({ serial }) => serial)]));
-const serialOf = ({ der }: { readonly der: Buffer }) => reader.readAll(der)[0]?.serial;
+const serialOf = ({ der }: { readonly der: Buffer }) => reader.readAll(der).certificates[0]?.serial;
 
 describe('a message', () => {
   test('becomes SVIDs in its order, with their hints and keys', () => {

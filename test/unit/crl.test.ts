@@ -14,7 +14,7 @@ const delta = await issueCrl(authority, { extensions: [DELTA_CRL_INDICATOR] });
 
 function vet(authorities: readonly Issued[], crls: readonly Uint8Array[], now = NOW): VettedCrls {
   return vetCrls(
-    authorities.flatMap(({ der }) => reader.readAll(der)),
+    authorities.flatMap(({ der }) => reader.readAll(der).certificates),
     crls.map((bytes) => reader.readCrl(bytes)),
     now,
   );

@@ -6,16 +6,16 @@ const long = Buffer.concat([Buffer.from([0x30, 0x81, 0x80]), Buffer.alloc(0x80)]
 
 describe('splitDer', () => {
   test('splits what is concatenated, whatever the form of its lengths', () => {
-    expect(splitDer(Buffer.concat([short, long, short]))).toEqual([short, long, short]);
+    expect(splitDer(Buffer.concat([short, long, short]))).toEqual({ parts: [short, long, short] });
   });
 
   test('copies nothing', () => {
     const bytes = Buffer.concat([short, short]);
-    expect(splitDer(bytes)[1]?.buffer).toBe(bytes.buffer);
+    expect(splitDer(bytes).parts[1]?.buffer).toBe(bytes.buffer);
   });
 
   test('finds nothing in nothing', () => {
-    expect(splitDer(Buffer.alloc(0))).toEqual([]);
+    expect(splitDer(Buffer.alloc(0))).toEqual({ parts: [] });
   });
 
   test.for([
@@ -30,7 +30,7 @@ describe('splitDer', () => {
     ['a length that begins with a zero byte', [0x30, 0x82, 0, 0x80], 'the length at byte 1 is not the shortest'],
     ['a length that no machine holds', [0x30, 0x84, 0xff, 0xff, 0xff, 0xff], 'says it ends at 4294967301, but there are 6'],
   ] as const)('refuses %s', ([_what, bytes, problem]) => {
-    expect(() => splitDer(Uint8Array.from(bytes))).toThrow(problem);
+    expect(splitDer(Uint8Array.from(bytes)).problem).toContain(problem);
   });
 });
 

@@ -70,6 +70,11 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'withdrew the bundle of example.org: gone',
     ],
+    certificate_left_out: [
+      { type: 'certificate_left_out', of: 'spiffe://a.test', subject: 'CN=odd', reason: 'it is not a CA certificate' },
+      'warn',
+      'left out the certificate CN=odd of spiffe://a.test: it is not a CA certificate',
+    ],
     bundle_left_out: [
       { type: 'bundle_left_out', trustDomain, reason: 'empty' },
       'warn',

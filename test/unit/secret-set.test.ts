@@ -25,7 +25,7 @@ const webLeaf = await issueLeaf(intermediate, WEB);
 const web = svidMessage(WEB, [webLeaf, intermediate], [root]);
 const api = svidMessage(API, [await issueLeaf(root, API)], [root]);
 
-const fingerprint = ({ der }: Issued) => reader.readAll(der)[0]?.fingerprint;
+const fingerprint = ({ der }: Issued) => reader.readAll(der).certificates[0]?.fingerprint;
 
 function contextOf(
   svids = [web, api],

@@ -32,12 +32,12 @@ function svidOf(
   chain: Chain,
   { id = WEB, privateKey = chain[0].privateKey }: { id?: string; privateKey?: Buffer } = {},
 ): X509Svid {
-  const certificates = reader.readAll(concatenated(chain)) as X509Svid['chain'];
+  const certificates = reader.readAll(concatenated(chain)).certificates as unknown as X509Svid['chain'];
   return { id: parseSpiffeId(id), hint: '', chain: certificates, privateKey };
 }
 
 function bundleOf(authorities: Chain): X509Bundle {
-  const certificates = reader.readAll(concatenated(authorities)) as X509Bundle['authorities'];
+  const certificates = reader.readAll(concatenated(authorities)).certificates as unknown as X509Bundle['authorities'];
   return { trustDomain: trustDomainOf(parseSpiffeId(WEB)), authorities: certificates };
 }
 

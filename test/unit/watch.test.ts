@@ -91,7 +91,7 @@ describe('a watch', () => {
     played.call.message(web);
     const leaf = played.contexts[0]?.svids[0]?.chain[0];
     for (const _message of [1, 2]) played.call.message(responseWith([{ ...webMessage, x509_svid: Buffer.from('garbage') }]));
-    expect(ownReader.readAll(leaf?.der ?? Buffer.alloc(0))[0]).not.toBe(leaf);
+    expect(ownReader.readAll(leaf?.der ?? Buffer.alloc(0)).certificates[0]).not.toBe(leaf);
   });
 
   test('judges validity by its clock at each message', () => {
