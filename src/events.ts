@@ -57,6 +57,18 @@ export interface AnswerTime {
 /** Why a new set of secrets was made. */
 export type UpdateCause = 'workload_api' | 'configuration' | 'time';
 
+/** An SVID that is served from now on. */
+export interface SvidEvent {
+  /** The first of its SPIFFE ID, another certificate, or the same certificate with other intermediates or another end of its path. */
+  readonly type: 'svid_received' | 'svid_rotated' | 'svid_chain_changed';
+  readonly id: SpiffeId;
+  readonly hint: string;
+  readonly serial: string;
+  /** Milliseconds since the epoch: the end of the path from it to an authority. */
+  readonly notAfter: number;
+  readonly warning?: string;
+}
+
 export type WorkloadApiMethod = 'FetchX509SVID' | 'FetchX509Bundles';
 
 /** What it was that went beyond a limit. */
@@ -89,15 +101,7 @@ export type Event =
   | { readonly type: 'context_discarded'; readonly message: number; readonly code: string; readonly reason: string }
   | { readonly type: 'bundles_received'; readonly message: number; readonly bundles: number }
   | { readonly type: 'message_handled'; readonly message: number }
-  | {
-      readonly type: 'svid_received' | 'svid_rotated';
-      readonly id: SpiffeId;
-      readonly hint: string;
-      readonly serial: string;
-      /** Milliseconds since the epoch. */
-      readonly notAfter: number;
-      readonly warning?: string;
-    }
+  | SvidEvent
   | { readonly type: 'svid_withdrawn'; readonly id: SpiffeId; readonly reason: string }
   | {
       readonly type: 'bundle_updated';
@@ -105,6 +109,8 @@ export type Event =
       readonly authorities: number;
       /** Milliseconds since the epoch: when the last of its authorities expires. */
       readonly notAfter: number;
+      /** What Envoy takes, but cannot verify any peer with. */
+      readonly warning?: string;
     }
   | { readonly type: 'bundle_withdrawn'; readonly trustDomain: TrustDomain; readonly reason: string }
   /** One certificate of a bundle or of an SVID's chain. `of`: the SPIFFE ID of the trust domain, or of the SVID. */
@@ -112,6 +118,17 @@ export type Event =
   | { readonly type: 'bundle_left_out'; readonly trustDomain: string; readonly reason: string }
   /** Absent trust domain: it could not be told whose it is. */
   | { readonly type: 'crl_left_out'; readonly trustDomain?: string; readonly reason: string }
+  /** Its time has not come by this machine's clock: `from`, milliseconds since the epoch, is `inMs` away. What is served until then. */
+  | {
+      readonly type: 'svid_not_yet_valid';
+      readonly id: SpiffeId;
+      readonly serial: string;
+      readonly from: number;
+      readonly inMs: number;
+      readonly meanwhile: 'nothing' | 'itself' | 'the one before';
+    }
+  /** It is served again: by the clock, which was put right, it was expired or not valid yet. */
+  | { readonly type: 'svid_valid'; readonly id: SpiffeId; readonly serial: string }
   /** It was not rotated in time. */
   | { readonly type: 'svid_expiring' | 'svid_expired'; readonly id: SpiffeId; readonly serial: string; readonly notAfter: number }
   /** From now on Envoys get a context that trusts nobody in its place. */

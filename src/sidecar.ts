@@ -121,7 +121,7 @@ export async function startSidecar({
     random,
     onPermissionDenied: () => inForce.on_permission_denied,
     events,
-    onContext: (context) => publisher.adopt(context),
+    onContext: (context, reason) => publisher.adopt(context, reason),
   });
   watch.start();
   // What it takes to deny a trust domain is heavy, and nobody needs it while the first Envoys wait for their secrets.

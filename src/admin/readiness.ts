@@ -47,6 +47,12 @@ function socket({ listening }: Observed): Check {
 
 function secrets(observed: Observed): Check {
   const [svids, bundles] = [observed.identities.size, observed.bundles.size];
+  const [late] = observed.waiting;
+  if (late !== undefined)
+    return failed(
+      'secrets',
+      `${late[0]} is not valid before ${time(late[1])} by this machine's clock, and nothing is served until then: is the clock right?`,
+    );
   const missing = [...(svids === 0 ? ['no X509-SVID'] : []), ...(bundles === 0 ? ['no trust bundle'] : [])].join(' and ');
   if (missing === '') return passed('secrets', `X509-SVIDs: ${svids}, trust bundles: ${bundles}`);
   const mend =

@@ -1,17 +1,25 @@
 /** Makes a new set of secrets whenever there is a reason to: the Workload API spoke, the configuration changed, or something expired. */
 import type { Clock } from '../clock.ts';
+import { nextAuthorityChange, sentAuthorities } from '../envoy/authorities.ts';
 import type { EventListener, UpdateCause } from '../events.ts';
+import type { Certificate } from '../spiffe/certificate.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
+import { standingOf } from '../spiffe/standing.ts';
 import { makeThrowawayAuthority } from '../spiffe/throwaway-authority.ts';
-import type { X509Context } from '../spiffe/x509-context.ts';
-import { expiryOf, type Freshness, freshnessOf, nextChangeOf } from './expiry.ts';
+import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
+import { freshnessOf, nextChangeOf } from './expiry.ts';
+import { identitiesOf } from './identities.ts';
+import { identityEvents, NOTHING_TOLD } from './identity-events.ts';
 import type { Naming } from './naming.ts';
 import { createSecretSet, crlProblems, type SecretSet } from './secret-set.ts';
 import { needsBundleFirst } from './staged-set.ts';
-import { NO_TRUST, nextTrust } from './trust.ts';
+import { NO_TRUST, nextTrust, type Trust } from './trust.ts';
 
-/** A timer sleeps while the machine does: the clock is looked at this often at least. */
-const MAX_WAIT_MS = 30_000;
+/** The clock is looked at this often: a timer sleeps while the machine does, and the clock may be put right at any time. */
+const LOOK_MS = 1_000;
+/** How far the wall clock may drift from the monotonic one before what it decided is judged again. */
+const MAX_DRIFT_MS = 1_000;
+const NO_LONGER_LISTED = 'the Workload API no longer lists it';
 
 export interface PublisherOptions {
   readonly clock: Clock;
@@ -34,8 +42,9 @@ export class SecretPublisher {
   #begun = false;
   #throwawayAuthority: Uint8Array | undefined;
   #stopTimer: () => void = () => undefined;
-  /** What was told last of each SVID, by the fingerprint of its leaf, and of each trust domain's CRLs. */
-  #told = new Map<string, Freshness>();
+  /** What the clock decided last. */
+  #judgement = '';
+  #told = NOTHING_TOLD;
   #toldCrls: ReadonlyMap<TrustDomain | undefined, string> = new Map();
 
   constructor(naming: Naming, options: PublisherOptions) {
@@ -49,15 +58,16 @@ export class SecretPublisher {
     if (this.#trust.distrusted.size > 0) this.#publish('time');
   }
 
-  adopt(context: X509Context): void {
+  /** @param reason why what the context lacks is gone */
+  adopt(context: X509Context, reason = NO_LONGER_LISTED): void {
     const { clock, events } = this.#options;
     const before = this.#trust;
-    this.#trust = nextTrust(before, context);
+    this.#trust = nextTrust(before, context, clock.now());
     this.#begun = true;
     for (const trustDomain of this.#trust.distrusted) {
       if (!before.distrusted.has(trustDomain)) events({ type: 'trust_domain_distrusted', trustDomain });
     }
-    this.#publish('workload_api', needsBundleFirst(before.context, context, clock.now()));
+    this.#publish('workload_api', reason, needsBundleFirst(before.context, context, clock.now()));
   }
 
   configure(naming: Naming): void {
@@ -69,10 +79,11 @@ export class SecretPublisher {
     this.#stopTimer();
   }
 
-  #publish(cause: UpdateCause, bundleFirst = false): void {
+  #publish(cause: UpdateCause, reason = NO_LONGER_LISTED, bundleFirst = false): void {
     const { clock, events, publish } = this.#options;
     const now = clock.now();
-    this.#tellExpiry(now);
+    this.#judgement = this.#judge(now);
+    this.#tellIdentities(now, reason);
     this.#tellCrls(now);
     const secrets = createSecretSet(this.#trust, this.#naming, {
       now,
@@ -83,34 +94,43 @@ export class SecretPublisher {
     this.#wait(now);
   }
 
+  /** Looks again when the time of something has come, and when the clock was put right. */
   #wait(now: number): void {
     const { clock } = this.#options;
-    const { svids, crls } = this.#trust.context;
-    const changes = [
-      ...svids.map((svid) => nextChangeOf(svid, now)),
-      ...crls.flatMap(({ thisUpdate, nextUpdate }) => [thisUpdate, nextUpdate]),
-    ];
-    const next = Math.min(...changes.filter((time) => time > now));
-    this.#stopTimer();
-    if (next === Number.POSITIVE_INFINITY) return;
-    const check = () => {
-      if (clock.now() >= next) this.#publish('time');
-      else this.#wait(clock.now());
+    const next = nextChange(this.#trust, now);
+    const drift = () => Math.abs(clock.now() - now - (clock.monotonic() - since));
+    const since = clock.monotonic();
+    const look = () => {
+      if (clock.now() < next && drift() < MAX_DRIFT_MS) wait();
+      else if (this.#judge(clock.now()) === this.#judgement) this.#wait(clock.now());
+      else this.#publish('time');
     };
-    this.#stopTimer = clock.after(Math.max(1, Math.min(next - now, MAX_WAIT_MS)), check);
+    const wait = () => {
+      this.#stopTimer = clock.after(Math.max(1, Math.min(next - clock.now(), LOOK_MS)), look);
+    };
+    this.#stopTimer();
+    if (this.#trust.context !== EMPTY_CONTEXT) wait();
   }
 
-  #tellExpiry(now: number): void {
-    const told = new Map<string, Freshness>();
-    for (const svid of this.#trust.context.svids) {
-      const { fingerprint, serial } = svid.chain[0];
-      const freshness = freshnessOf(svid, now);
-      const again = told.has(fingerprint);
-      told.set(fingerprint, freshness);
-      if (again || freshness === 'fresh' || this.#told.get(fingerprint) === freshness) continue;
-      this.#options.events({ type: `svid_${freshness}`, id: svid.id, serial, notAfter: expiryOf(svid) });
-    }
+  /** All that depends on the clock, so that it can be compared. */
+  #judge(now: number): string {
+    const { bundles, crls } = this.#trust.context;
+    const fingerprints = (certificates: readonly Certificate[]) => certificates.map(({ fingerprint }) => fingerprint);
+    return JSON.stringify([
+      identitiesOf(this.#trust, now).map(({ standing, served }) => [
+        freshnessOf(standing, now),
+        served?.path.notAfter,
+        fingerprints(served?.chain ?? []),
+      ]),
+      [...bundles.values()].map(({ authorities }) => fingerprints(sentAuthorities(authorities, now))),
+      crls.map(({ thisUpdate, nextUpdate }) => thisUpdate <= now && now < nextUpdate),
+    ]);
+  }
+
+  #tellIdentities(now: number, reason: string): void {
+    const { events, told } = identityEvents(this.#told, identitiesOf(this.#trust, now), now, reason);
     this.#told = told;
+    for (const event of events) this.#options.events(event);
   }
 
   #tellCrls(now: number): void {
@@ -121,4 +141,14 @@ export class SecretPublisher {
     }
     this.#toldCrls = problems;
   }
+}
+
+/** The next time at which something that is served may change, milliseconds since the epoch; Infinity when it will not. */
+function nextChange({ context, predecessors }: Trust, now: number): number {
+  const svids = [...context.svids, ...predecessors.values()];
+  return Math.min(
+    ...svids.map((svid) => nextChangeOf(svid, standingOf(svid, now), now)),
+    ...[...context.bundles.values()].map(({ authorities }) => nextAuthorityChange(authorities, now)),
+    ...context.crls.flatMap(({ thisUpdate, nextUpdate }) => [thisUpdate, nextUpdate]).filter((time) => time > now),
+  );
 }

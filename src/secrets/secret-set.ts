@@ -1,9 +1,10 @@
 /** All secrets that can be served now, by name. A value: new trust or another configuration makes a new set. */
+import { sentAuthorities } from '../envoy/authorities.ts';
 import type { Certificate } from '../spiffe/certificate.ts';
 import { type VettedCrls, vetCrls } from '../spiffe/crl.ts';
 import { type SpiffeId, type TrustDomain, trustDomainId, trustDomainOf } from '../spiffe/spiffe-id.ts';
-import type { X509Bundle, X509Context, X509Svid } from '../spiffe/x509-context.ts';
-import { freshnessOf } from './expiry.ts';
+import type { X509Bundle, X509Context } from '../spiffe/x509-context.ts';
+import { type Identity, identitiesOf, type ServedSvid } from './identities.ts';
 import type { Naming, SvidChoice, ValidationPolicy } from './naming.ts';
 import { createSecret, type Secret, type SecretContent, type SecretKind, type ValidationForm } from './secret.ts';
 import { tlsCertificate } from './tls-certificate.ts';
@@ -51,26 +52,26 @@ interface Source {
 
 /** A secret is encoded when it is first asked for, once for each name and form. */
 export function createSecretSet(trust: Trust, naming: Naming, options: SecretSetOptions): SecretSet {
-  const svids = trust.context.svids.map((svid) => (freshnessOf(svid, options.now) === 'expired' ? undefined : svid));
-  const valid = svids.filter((svid) => svid !== undefined);
+  const identities = identitiesOf(trust, options.now);
   const validation = validationSources(trust, naming, options);
 
   const sources = new Map<string, Source>();
   const add = (name: string, source: Source | undefined) => {
     if (name !== '' && source !== undefined && !sources.has(name)) sources.set(name, source);
   };
-  const certificates = new Map(valid.map((svid) => [svid, certificateSource(svid)]));
-  for (const svid of valid) add(svid.id, certificates.get(svid));
+  const certificates = new Map(identities.map((identity) => [identity, identity.served && certificateSource(identity.served)]));
+  const certificateOf = (identity: Identity | undefined) => identity && certificates.get(identity);
+  for (const identity of identities) add(identity.svid.id, certificateOf(identity));
   for (const trustDomain of [...trust.context.bundles.keys(), ...trust.distrusted]) {
     add(trustDomainId(trustDomain), validation({ trust_domains: [trustDomain], match: [] }));
   }
   const ids = [...sources.keys()];
-  add(naming.default_svid, svids[0] && certificates.get(svids[0]));
+  add(naming.default_svid, certificateOf(identities[0]));
   add(naming.default_bundle, trust.own && validation({ trust_domains: [trust.own], match: [] }));
   add(naming.default_all_bundles, validation({ match: [] }));
   for (const secret of naming.secrets) {
     if ('validation' in secret) add(secret.name, validation(secret.validation));
-    else add(secret.name, certificates.get(choose(trust.context.svids, valid, secret.svid) as X509Svid));
+    else add(secret.name, certificateOf(choose(identities, secret.svid)));
   }
   for (const prefix of naming.prefixes) for (const [name, source] of [...sources]) add(`${prefix}${name}`, source);
   return { complete: true, ids, names: [...sources.keys()], ...encoder(sources, options.onEncoded) };
@@ -98,13 +99,13 @@ function issuersOf({ trustDomain, authorities }: X509Bundle, { svids }: X509Cont
 }
 
 /** The first with a hint stays the first when it has expired: the next is another identity. */
-function choose(svids: readonly X509Svid[], valid: readonly X509Svid[], choice: SvidChoice): X509Svid | undefined {
-  if ('hint' in choice) return svids.find(({ hint }) => hint === choice.hint);
-  return valid.find(({ id }) => id === choice.spiffe_id);
+function choose(identities: readonly Identity[], choice: SvidChoice): Identity | undefined {
+  if ('hint' in choice) return identities.find(({ svid: { hint } }) => hint === choice.hint);
+  return identities.find(({ svid: { id }, served }) => id === choice.spiffe_id && served !== undefined);
 }
 
-function certificateSource(svid: X509Svid): Source {
-  return { kind: 'tls_certificate', id: svid.id, content: () => tlsCertificate(svid) };
+function certificateSource(served: ServedSvid): Source {
+  return { kind: 'tls_certificate', id: served.svid.id, content: () => tlsCertificate(served) };
 }
 
 /** Turns a policy into a source; there is none while nothing that it names is trusted, or was. */
@@ -117,7 +118,7 @@ function validationSources(
     crl ? vetCrls(issuersOf(bundle, context), context.crls, now) : { crls: [] };
   const trusted = new Map(
     [...context.bundles.values()].map((bundle) => {
-      const [first, ...rest] = bundle.authorities.map(({ der }) => der) as [Uint8Array, ...Uint8Array[]];
+      const [first, ...rest] = sentAuthorities(bundle.authorities, now).map(({ der }) => der) as [Uint8Array, ...Uint8Array[]];
       const crls = vetted(bundle).crls.map(({ der }) => der);
       return [
         bundle.trustDomain,

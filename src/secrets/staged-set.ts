@@ -1,6 +1,7 @@
 /** A CA roll in two steps: the new bundles first, beside the certificates that are served already. */
 
 import { trustDomainOf } from '../spiffe/spiffe-id.ts';
+import { standingOf } from '../spiffe/standing.ts';
 import { isVerified } from '../spiffe/verify.ts';
 import type { X509Context } from '../spiffe/x509-context.ts';
 import type { SecretSet } from './secret-set.ts';
@@ -13,7 +14,9 @@ export function needsBundleFirst(before: X509Context, after: X509Context, now: n
   const served = new Set(before.svids.map(({ chain: [leaf] }) => leaf.fingerprint));
   return after.svids.some((svid) => {
     const bundle = before.bundles.get(trustDomainOf(svid.id));
-    return bundle !== undefined && !served.has(svid.chain[0].fingerprint) && !isVerified(svid, bundle, now);
+    const standing = standingOf(svid, now);
+    const at = standing.kind === 'not_yet_valid' ? standing.from : now;
+    return bundle !== undefined && !served.has(svid.chain[0].fingerprint) && !isVerified(svid, bundle, at);
   });
 }
 

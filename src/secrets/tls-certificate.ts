@@ -1,10 +1,10 @@
 /** An X509-SVID as Envoy's TlsCertificate. */
 import { pemEncode } from '../spiffe/pem.ts';
-import type { X509Svid } from '../spiffe/x509-context.ts';
+import type { ServedSvid } from './identities.ts';
 import type { SecretContent } from './secret.ts';
 
 /** The whole chain, leaf first, and the key as PKCS#8: always inline, for Envoy would look for a file name on its own disk. */
-export function tlsCertificate({ chain, privateKey }: X509Svid): SecretContent {
+export function tlsCertificate({ chain, svid: { privateKey } }: ServedSvid): SecretContent {
   return {
     tls_certificate: {
       certificate_chain: {

@@ -52,8 +52,11 @@ export function readExtensions(der: Uint8Array): Extensions {
   };
 }
 
-/** The value of each, by its object identifier. */
-function extensionsOf(der: Uint8Array): ReadonlyMap<string, Uint8Array> {
+/**
+ * The value of each extension of a certificate, by its object identifier (DER, hexadecimal).
+ * @throws Error when one is there twice
+ */
+export function extensionsOf(der: Uint8Array): ReadonlyMap<string, Uint8Array> {
   const [certificate] = elementsOf(der);
   const [toBeSigned] = elementsOf(contentOf(certificate, TAG.sequence));
   const wrapped = elementsOf(contentOf(toBeSigned, TAG.sequence)).find(({ tag }) => tag === TAG.extensions);

@@ -9,6 +9,8 @@ export interface X509Svid {
   readonly hint: string;
   /** Leaf first, at least one. */
   readonly chain: readonly [Certificate, ...Certificate[]];
+  /** Of the bundle that it came with: what it is verified against. */
+  readonly authorities: X509Bundle['authorities'];
   /** PKCS#8 DER. */
   readonly privateKey: Uint8Array;
 }

@@ -7,10 +7,10 @@
  * | `service.started`, `service.stopped` | spiffe-sds | `address`; none | `mode`; none |
  * | `workload.authorized`, `workload.denied` | workload_api | `address` | of a denial `code`, `reason`, `failures` |
  * | `message.discarded`: what the Workload API sent is not used | workload_api | `message` | `code`, `reason` |
- * | `identity.received`, `.rotated` | workload_api | `spiffe_id`, `hint`, `serial` | `not_after`, `warning` |
+ * | `identity.received`, `.rotated`, `.renewed`: other intermediates for the same certificate | workload_api | `spiffe_id`, `hint`, `serial` | `not_after`, `warning` |
  * | `identity.withdrawn` | workload_api | `spiffe_id` | `reason` |
  * | `identity.expired` | spiffe-sds | `spiffe_id`, `serial` | `not_after` |
- * | `bundle.updated` | workload_api | `trust_domain` | `authorities`, `not_after` |
+ * | `bundle.updated` | workload_api | `trust_domain` | `authorities`, `not_after`, `warning` |
  * | `bundle.withdrawn`, `bundle.rejected`, `crl.rejected` | workload_api | `trust_domain` | `reason` |
  * | `certificate.rejected` | workload_api | `spiffe_id`, `subject` | `reason` |
  * | `trust_domain.distrusted` | spiffe-sds | `trust_domain` | |
@@ -24,13 +24,13 @@
  * A peer is told as far as it is known: `connection`, `uid`, `gid`, `pid`, `node`; the other actors by `component`. A secret is `name`, `kind`
  * and `version`; one that a client was told is gone has a name only. `update` is the same number for all that one change brought about.
  */
-import type { Event, Peer, ResponseInfo, SecretVersion, StreamInfo } from '../events.ts';
+import type { Event, Peer, ResponseInfo, SecretVersion, StreamInfo, SvidEvent } from '../events.ts';
 
 export type AuditEventType =
   | `service.${'started' | 'stopped'}`
   | `workload.${'authorized' | 'denied'}`
   | 'message.discarded'
-  | `identity.${'received' | 'rotated' | 'withdrawn' | 'expired'}`
+  | `identity.${'received' | 'rotated' | 'renewed' | 'withdrawn' | 'expired'}`
   | `bundle.${'updated' | 'withdrawn' | 'rejected'}`
   | `${'crl' | 'certificate'}.rejected`
   | 'trust_domain.distrusted'
@@ -97,6 +97,8 @@ function seldom(event: Event): readonly Untimed[] {
       return received('identity.received', 'receive', event);
     case 'svid_rotated':
       return received('identity.rotated', 'rotate', event);
+    case 'svid_chain_changed':
+      return received('identity.renewed', 'renew', event);
     case 'svid_withdrawn':
       return success('identity.withdrawn', 'withdraw', WORKLOAD_API, { spiffe_id: event.id }, { reason: event.reason });
     case 'svid_expired': {
@@ -104,8 +106,8 @@ function seldom(event: Event): readonly Untimed[] {
       return failure('identity.expired', 'expire', ITSELF, { spiffe_id: id, serial }, { not_after: timestampOf(notAfter) });
     }
     case 'bundle_updated': {
-      const { authorities, notAfter } = event;
-      const metadata = { authorities, not_after: timestampOf(notAfter) };
+      const { authorities, notAfter, warning } = event;
+      const metadata = { authorities, not_after: timestampOf(notAfter), ...(warning !== undefined && { warning }) };
       return success('bundle.updated', 'update', WORKLOAD_API, { trust_domain: event.trustDomain }, metadata);
     }
     case 'bundle_withdrawn':
@@ -172,7 +174,7 @@ function making(result: AuditRecord['result']): Making {
 function received(
   event_type: AuditEventType,
   action: string,
-  { id, hint, serial, notAfter, warning }: Event & { readonly type: 'svid_received' | 'svid_rotated' },
+  { id, hint, serial, notAfter, warning }: SvidEvent,
 ): readonly Untimed[] {
   const metadata = { not_after: timestampOf(notAfter), ...(warning !== undefined && { warning }) };
   return success(event_type, action, WORKLOAD_API, { spiffe_id: id, hint, serial }, metadata);

@@ -107,6 +107,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'bundle_left_out':
     case 'crl_left_out':
     case 'svid_expiring':
+    case 'svid_not_yet_valid':
     case 'trust_domain_distrusted':
     case 'names_held':
     case 'peer_credentials_unavailable':
@@ -118,13 +119,15 @@ function levelOf(event: Event): LogLine['level'] {
       return event.late === 0 ? 'info' : 'warn';
     case 'svid_received':
     case 'svid_rotated':
+    case 'svid_chain_changed':
+    case 'bundle_updated':
       return event.warning === undefined ? 'info' : 'warn';
     case 'listening':
     case 'admin_listening':
     case 'draining':
     case 'stopped':
     case 'workload_api_connected':
-    case 'bundle_updated':
+    case 'svid_valid':
     case 'configuration_reloaded':
     case 'type_ignored':
     case 'bundle_rollout':
@@ -141,7 +144,11 @@ function levelOf(event: Event): LogLine['level'] {
 function readable(fields: object, maxListed = Number.POSITIVE_INFINITY): object {
   const entries = Object.entries(fields).map(([key, value]) => [
     key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-    key === 'notAfter' ? new Date(value).toISOString() : Array.isArray(value) ? value.slice(0, maxListed) : value,
+    key === 'notAfter' || key === 'from'
+      ? new Date(value).toISOString()
+      : Array.isArray(value)
+        ? value.slice(0, maxListed)
+        : value,
   ]);
   return Object.fromEntries(entries);
 }

@@ -1,6 +1,6 @@
 /** What the events of this process add up to: the state that metrics, status and health are read from. */
 import type { Clock } from '../clock.ts';
-import type { Event } from '../events.ts';
+import type { Event, SvidEvent } from '../events.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 
 /** Times are milliseconds since the epoch. */
@@ -23,7 +23,7 @@ export interface ObservedIdentity {
   readonly hint: string;
   readonly serial: string;
   readonly notAfter: number;
-  /** When this serial number came. */
+  /** When this certificate came to be served. */
   readonly receivedAt: number;
   /** When a message with it was discarded, or it was found not rotated in time. */
   readonly lastFailure?: number;
@@ -57,6 +57,8 @@ export class Observed {
   /** When this began. */
   readonly startedAt: number;
   readonly identities = new Map<SpiffeId, ObservedIdentity>();
+  /** SVIDs whose time has not come, while nothing is served in their place: when it will. */
+  readonly waiting = new Map<SpiffeId, number>();
   readonly bundles = new Map<TrustDomain, ObservedBundle>();
   readonly distrusted = new Set<TrustDomain>();
   upstream: Upstream;
@@ -103,14 +105,22 @@ export class Observed {
         break;
       case 'svid_received':
       case 'svid_rotated':
+      case 'svid_chain_changed':
         this.#received(event);
         break;
       case 'svid_expiring':
       case 'svid_expired':
         this.#failed(event.id);
         break;
+      case 'svid_not_yet_valid':
+        if (event.meanwhile === 'nothing') this.waiting.set(event.id, event.from);
+        break;
+      case 'svid_valid':
+        this.waiting.delete(event.id);
+        break;
       case 'svid_withdrawn':
         this.identities.delete(event.id);
+        this.waiting.delete(event.id);
         break;
       case 'bundle_updated': {
         const { trustDomain, authorities, notAfter } = event;
@@ -146,15 +156,16 @@ export class Observed {
     this.upstream = { state, since, code, details, meaning, failures, final: retryInMs === undefined };
   }
 
-  #received({ id, hint, serial, notAfter, warning }: Event & { readonly type: 'svid_received' | 'svid_rotated' }): void {
-    const lastFailure = this.identities.get(id)?.lastFailure;
+  #received({ type, id, hint, serial, notAfter, warning }: SvidEvent): void {
+    const before = this.identities.get(id);
+    this.waiting.delete(id);
     this.identities.set(id, {
       id,
       hint,
       serial,
       notAfter,
-      receivedAt: this.#now,
-      ...(lastFailure !== undefined && { lastFailure }),
+      receivedAt: type === 'svid_chain_changed' && before !== undefined ? before.receivedAt : this.#now,
+      ...(before?.lastFailure !== undefined && { lastFailure: before.lastFailure }),
       ...(warning !== undefined && { warning }),
     });
   }

@@ -1,6 +1,17 @@
 /** Events as sentences that operators read. */
 import type { Event, Peer, ResponseInfo } from '../events.ts';
 
+const SERVED = {
+  svid_received: 'received',
+  svid_rotated: 'rotated',
+  svid_chain_changed: 'received other intermediates for',
+} as const;
+const MEANWHILE = {
+  nothing: 'nothing is served for it',
+  itself: 'it is served all the same, and peers with the same clock refuse it',
+  'the one before': 'the certificate before it is served',
+} as const;
+
 /** Of names: a peer may ask for a thousand. */
 export const MAX_LISTED = 20;
 
@@ -32,11 +43,12 @@ export function sentence(event: Event): string {
       return `message ${event.message} is handled`;
     case 'svid_received':
     case 'svid_rotated':
-      return `${event.type === 'svid_received' ? 'received' : 'rotated'} ${event.id}, serial ${event.serial}${event.warning === undefined ? '' : `: ${event.warning}`}`;
+    case 'svid_chain_changed':
+      return `${SERVED[event.type]} ${event.id}, serial ${event.serial}${event.warning === undefined ? '' : `: ${event.warning}`}`;
     case 'svid_withdrawn':
       return `withdrew ${event.id}: ${event.reason}`;
     case 'bundle_updated':
-      return `bundle of ${event.trustDomain} has ${event.authorities} authorities`;
+      return `bundle of ${event.trustDomain} has ${event.authorities} authorities${event.warning === undefined ? '' : `: ${event.warning}`}`;
     case 'bundle_withdrawn':
       return `withdrew the bundle of ${event.trustDomain}: ${event.reason}`;
     case 'certificate_left_out':
@@ -45,6 +57,10 @@ export function sentence(event: Event): string {
       return `left out the bundle of ${event.trustDomain}: ${event.reason}`;
     case 'crl_left_out':
       return `left out a CRL${event.trustDomain === undefined ? '' : ` of ${event.trustDomain}: revoked peers of it are accepted`}: ${event.reason}`;
+    case 'svid_not_yet_valid':
+      return `${event.id}, serial ${event.serial}, is not valid before ${new Date(event.from).toISOString()}, ${Math.ceil(event.inMs / 1000)} s from now by this machine's clock: is the clock right? Until then ${MEANWHILE[event.meanwhile]}`;
+    case 'svid_valid':
+      return `${event.id}, serial ${event.serial}, is valid by this machine's clock, and is served again`;
     case 'svid_expiring':
       return `${event.id} was not rotated in time, it expires at ${new Date(event.notAfter).toISOString()}: look at the Workload API`;
     case 'svid_expired':

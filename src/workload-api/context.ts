@@ -1,5 +1,6 @@
 /** From a FetchX509SVID message to a verified X509Context (Workload API specification, section 5.2). */
 import { formProblem } from '../envoy/certificate-form.ts';
+import { leafKeyProblem } from '../envoy/keys.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import type { Event } from '../events.ts';
 import type { X509BundlesResponse, X509SVID, X509SVIDResponse } from '../gen/messages.ts';
@@ -18,15 +19,16 @@ export interface ReadContext {
 }
 
 /**
- * @param now milliseconds since the epoch, against which validity is judged
- * @throws SpiffeSdsError when a mandatory field is empty or an SVID does not verify: the whole message is to be discarded
+ * Dates are not judged here. The specification lets a message be discarded whole for a mandatory field that is empty or malformed; a
+ * certificate whose time is not yet, or is over, is neither: it may be the clock that is wrong, and its neighbours are good.
+ * @throws SpiffeSdsError when a mandatory field is empty or an SVID can never verify: the whole message is to be discarded
  */
-export function readContext(response: X509SVIDResponse, reader: CertificateReader, now: number): ReadContext {
+export function readContext(response: X509SVIDResponse, reader: CertificateReader): ReadContext {
   const bundles = new Map<TrustDomain, X509Bundle>();
   const leftOut: LeftOut[] = [];
   const svids = response.svids.map((message, index) => {
     try {
-      return readSvid(message, reader, bundles, leftOut, now);
+      return readSvid(message, reader, bundles, leftOut);
     } catch (error) {
       const which = `X509-SVID ${index + 1} of ${response.svids.length} (${message.spiffe_id.slice(0, 200) || 'without a SPIFFE ID'})`;
       const code = error instanceof SpiffeSdsError ? error.code : 'response_invalid';
@@ -67,16 +69,23 @@ function readSvid(
   reader: CertificateReader,
   bundles: Map<TrustDomain, X509Bundle>,
   leftOut: LeftOut[],
-  now: number,
 ): X509Svid {
   const id = parseSpiffeId(message.spiffe_id);
   const chain = readChain(message, reader, leftOut);
   if (message.x509_svid_key.length === 0)
     throw new SpiffeSdsError('response_invalid', 'the mandatory field x509_svid_key is empty');
-  const svid: X509Svid = { id, hint: message.hint, chain, privateKey: message.x509_svid_key };
   const trustDomain = trustDomainOf(id);
   const bundle = readBundle(trustDomain, message.bundle, reader, leftOut);
-  verifySvid(svid, bundle, now);
+  const svid: X509Svid = {
+    id,
+    hint: message.hint,
+    chain,
+    authorities: bundle.authorities,
+    privateKey: message.x509_svid_key,
+  };
+  verifySvid(svid);
+  const problem = leafKeyProblem(chain[0]);
+  if (problem !== undefined) throw new SpiffeSdsError('svid_invalid', problem);
   if (!bundles.has(trustDomain)) bundles.set(trustDomain, bundle);
   return svid;
 }

@@ -9,7 +9,7 @@ import type { EventListener, WorkloadApiMethod } from '../events.ts';
 import type { X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
 import type { CertificateReader } from '../spiffe/certificate.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
-import { contextChanges, sameContext } from './changes.ts';
+import { bundleChanges, sameContext } from './changes.ts';
 import type { Fetch } from './client.ts';
 import { type LeftOut, readBundles, readContext } from './context.ts';
 import { type Loss, StreamWatch } from './stream-watch.ts';
@@ -27,8 +27,8 @@ export interface X509WatchOptions {
   /** What PermissionDenied means for what was received before. */
   readonly onPermissionDenied: () => 'withdraw' | 'keep';
   readonly events: EventListener;
-  /** The newest context; EMPTY_CONTEXT when everything was withdrawn. */
-  readonly onContext: (context: X509Context) => void;
+  /** The newest context, EMPTY_CONTEXT when everything was withdrawn; and why what it lacks is gone. */
+  readonly onContext: (context: X509Context, reason: string) => void;
 }
 
 export class X509Watch {
@@ -106,10 +106,10 @@ export class X509Watch {
   }
 
   #receivedSvids(response: X509SVIDResponse, message: number): void {
-    const { clock, events, reader } = this.#options;
+    const { events, reader } = this.#options;
     reader.nextGeneration();
     try {
-      const { context, leftOut } = readContext(response, reader, clock.now());
+      const { context, leftOut } = readContext(response, reader);
       events({ type: 'context_received', message, svids: context.svids.length, bundles: context.bundles.size });
       this.#tellLeftOut(leftOut);
       this.#begun = true;
@@ -169,10 +169,10 @@ export class X509Watch {
           bundles: new Map([...fromSvids.bundles, ...[...fromBundles.bundles].filter(([name]) => !fromSvids.bundles.has(name))]),
           crls: [...new Set([...fromSvids.crls, ...fromBundles.crls])],
         };
-    for (const change of contextChanges(before, this.#context, reason)) this.#options.events(change);
+    for (const change of bundleChanges(before, this.#context, reason)) this.#options.events(change);
     if (!this.#begun || (isEmpty && before === EMPTY_CONTEXT) || this.#isKnown()) return;
     this.#handedOver = this.#context;
-    this.#options.onContext(this.#context);
+    this.#options.onContext(this.#context, reason);
   }
 
   #isKnown(): boolean {

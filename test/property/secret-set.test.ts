@@ -27,6 +27,7 @@ const svid: fc.Arbitrary<X509Svid> = fc.record({
   id: fc.tuple(trustDomain, fc.constantFrom('/x', '/y')).map(([domain, path]) => parseSpiffeId(`spiffe://${domain}${path}`)),
   hint: fc.string(),
   chain: certificates,
+  authorities: fc.constant(pool as [Certificate, ...Certificate[]]),
   privateKey: fc.uint8Array({ minLength: 1, maxLength: 200 }),
 });
 const bundles = fc.uniqueArray(bundle, { selector: (one) => one.trustDomain });
@@ -35,7 +36,7 @@ const context: fc.Arbitrary<X509Context> = fc
   .map(({ svids, bundles }) => ({ svids, bundles: new Map(bundles.map((one) => [one.trustDomain, one])), crls: [] }));
 
 function setOf(context: X509Context, naming: Naming = NAMING): SecretSet {
-  return createSecretSet(nextTrust(NO_TRUST, context), naming, { now: NOW, throwawayAuthority: undefined });
+  return createSecretSet(nextTrust(NO_TRUST, context, NOW), naming, { now: NOW, throwawayAuthority: undefined });
 }
 
 function versions(set: SecretSet): Readonly<Record<string, string | undefined>> {

@@ -7,7 +7,7 @@ import { CertificateReader } from '../../src/spiffe/certificate.ts';
 import { makeThrowawayAuthority } from '../../src/spiffe/throwaway-authority.ts';
 import type { X509Context } from '../../src/spiffe/x509-context.ts';
 import { readContext } from '../../src/workload-api/context.ts';
-import { type Issued, issueAuthority, issueLeaf, NOW } from './certificates.ts';
+import { HOUR, type Issued, issueAuthority, issueLeaf, NOW } from './certificates.ts';
 import { NAMING } from './naming.ts';
 import { sha256 } from './secret-content.ts';
 import { type BundleMessages, responseWith, svidMessage } from './workload-messages.ts';
@@ -19,7 +19,7 @@ export const WEB = `${OWN}/web`;
 export const API = `${OWN}/api`;
 
 export const reader = await CertificateReader.load();
-export const own = await issueAuthority({ name: 'own' });
+export const own = await issueAuthority({ name: 'own', notAfter: NOW + 24 * HOUR });
 export const partner = await issueAuthority({ name: 'partner' });
 export const other = await issueAuthority({ name: 'other' });
 export const web = svidMessage(WEB, [await issueLeaf(own, WEB)], [own]);
@@ -39,10 +39,14 @@ export function contextOf(
   federated: BundleMessages = {},
   crls: readonly Uint8Array[] = [],
 ): X509Context {
-  return readContext(responseWith(svids, federated, crls), reader, NOW).context;
+  return readContext(responseWith(svids, federated, crls), reader).context;
 }
 
 /** What is served after these contexts, one after the other. */
 export function setAfter(contexts: readonly X509Context[], naming: Partial<Naming> = {}, now = NOW): SecretSet {
-  return createSecretSet(contexts.reduce(nextTrust, NO_TRUST), { ...NAMING, ...naming }, { now, throwawayAuthority: throwaway });
+  return createSecretSet(
+    contexts.reduce((trust, context) => nextTrust(trust, context, now), NO_TRUST),
+    { ...NAMING, ...naming },
+    { now, throwawayAuthority: throwaway },
+  );
 }

@@ -26,6 +26,8 @@ export class PlayedWatch<C extends ManualClock = ManualClock> {
   readonly events: Event[] = [];
   readonly messages: Event[] = [];
   readonly contexts: X509Context[] = [];
+  /** Why what each context lacks is gone. */
+  readonly reasons: string[] = [];
   readonly watch: X509Watch;
   onPermissionDenied: 'withdraw' | 'keep' = 'withdraw';
 
@@ -41,7 +43,10 @@ export class PlayedWatch<C extends ManualClock = ManualClock> {
       random: () => random,
       onPermissionDenied: () => this.onPermissionDenied,
       events: (event) => void (FRAMES.has(event.type) ? this.messages : this.events).push(event),
-      onContext: (context) => this.contexts.push(context),
+      onContext: (context, reason) => {
+        this.contexts.push(context);
+        this.reasons.push(reason);
+      },
     });
   }
 

@@ -76,10 +76,25 @@ export class UpstreamPlay {
     return this.#svids?.bundles.get(trustDomain) ?? this.#bundles?.bundles.get(trustDomain);
   }
 
-  /** SVIDs that were given and have not expired, by SPIFFE ID. */
+  /** SVIDs that were given and have not expired, by SPIFFE ID; in the place of one that had expired when it came, the one before it. */
   get svids(): ReadonlyMap<string, X509SVID> {
-    const valid = (this.#svids?.svids ?? []).filter(({ notAfter }) => notAfter > this.clock.now());
-    return new Map(valid.map(({ message }) => [message.spiffe_id, message] as const).reverse());
+    const given = this.#svids?.svids ?? [];
+    const served = given.flatMap((svid) =>
+      [svid, this.#before.get(svid.message.spiffe_id)].filter((one) => this.#isValid(one)).slice(0, 1),
+    );
+    return new Map(served.flatMap((one) => (one === undefined ? [] : [[one.message.spiffe_id, one.message] as const])).reverse());
+  }
+
+  #isValid(svid: Served | undefined): boolean {
+    return svid !== undefined && svid.notAfter > this.clock.now();
+  }
+
+  /** What came before those of these SVIDs that have expired already. */
+  #predecessors(svids: readonly Served[]): ReadonlyMap<string, Served> {
+    const valid = [...this.#before.values(), ...(this.#svids?.svids ?? []).toReversed()].filter((svid) => this.#isValid(svid));
+    const byId = new Map(valid.map((svid) => [svid.message.spiffe_id, svid]));
+    const waiting = new Set(svids.filter((svid) => !this.#isValid(svid)).map(({ message }) => message.spiffe_id));
+    return new Map([...byId].filter(([id]) => waiting.has(id)));
   }
 
   /** The SHA-256 of each CRL that may be sent now, and of whose authority it is. */
@@ -102,8 +117,8 @@ export class UpstreamPlay {
         crls.map(({ der }) => der),
       ),
     );
-    const bad = Object.keys(broken).length > 0 || svids.some(({ notAfter }) => notAfter <= this.clock.now());
-    if (svids.length > 0 && bad) return;
+    if (svids.length > 0 && Object.keys(broken).length > 0) return;
+    this.#before = this.#predecessors(svids);
     const ofSvids = svids.map(({ message }) => [trustDomainOf(message), authoritiesIn(message)] as const).reverse();
     this.#begun = true;
     this.#svids = { svids, crls, bundles: new Map([...claimsOf(federated), ...ofSvids]) };
@@ -136,6 +151,7 @@ export class UpstreamPlay {
       if (denied && this.#svids !== undefined && this.#played.onPermissionDenied === 'withdraw') {
         this.#svids = undefined;
         this.#bundles = undefined;
+        this.#before = new Map();
       }
       this.#begun ||= denied || final;
     } else if (final || (denied && this.#played.onPermissionDenied === 'withdraw')) {
@@ -171,6 +187,7 @@ export class UpstreamPlay {
   }
 
   #handed = 0;
+  #before: ReadonlyMap<string, Served> = new Map();
 }
 
 function trustDomainOf({ spiffe_id }: X509SVID): string {

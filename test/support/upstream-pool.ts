@@ -60,10 +60,12 @@ const said = (...authorities: readonly Issued[]): Said => ({
   bytes: concatenated(authorities),
   authorities: authorities.map(({ der }) => sha256(der)).sort(),
 });
+/** With a stray leaf, which is left out. */
+const STRAY: Said = { ...said(b1), bytes: Buffer.concat([b1.der, SVIDS[0]?.message.x509_svid ?? Buffer.alloc(0)]) };
 const BROKEN: readonly Said[] = [
+  STRAY,
   { bytes: Buffer.alloc(0) },
   { bytes: Buffer.from('garbage') },
-  { bytes: Buffer.concat([b1.der, SVIDS[0]?.message.x509_svid ?? Buffer.alloc(0)]) },
   { bytes: b1.der.subarray(0, -1) },
 ];
 export const BUNDLES: Readonly<Record<string, readonly Said[]>> = {

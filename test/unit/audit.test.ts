@@ -101,6 +101,19 @@ const EVENTS: {
     { type: 'bundle_withdrawn', trustDomain, reason: 'gone' },
     ['bundle.withdrawn', 'withdraw', 'success', workloadApi, { trust_domain: trustDomain }, { reason: 'gone' }],
   ],
+  svid_chain_changed: [
+    { type: 'svid_chain_changed', id, hint: '', serial: '0A', notAfter: 1_000 },
+    [
+      'identity.renewed',
+      'renew',
+      'success',
+      workloadApi,
+      { spiffe_id: id, hint: '', serial: '0A' },
+      { not_after: '1970-01-01T00:00:01.000Z' },
+    ],
+  ],
+  svid_not_yet_valid: [{ type: 'svid_not_yet_valid', id, serial: '0A', from: 1_000, inMs: 500, meanwhile: 'nothing' }],
+  svid_valid: [{ type: 'svid_valid', id, serial: '0A' }],
   certificate_left_out: [
     { type: 'certificate_left_out', of: id, subject: 'CN=odd', reason: 'it is not a CA certificate' },
     [

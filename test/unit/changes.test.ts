@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CertificateReader } from '../../src/spiffe/certificate.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../../src/spiffe/x509-context.ts';
-import { contextChanges } from '../../src/workload-api/changes.ts';
+import { bundleChanges, sameContext } from '../../src/workload-api/changes.ts';
 import { readContext } from '../../src/workload-api/context.ts';
 import { concatenated, HOUR, type Issued, issueAuthority, issueLeaf, NOW } from '../support/certificates.ts';
 import { responseWith, svidMessage } from '../support/workload-messages.ts';
@@ -29,47 +29,32 @@ function contextOf(
 ): X509Context {
   const messages = svids.map((leaf) => svidMessage(leaves.get(leaf) ?? WEB, [leaf], bundle));
   const federated = partner.length === 0 ? {} : { 'spiffe://partner.test': concatenated(partner) };
-  return readContext(responseWith(messages, federated), reader, NOW).context;
+  return readContext(responseWith(messages, federated), reader).context;
 }
 
-const changes = (before: X509Context, after: X509Context) => contextChanges(before, after, 'because');
+const changes = (before: X509Context, after: X509Context) => [...bundleChanges(before, after, 'because')];
 
-describe('an SVID', () => {
-  test('that was not there before is received', () => {
-    expect(changes(contextOf([web]), contextOf([web, api]))).toEqual([
-      expect.objectContaining({ type: 'svid_received', id: API, hint: '', notAfter: NOW + HOUR }),
-    ]);
+describe('two contexts are the same', () => {
+  test('when they have the same certificates', () => {
+    expect(sameContext(contextOf([web, api], [other]), contextOf([web, api], [other]))).toBe(true);
   });
 
-  test('with a new serial is rotated', () => {
-    expect(changes(contextOf([web]), contextOf([newWeb]))).toEqual([
-      { type: 'svid_rotated', id: WEB, hint: '', serial: '02', notAfter: NOW + HOUR },
-    ]);
+  test.for([
+    ['another order of SVIDs, for the first is the default', () => contextOf([api, web])],
+    ['one SVID less', () => contextOf([web])],
+    ['another leaf', () => contextOf([newWeb, api])],
+    ['another bundle', () => contextOf([web, api], [other])],
+  ] as const)('not with %s', ([_what, changed]) => {
+    expect(sameContext(contextOf([web, api]), changed())).toBe(false);
   });
 
-  test('that is missing is withdrawn for the reason given', () => {
-    expect(changes(contextOf([web, api]), contextOf([web]))).toEqual([{ type: 'svid_withdrawn', id: API, reason: 'because' }]);
-  });
-
-  test('that only changes its place is no news', () => {
-    expect(changes(contextOf([web, api]), contextOf([api, web]))).toEqual([]);
-  });
-
-  test('that comes twice under one SPIFFE ID is no news the second time', () => {
-    expect(changes(contextOf([web, newWeb]), contextOf([web, newWeb]))).toEqual([]);
-  });
-
-  test('that comes twice is received once, as the first', () => {
-    expect(changes(contextOf([], [], []), contextOf([web, newWeb])).filter(({ type }) => type === 'svid_received')).toEqual([
-      expect.objectContaining({ serial: '01' }),
-    ]);
-  });
-
-  test('with a key that Envoy is picky about comes with a warning', async () => {
-    const leaf = await issueLeaf(authority, WEB, { key: 'P-384' });
-    expect(changes(contextOf([web]), contextOf([leaf]))).toEqual([
-      expect.objectContaining({ type: 'svid_rotated', warning: expect.stringContaining('P-384') }),
-    ]);
+  test('not with another intermediate for the same leaf', async () => {
+    const intermediate = await issueAuthority({ name: 'intermediate', issuer: authority });
+    const renewed = await issueAuthority({ name: 'intermediate', issuer: authority, keys: intermediate.keys });
+    const leaf = await issueLeaf(intermediate, WEB);
+    const context = (chain: readonly [Issued, Issued]) =>
+      readContext(responseWith([svidMessage(WEB, chain, [authority])]), reader).context;
+    expect(sameContext(context([leaf, intermediate]), context([leaf, renewed]))).toBe(false);
   });
 });
 
@@ -92,6 +77,13 @@ describe('a bundle', () => {
     ]);
   });
 
+  test('that Envoy cannot verify anybody with comes with a warning', async () => {
+    const intermediate = await issueAuthority({ name: 'intermediate', issuer: authority });
+    expect(changes(contextOf([web]), contextOf([web], [intermediate]))).toEqual([
+      expect.objectContaining({ type: 'bundle_updated', warning: expect.stringContaining('no self-signed root') }),
+    ]);
+  });
+
   test('that is missing is withdrawn for the reason given', () => {
     expect(changes(before, contextOf([web]))).toEqual([
       { type: 'bundle_withdrawn', trustDomain: 'partner.test', reason: 'because' },
@@ -106,10 +98,8 @@ describe('a bundle', () => {
   });
 });
 
-test('everything is withdrawn when nothing is left', () => {
+test('every bundle is withdrawn when nothing is left', () => {
   expect(changes(contextOf([web, api], [other]), EMPTY_CONTEXT).map(({ type }) => type)).toEqual([
-    'svid_withdrawn',
-    'svid_withdrawn',
     'bundle_withdrawn',
     'bundle_withdrawn',
   ]);

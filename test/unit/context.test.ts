@@ -16,7 +16,7 @@ const apiLeaf = await issueLeaf(authority, API);
 const web = svidMessage(WEB, [webLeaf], [authority]);
 const api = svidMessage(API, [apiLeaf], [authority]);
 
-const read = (response: X509SVIDResponse): ReadContext => readContext(response, reader, NOW);
+const read = (response: X509SVIDResponse): ReadContext => readContext(response, reader);
 
 /** Trust domains, each with the serials of its authorities. */
 const bundlesOf = ({ context }: ReadContext) =>
@@ -86,24 +86,29 @@ describe('a message is discarded whole', () => {
     ['its SPIFFE ID is none', { spiffe_id: 'spiffe://Example.org/api' }, 'spiffe_id_invalid', '"E" in the trust domain'],
     ['it belongs to another SPIFFE ID', { spiffe_id: WEB }, 'svid_invalid', `the leaf's URI SAN is ${API}`],
     ['its key is that of another', { x509_svid_key: webLeaf.privateKey }, 'svid_invalid', 'does not belong to the leaf'],
-    ['its bundle did not sign it', { bundle: other.der }, 'svid_invalid', 'does not verify against the 1 valid authorities'],
-    ['its certificate is garbage', { x509_svid: Buffer.from('x') }, 'certificate_invalid', 'not concatenated DER certificates'],
-    ['its bundle is garbage', { bundle: Buffer.from('x') }, 'certificate_invalid', 'not concatenated DER certificates'],
+    ['its bundle did not sign it', { bundle: other.der }, 'svid_invalid', 'does not verify against the 1 authorities'],
     [
-      'its bundle holds a leaf',
-      { bundle: concatenated([authority, webLeaf]) },
+      'its certificate is garbage',
+      { x509_svid: Buffer.from('x') },
+      'certificate_invalid',
+      'its leaf cannot be used: it is not DER',
+    ],
+    [
+      'its bundle is garbage',
+      { bundle: Buffer.from('x') },
       'bundle_invalid',
-      `certificate ${serialOf(webLeaf)} in the bundle is not a CA certificate`,
+      'certificate 1: it is not DER: byte 0 does not begin',
+    ],
+    [
+      'its bundle holds nothing but a leaf',
+      { bundle: webLeaf.der },
+      'bundle_invalid',
+      'no certificate of the bundle can be used: CN=leaf: it is not a CA certificate',
     ],
   ] as const)('when one SVID does not verify: %s', ([_what, change, code, problem]) => {
     expect(() => read(responseWith([web, { ...api, ...change }]))).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining(problem) }),
     );
-  });
-
-  test('when an SVID has expired by the clock that it is held against', () => {
-    const later = webLeaf.certificate.notAfter.getTime();
-    expect(() => readContext(responseWith([web]), reader, later)).toThrow(/expired at/);
   });
 
   test('with an error that does not grow with what was sent', () => {
@@ -116,9 +121,8 @@ describe('a message is discarded whole', () => {
 describe('a federated bundle', () => {
   test.for([
     ['is empty', { 'spiffe://partner.test': Buffer.alloc(0) }, 'spiffe://partner.test', 'the mandatory field bundle is empty'],
-    ['is garbage', { 'spiffe://partner.test': Buffer.from('x') }, 'spiffe://partner.test', 'not concatenated DER'],
-    ['ends in garbage', { 'a.test': Buffer.concat([other.der, Buffer.from('x')]) }, 'a.test', 'not concatenated DER'],
-    ['is cut short', { 'a.test': other.der.subarray(0, -1) }, 'a.test', 'not concatenated DER'],
+    ['is garbage', { 'spiffe://partner.test': Buffer.from('x') }, 'spiffe://partner.test', 'it is not DER'],
+    ['is cut short', { 'a.test': other.der.subarray(0, -1) }, 'a.test', 'it is not DER'],
     ['holds a leaf', { 'a.test': webLeaf.der }, 'a.test', 'is not a CA certificate'],
     ['has a name that is no trust domain', { 'spiffe://a.test/x': other.der }, 'spiffe://a.test/x', 'not a trust domain'],
   ] as const)('that %s is left out, the rest counts', ([_what, bad, trustDomain, reason]) => {
@@ -139,6 +143,62 @@ describe('a federated bundle', () => {
     const federated = { 'spiffe://partner.test': other.der, 'partner.test': authority.der };
     expect(bundlesOf(read(responseWith([], federated)))).toEqual({ 'partner.test': [serialOf(other)] });
   });
+});
+
+describe('an odd certificate in a bundle', () => {
+  const stray = { subject: 'CN=leaf', reason: 'it is not a CA certificate' };
+  const garbage = { subject: 'certificate 2', reason: expect.stringContaining('it is not DER') };
+
+  test.for([
+    ['a stray leaf', webLeaf.der, stray],
+    [
+      'something that is no certificate',
+      webLeaf.privateKey,
+      { subject: 'certificate 2', reason: expect.stringContaining('parse') },
+    ],
+    ['garbage at the end', Buffer.from('x'), garbage],
+    ['a certificate that is cut short', other.der.subarray(0, -1), garbage],
+  ] as const)('is left out and told, the others are served: %s', ([_what, odd, told]) => {
+    const bundle = Buffer.concat([authority.der, odd]);
+    const result = read(responseWith([{ ...web, bundle }], { 'spiffe://partner.test': bundle }));
+    expect({ bundles: bundlesOf(result), leftOut: result.leftOut }).toEqual({
+      bundles: { 'example.org': [serialOf(authority)], 'partner.test': [serialOf(authority)] },
+      leftOut: ['spiffe://example.org', 'spiffe://partner.test'].map((of) => ({ type: 'certificate_left_out', of, ...told })),
+    });
+  });
+
+  test('does not keep those after it from being served', () => {
+    const bundle = concatenated([webLeaf, authority, other]);
+    expect(bundlesOf(read(responseWith([{ ...web, bundle }])))).toEqual({
+      'example.org': [serialOf(authority), serialOf(other)],
+    });
+  });
+});
+
+describe('an odd certificate beside a leaf', () => {
+  test('is left out and told, when no path needs it', () => {
+    const x509_svid = Buffer.concat([webLeaf.der, webLeaf.privateKey]);
+    const { context, leftOut } = read(responseWith([{ ...web, x509_svid }]));
+    expect({ chains: context.svids.map(({ chain }) => chain.length), leftOut }).toEqual({
+      chains: [1],
+      leftOut: [
+        { type: 'certificate_left_out', of: WEB, subject: 'certificate 2', reason: expect.stringContaining('it does not parse') },
+      ],
+    });
+  });
+});
+
+describe('a date', () => {
+  test.for([
+    ['has expired', NOW - 1000, NOW - 500],
+    ['is not valid yet', NOW + 1000, NOW + 2000],
+  ] as const)(
+    'is not judged when a message is read: an SVID that %s comes with its neighbours',
+    async ([_what, notBefore, notAfter]) => {
+      const late = svidMessage(API, [await issueLeaf(authority, API, { notBefore, notAfter })], [authority]);
+      expect(read(responseWith([late, web])).context.svids.map(({ id }) => id)).toEqual([API, WEB]);
+    },
+  );
 });
 
 describe('a CRL', () => {

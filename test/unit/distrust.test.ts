@@ -71,7 +71,7 @@ describe('after everything was withdrawn', () => {
   });
 
   test('nothing is served in place of a bundle for as long as there is no CA to put there', () => {
-    const trust = nextTrust(nextTrust(NO_TRUST, federated), EMPTY_CONTEXT);
+    const trust = nextTrust(nextTrust(NO_TRUST, federated, NOW), EMPTY_CONTEXT, NOW);
     const early = createSecretSet(trust, NAMING, { now: NOW, throwawayAuthority: undefined });
     expect(VALIDATION_FORMS.map((form) => early.get(OWN, form))).toEqual([undefined, undefined, undefined]);
   });

@@ -70,6 +70,21 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'withdrew the bundle of example.org: gone',
     ],
+    svid_chain_changed: [
+      { type: 'svid_chain_changed', id, hint: '', serial: '0A', notAfter: 0 },
+      'info',
+      `received other intermediates for ${id}, serial 0A`,
+    ],
+    svid_not_yet_valid: [
+      { type: 'svid_not_yet_valid', id, serial: '0A', from: 30_000, inMs: 29_500, meanwhile: 'the one before' },
+      'warn',
+      `${id}, serial 0A, is not valid before 1970-01-01T00:00:30.000Z, 30 s from now by this machine's clock: is the clock right? Until then the certificate before it is served`,
+    ],
+    svid_valid: [
+      { type: 'svid_valid', id, serial: '0A' },
+      'info',
+      `${id}, serial 0A, is valid by this machine's clock, and is served again`,
+    ],
     certificate_left_out: [
       { type: 'certificate_left_out', of: 'spiffe://a.test', subject: 'CN=odd', reason: 'it is not a CA certificate' },
       'warn',

@@ -17,7 +17,7 @@ const ALL_CRLS = [ownCrl, partnerCrl, await issueCrl(other)];
 
 const setWith = (crls: readonly Uint8Array[], naming = {}, now = NOW) => setAfter([contextOf([web], BOTH, crls)], naming, now);
 const problemsWith = (crls: readonly Uint8Array[], now = NOW) =>
-  crlProblems(nextTrust(NO_TRUST, contextOf([web], BOTH, crls)), now);
+  crlProblems(nextTrust(NO_TRUST, contextOf([web], BOTH, crls), now), now);
 
 describe('a CRL goes along', () => {
   test('with the bundle of its trust domain in SPIFFE form', () => {
@@ -134,7 +134,7 @@ describe('of a trust domain whose SVIDs come from an intermediate CA', () => {
     const { svid } = await setUp();
     const context = contextOf([svid], {}, [ownCrl]);
     expect(revocationsOf(setAfter([context]).get(OWN, 'spiffe'))).toEqual([]);
-    expect([...crlProblems(nextTrust(NO_TRUST, context), NOW).keys()]).toEqual(['example.org']);
+    expect([...crlProblems(nextTrust(NO_TRUST, context, NOW), NOW).keys()]).toEqual(['example.org']);
   });
 
   test('those of all CAs go along when each has one', async () => {

@@ -31,11 +31,11 @@ function contextOf(
   svids = [web, api],
   federated: Readonly<Record<string, Uint8Array>> = { [PARTNER]: partner.der },
 ): X509Context {
-  return readContext(responseWith(svids, federated), reader, NOW).context;
+  return readContext(responseWith(svids, federated), reader).context;
 }
 
 function setOf(context: X509Context, naming: Naming = NAMING): SecretSet {
-  return createSecretSet(nextTrust(NO_TRUST, context), naming, { now: NOW, throwawayAuthority: undefined });
+  return createSecretSet(nextTrust(NO_TRUST, context, NOW), naming, { now: NOW, throwawayAuthority: undefined });
 }
 
 const set = setOf(contextOf());

@@ -21,12 +21,12 @@ const messages = new Map(
 function contextOf(own: readonly string[], federated: readonly string[] = []): X509Context {
   const svids = own.map((name) => messages.get(name)).filter((message) => message !== undefined);
   const bundles = Object.fromEntries(federated.map((name) => [name, authority.der]));
-  return readContext(responseWith(svids, bundles), reader, NOW).context;
+  return readContext(responseWith(svids, bundles), reader).context;
 }
 
 /** After one context upon the other. */
 function trustAfter(...contexts: readonly X509Context[]): Trust {
-  return contexts.reduce(nextTrust, NO_TRUST);
+  return contexts.reduce((trust, context) => nextTrust(trust, context, NOW), NO_TRUST);
 }
 
 describe('the own trust domain', () => {

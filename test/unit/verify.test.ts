@@ -2,14 +2,13 @@ import { createPrivateKey } from 'node:crypto';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { CertificateReader } from '../../src/spiffe/certificate.ts';
-import { parseSpiffeId, trustDomainOf } from '../../src/spiffe/spiffe-id.ts';
-import { svidWarning, verifySvid } from '../../src/spiffe/verify.ts';
-import type { X509Bundle, X509Svid } from '../../src/spiffe/x509-context.ts';
+import { parseSpiffeId } from '../../src/spiffe/spiffe-id.ts';
+import { verifySvid } from '../../src/spiffe/verify.ts';
+import type { X509Svid } from '../../src/spiffe/x509-context.ts';
 import {
   concatenated,
   cRLSign,
   digitalSignature,
-  HOUR,
   type Issued,
   issueAuthority,
   issueLeaf,
@@ -30,19 +29,15 @@ const deep = await issueLeaf(inner, WEB);
 
 function svidOf(
   chain: Chain,
-  { id = WEB, privateKey = chain[0].privateKey }: { id?: string; privateKey?: Buffer } = {},
+  { id = WEB, privateKey = chain[0].privateKey, bundle = [root] }: { id?: string; privateKey?: Buffer; bundle?: Chain } = {},
 ): X509Svid {
   const certificates = reader.readAll(concatenated(chain)).certificates as unknown as X509Svid['chain'];
-  return { id: parseSpiffeId(id), hint: '', chain: certificates, privateKey };
+  const authorities = reader.readAll(concatenated(bundle)).certificates as unknown as X509Svid['authorities'];
+  return { id: parseSpiffeId(id), hint: '', chain: certificates, authorities, privateKey };
 }
 
-function bundleOf(authorities: Chain): X509Bundle {
-  const certificates = reader.readAll(concatenated(authorities)).certificates as unknown as X509Bundle['authorities'];
-  return { trustDomain: trustDomainOf(parseSpiffeId(WEB)), authorities: certificates };
-}
-
-function verify(chain: Chain, authorities: Chain = [root], now = NOW): void {
-  verifySvid(svidOf(chain), bundleOf(authorities), now);
+function verify(chain: Chain, bundle: Chain = [root]): void {
+  verifySvid(svidOf(chain, { bundle }));
 }
 
 const leafWith = (wish: Wish) => issueLeaf(root, WEB, wish);
@@ -74,13 +69,20 @@ describe('an X509-SVID is good', () => {
     expect(() => verify([deep, inner, outer], [expired, root])).not.toThrow();
   });
 
+  test.for<[string, () => Promise<readonly [Chain, Chain]>]>([
+    ['an authority', async () => [[good], [await issueAuthority({ name: 'root', keys: root.keys, keyUsage: 0 })]]],
+    [
+      'an intermediate',
+      async () => [[deep, await issueAuthority({ name: 'inner', keys: inner.keys, issuer: outer, keyUsage: 0 }), outer], [root]],
+    ],
+  ])('through %s without a key usage: what is absent forbids nothing', async ([_what, make]) => {
+    const [chain, authorities] = await make();
+    expect(() => verify(chain, authorities)).not.toThrow();
+  });
+
   test('with exactly as many CAs below one as its path length allows', async () => {
     const tight = await issueAuthority({ name: 'outer', keys: outer.keys, issuer: root, pathLength: 1 });
     expect(() => verify([deep, inner, tight])).not.toThrow();
-  });
-
-  test('until the millisecond before it ends', () => {
-    expect(() => verify([good], [root], NOW + HOUR - 1)).not.toThrow();
   });
 
   test.for(['P-384', 'P-521', 'RSA 2048', 'Ed25519'] as const)('with a key of the type %s', async (key) => {
@@ -116,7 +118,7 @@ describe('an X509-SVID is refused', () => {
       'a leaf must have a SPIFFE ID with a path',
       async () => {
         const id = 'spiffe://example.org';
-        verifySvid(svidOf([await issueLeaf(root, id)], { id }), bundleOf([root]), NOW);
+        verifySvid(svidOf([await issueLeaf(root, id)], { id }));
       },
     ],
     ['that is a CA', 'the leaf is a CA certificate', async () => verify([await leafWith({ isCa: true })])],
@@ -140,24 +142,6 @@ describe('an X509-SVID is refused', () => {
       'the leaf has the key usage keyCertSign or cRLSign',
       async () => verify([await leafWith({ keyUsage: digitalSignature | cRLSign })]),
     ],
-    [
-      'that has expired',
-      'expired at Jan  1 13:00:00 2030 GMT',
-      async () => verify([good], [await issueAuthority({ name: 'root', keys: root.keys, notAfter: NOW + 9 * HOUR })], NOW + HOUR),
-    ],
-    [
-      'that is not valid yet',
-      "is not valid before Jan  1 11:00:00 2030 GMT: is this machine's clock right?",
-      async () => verify([good], [root], NOW - HOUR - 1),
-    ],
-    [
-      'whose intermediate has expired',
-      'expired at Jan  1 11:30:00 2030 GMT',
-      async () => {
-        const expired = await issueAuthority({ name: 'inner', keys: inner.keys, issuer: outer, notAfter: NOW - HOUR / 2 });
-        verify([deep, expired, outer]);
-      },
-    ],
   ])('%s', async ([_what, problem, run]) => {
     await expect(run()).rejects.toMatchObject({ code: 'svid_invalid', message: expect.stringContaining(problem) });
   });
@@ -178,18 +162,13 @@ describe('its private key is refused', () => {
       'its private key is not unencrypted PKCS#8 DER',
     ],
   ] as const)('%s', ([_what, privateKey, problem]) => {
-    expect(() => verifySvid(svidOf([good], { privateKey }), bundleOf([root]), NOW)).toThrow(problem);
-  });
-
-  test('of RSA with less than 2048 bits, which Envoy refuses', async () => {
-    const weak = await leafWith({ key: 'RSA 1024' });
-    expect(() => verify([weak])).toThrow('its RSA key has 1024 bits, Envoy takes 2048 or more');
+    expect(() => verifySvid(svidOf([good], { privateKey }))).toThrow(problem);
   });
 
   test('without a word of it in the error', () => {
     const canary = Buffer.from('canary-in-the-key');
     try {
-      verifySvid(svidOf([good], { privateKey: canary }), bundleOf([root]), NOW);
+      verifySvid(svidOf([good], { privateKey: canary }));
     } catch (error) {
       expect(inspect(error)).not.toMatch(/canary|99, 97, 110|63 61 6e/);
     }
@@ -214,7 +193,6 @@ describe('a chain does not verify', () => {
       'through an intermediate that may not sign',
       async () => [[deep, await innerWith({ keyUsage: digitalSignature }), outer], [root]],
     ],
-    ['through an intermediate without a key usage', async () => [[deep, await innerWith({ keyUsage: 0 }), outer], [root]]],
     ['through an intermediate that is no CA', async () => [[deep, await innerWith({ isCa: false }), outer], [root]]],
     [
       'through more CAs than an intermediate allows below it',
@@ -224,19 +202,9 @@ describe('a chain does not verify', () => {
       'through more CAs than the authority allows below it',
       async () => [[deep, inner, outer], [await issueAuthority({ name: 'root', keys: root.keys, pathLength: 1 })]],
     ],
-    [
-      'against an authority that has expired',
-      async () => [[good], [await issueAuthority({ name: 'root', keys: root.keys, notAfter: NOW - 1_000 })]],
-    ],
-    [
-      'against an authority that is not valid yet',
-      async () => [[good], [await issueAuthority({ name: 'root', keys: root.keys, notBefore: NOW + 1_000 })]],
-    ],
   ])('%s', async ([_what, make]) => {
     const [chain, authorities] = await make();
-    expect(() => verify(chain, authorities)).toThrow(
-      /does not verify against the [01] valid authorities of spiffe:\/\/example\.org$/,
-    );
+    expect(() => verify(chain, authorities)).toThrow(/does not verify against the 1 authorities of spiffe:\/\/example\.org$/);
   });
 
   const innerWith = (wish: Wish) => issueAuthority({ name: 'inner', keys: inner.keys, issuer: outer, ...wish });
@@ -245,17 +213,5 @@ describe('a chain does not verify', () => {
     const clique = await Promise.all(Array.from({ length: 20 }, () => issueAuthority({ name: 'outer', keys: outer.keys })));
     const leaf = await issueLeaf(outer, WEB);
     expect(() => verify([leaf, ...clique])).toThrow('its chain of 21 does not verify');
-  });
-});
-
-describe('an operator is warned of a key', () => {
-  test.for([
-    ['P-384', 'its key is P-384: Envoy peers accept it with TLS 1.3 only, or with ecdh_curves set'],
-    ['P-521', 'its key is secp521r1, which Envoy loads but does not accept from a peer: use P-256 or RSA'],
-    ['Ed25519', 'its key is ed25519, which Envoy loads but does not accept from a peer: use P-256 or RSA'],
-    ['P-256', undefined],
-    ['RSA 2048', undefined],
-  ] as const)('of the type %s: %s', async ([key, warning]) => {
-    expect(svidWarning(svidOf([await leafWith({ key })]))).toBe(warning);
   });
 });

@@ -1,0 +1,47 @@
+/** Which keys Envoy loads, and which it verifies a peer with. Seen on Envoy 1.36 – 1.40. */
+import type { KeyObject } from 'node:crypto';
+import type { Certificate } from '../spiffe/certificate.ts';
+import { derChildren } from '../spiffe/der.ts';
+
+const SEQUENCE = 0x30;
+
+/** Envoy loads authorities with other keys, too, and then refuses every peer whose certificate they signed. */
+const VERIFIED: ReadonlySet<string> = new Set(['rsa', 'secp224r1', 'prime256v1', 'secp384r1', 'secp521r1', 'ed25519']);
+const MIN_RSA_BITS = 2048;
+/** By node:crypto's names of curves and key types. Envoy rejects the certificates of others, and what comes beside them. */
+const LOADED: ReadonlySet<string> = new Set(['rsa', 'prime256v1', 'secp384r1', 'secp521r1', 'ed25519']);
+
+/** Why Envoy would reject a TLS certificate with this key; undefined when it would not. */
+export function leafKeyProblem({ x509: { publicKey } }: Certificate): string | undefined {
+  const kind = kindOf(publicKey);
+  if (!LOADED.has(kind)) return `its key is ${kind}, which Envoy does not load: use P-256 or RSA`;
+  const bits = publicKey.asymmetricKeyDetails?.modulusLength;
+  if (bits !== undefined && bits < MIN_RSA_BITS) return `its RSA key has ${bits} bits, Envoy takes ${MIN_RSA_BITS} or more`;
+  return undefined;
+}
+
+/** What Envoy loads but does not accept everywhere from a peer; undefined when there is nothing to say. */
+export function leafKeyWarning({ x509: { publicKey } }: Certificate): string | undefined {
+  const kind = kindOf(publicKey);
+  if (kind === 'ed25519' || kind === 'secp521r1')
+    return `its key is ${kind}, which Envoy loads but does not accept from a peer: use P-256 or RSA`;
+  if (kind === 'secp384r1') return 'its key is P-384: Envoy peers accept it with TLS 1.3 only, or with ecdh_curves set';
+  return undefined;
+}
+
+/** Why Envoy cannot verify anything with the key of this authority; undefined when it can. */
+export function authorityKeyWarning({ serial, x509: { publicKey } }: Certificate): string | undefined {
+  const kind = hasExplicitCurve(publicKey) ? 'on a curve that is written out' : kindOf(publicKey);
+  return VERIFIED.has(kind) ? undefined : `the key of its CA ${serial} is ${kind}: Envoy accepts nobody whom that CA has signed`;
+}
+
+/** SubjectPublicKeyInfo with ECParameters that are not a name (RFC 5480, section 2.1.1 forbids them). */
+function hasExplicitCurve(publicKey: KeyObject): boolean {
+  if (publicKey.asymmetricKeyType !== 'ec') return false;
+  const [algorithm] = derChildren(publicKey.export({ type: 'spki', format: 'der' }));
+  return algorithm === undefined || derChildren(algorithm.bytes)[1]?.tag === SEQUENCE;
+}
+
+function kindOf({ asymmetricKeyDetails, asymmetricKeyType }: KeyObject): string {
+  return asymmetricKeyDetails?.namedCurve ?? asymmetricKeyType ?? 'of an unknown kind';
+}
