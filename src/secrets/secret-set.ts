@@ -1,6 +1,6 @@
 /** All secrets that can be served now, by name. A value: new trust or another configuration makes a new set. */
+import { type VettedCrls, vetCrls } from '../envoy/crl-choice.ts';
 import type { Certificate } from '../spiffe/certificate.ts';
-import { type VettedCrls, vetCrls } from '../spiffe/crl.ts';
 import { type SpiffeId, type TrustDomain, trustDomainId, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../spiffe/x509-context.ts';
 import { freshnessOf } from './expiry.ts';
@@ -118,7 +118,7 @@ function validationSources(
   const trusted = new Map(
     [...context.bundles.values()].map((bundle) => {
       const [first, ...rest] = bundle.authorities.map(({ der }) => der) as [Uint8Array, ...Uint8Array[]];
-      const crls = vetted(bundle).crls.map(({ der }) => der);
+      const { crls } = vetted(bundle);
       return [
         bundle.trustDomain,
         { trustDomain: bundle.trustDomain, authorities: [first, ...rest], crls } satisfies Trusted,
