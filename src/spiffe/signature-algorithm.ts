@@ -1,6 +1,7 @@
 /** With what something was signed: AlgorithmIdentifier of RFC 5280, section 4.1.1.2, as RFC 3279, 4055, 5758 and 8410 name them. */
-import { constants, type KeyObject, verify } from 'node:crypto';
+import { constants, createVerify, type KeyObject, type VerifyKeyObjectInput, verify } from 'node:crypto';
 import { type DerElement, derChildren } from './der.ts';
+import type { Steps } from './steps.ts';
 
 export interface SignatureAlgorithm {
   readonly keyType: 'rsa' | 'ec' | 'ed25519';
@@ -9,6 +10,9 @@ export interface SignatureAlgorithm {
   /** Of RSASSA-PSS, in bytes. */
   readonly saltLength?: number;
 }
+
+/** What is hashed in one step: some milliseconds even where the processor does not help. */
+const STEP_BYTES = 1 << 20;
 
 const TAG = { integer: 0x02, nothing: 0x05, oid: 0x06, sequence: 0x30 } as const;
 
@@ -47,28 +51,25 @@ export function readSignatureAlgorithm(der: Uint8Array): SignatureAlgorithm {
   return algorithm;
 }
 
-/** On a thread of its own; false too when the key is of another kind than the algorithm. */
-export function verifySignature(
+/**
+ * Whether the signature is right; not when the key is of another kind than the algorithm. In steps, for something large: node:crypto's own
+ * thread would take a copy along, which lets others wait longer than this does. Ed25519 takes one step.
+ */
+export function* verifySteps(
   algorithm: SignatureAlgorithm,
   key: KeyObject,
   data: Uint8Array,
   signature: Uint8Array,
-): Promise<boolean> {
-  if (!isKeyFor(algorithm, key)) return Promise.resolve(false);
-  return new Promise((resolve) => {
-    verify(algorithm.hash, data, keyInput(algorithm, key), signature, (error, isRight) => resolve(error === null && isRight));
-  });
-}
-
-/** The same, while all wait. */
-export function verifySignatureNow(
-  algorithm: SignatureAlgorithm,
-  key: KeyObject,
-  data: Uint8Array,
-  signature: Uint8Array,
-): boolean {
+): Steps<boolean> {
+  if (!isKeyFor(algorithm, key)) return false;
   try {
-    return isKeyFor(algorithm, key) && verify(algorithm.hash, data, keyInput(algorithm, key), signature);
+    if (algorithm.hash === null) return verify(null, data, key, signature);
+    const verifier = createVerify(algorithm.hash);
+    for (let from = 0; from < data.length; from += STEP_BYTES) {
+      verifier.update(data.subarray(from, from + STEP_BYTES));
+      if (from + STEP_BYTES < data.length) yield;
+    }
+    return verifier.verify(keyInput(algorithm, key), signature);
   } catch {
     // A signature that this key cannot have made.
     return false;
@@ -80,7 +81,7 @@ function isKeyFor({ keyType }: SignatureAlgorithm, { asymmetricKeyType }: KeyObj
   return asymmetricKeyType === keyType;
 }
 
-function keyInput({ saltLength }: SignatureAlgorithm, key: KeyObject) {
+function keyInput({ saltLength }: SignatureAlgorithm, key: KeyObject): KeyObject | VerifyKeyObjectInput {
   return saltLength === undefined ? key : { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength };
 }
 

@@ -39,7 +39,6 @@ async function prepare(
     const crl = await reader.crls.prepare(list);
     if (crl !== undefined) crls.push(crl);
   }
-  // One at a time: each takes a copy of the list along to its thread.
   for (const crl of crls) for (const authority of authorities) await crl.judge(authority);
 }
 

@@ -2,7 +2,7 @@
 
 /** An element; its length as short as DER wants it. */
 export function der(tag: number, ...parts: readonly (Uint8Array | readonly number[])[]): Buffer {
-  const content = Buffer.concat(parts.map((part) => Uint8Array.from(part)));
+  const content = Buffer.concat(parts.map((part) => (part instanceof Uint8Array ? part : Uint8Array.from(part))));
   return Buffer.concat([Uint8Array.of(tag), lengthOf(content.length), content]);
 }
 
