@@ -29,6 +29,8 @@ const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
   ['0992268993f22c640119', 'DC'],
 ]);
 
+const TAG = { oid: 0x06, sequence: 0x30, set: 0x31 } as const;
+
 interface Attribute {
   /** Hexadecimal DER. */
   readonly type: string;
@@ -36,43 +38,47 @@ interface Attribute {
 }
 
 /**
- * Equal strings mean equal names. A value that is no text, or not the text that its type says, is equal to the same bytes only.
+ * Equal strings mean equal names. What is no name, a value that is no text, or not the text that its type says, is equal to the same bytes
+ * only.
  * @param der a Name, with its tag and length
- * @throws RangeError where it is not DER, Error where it is no name
  */
 export function canonicalName(der: Uint8Array): string {
-  return relativeNames(der)
-    .map((attributes) => attributes.map(canonicalAttribute).sort().join('+'))
-    .join(',');
+  const names = relativeNames(der);
+  if (names === undefined) return `#${hex(der)}`;
+  return names.map((attributes) => attributes.map(canonicalAttribute).sort().join('+')).join(',');
 }
 
-/** Whether both are one name. Throws what canonicalName throws. */
+/** Whether both are one name. */
 export function sameName(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0 || canonicalName(a) === canonicalName(b);
 }
 
-/**
- * For people, on one line: `CN=authority, O=Example`.
- * @throws like canonicalName
- */
+/** For people, on one line: `CN=authority, O=Example`. */
 export function distinguishedNameText(der: Uint8Array): string {
   const text = ({ type, value }: Attribute) => `${SHORT_NAMES.get(type) ?? `0x${type}`}=${textOf(value) ?? hex(value.content)}`;
-  return printable(
-    relativeNames(der)
-      .map((attributes) => attributes.map(text).join(' + '))
-      .join(', '),
-  );
+  const names = relativeNames(der);
+  if (names === undefined) return `0x${hex(der)}`;
+  return printable(names.map((attributes) => attributes.map(text).join(' + ')).join(', '));
 }
 
 /** Name ::= SEQUENCE OF SET OF SEQUENCE { type, value } */
-function relativeNames(der: Uint8Array): readonly (readonly Attribute[])[] {
-  return derChildren(der).map(({ bytes }) => derChildren(bytes).map(attributeOf));
+function relativeNames(der: Uint8Array): readonly (readonly Attribute[])[] | undefined {
+  try {
+    return partsOf(der, TAG.sequence).map(({ bytes }) => partsOf(bytes, TAG.set).map(attributeOf));
+  } catch {
+    return undefined;
+  }
 }
 
 function attributeOf({ bytes }: DerElement): Attribute {
-  const [type, value] = derChildren(bytes);
-  if (type === undefined || value === undefined) throw new Error('it has a name that is none');
+  const [type, value, ...more] = partsOf(bytes, TAG.sequence);
+  if (type?.tag !== TAG.oid || value === undefined || more.length > 0) throw new Error('it is no attribute of a name');
   return { type: hex(type.content), value };
+}
+
+function partsOf(der: Uint8Array, tag: number): readonly DerElement[] {
+  if (der[0] !== tag) throw new Error('it is no part of a name');
+  return derChildren(der);
 }
 
 /** In hexadecimal, so that no text can pass for the marks between. */

@@ -80,7 +80,11 @@ export interface RawCrl {
 
 /** A CRL, current around NOW. */
 export function rawCrl(signer: Issued, wish: RawCrl = {}): Buffer {
-  const { version = [2, 1, 1], algorithm = ECDSA_SHA256, issuer = signer.certificate.subjectName.toArrayBuffer() } = wish;
+  const {
+    version = [TAG.integer, 1, 1],
+    algorithm = ECDSA_SHA256,
+    issuer = signer.certificate.subjectName.toArrayBuffer(),
+  } = wish;
   const { thisUpdate = utcTime(NOW - HOUR), nextUpdate = utcTime(NOW + HOUR), entries, extensions } = wish;
   const tbs = sequence(
     version ?? [],

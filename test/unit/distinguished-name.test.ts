@@ -94,6 +94,8 @@ test('a name for people is one line', () => {
 test.for([
   ['not DER', Buffer.of(0x30, 5)],
   ['an attribute without a value', der(0x30, der(0x31, der(0x30, der(6, COMMON_NAME))))],
-] as const)('%s is no name', ([_what, bytes]) => {
-  expect(() => canonicalName(bytes)).toThrow();
+  ['a sequence where a set belongs', der(0x30, der(0x30, attribute(UTF8, 'My Authority')))],
+  ['an attribute of three parts', nameOf([der(0x30, der(6, COMMON_NAME), der(UTF8, Buffer.from('My Authority')), der(5))])],
+] as const)('%s is no name, and the same as itself only', ([_what, bytes]) => {
+  expect([sameName(bytes, Buffer.from(bytes)), sameName(bytes, NAME), sameName(bytes, nameOf())]).toEqual([true, false, false]);
 });
