@@ -17,7 +17,8 @@ const OCTET_STRING = 0x04;
 /** Octet strings are opened, too, where they hold DER. */
 export function parseTree(bytes: Uint8Array): Node[] {
   return elementsOf(bytes).map(({ tag, content }) => {
-    const children = (tag & CONSTRUCTED) !== 0 ? parseTree(content) : tag === OCTET_STRING ? opened(content) : undefined;
+    const mayHold = (tag & CONSTRUCTED) !== 0 || (tag === OCTET_STRING && content.length > 0);
+    const children = mayHold ? opened(content) : undefined;
     return { tag, content: Buffer.from(content), ...(children !== undefined && { children }) };
   });
 }
@@ -37,8 +38,7 @@ export function leaf(tag: number, content: Uint8Array): Node {
 
 function opened(content: Uint8Array): Node[] | undefined {
   try {
-    const nodes = parseTree(content);
-    return nodes.length === 0 ? undefined : nodes;
+    return parseTree(content);
   } catch {
     return undefined;
   }
