@@ -1,7 +1,7 @@
 /** All secrets that can be served now, by name. A value: new trust or another configuration makes a new set. */
 import { sentAuthorities } from '../envoy/authorities.ts';
+import { type VettedCrls, vetCrls } from '../envoy/crl-choice.ts';
 import type { Certificate } from '../spiffe/certificate.ts';
-import { type VettedCrls, vetCrls } from '../spiffe/crl.ts';
 import { type SpiffeId, type TrustDomain, trustDomainId, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import type { X509Bundle, X509Context } from '../spiffe/x509-context.ts';
 import { type Identity, identitiesOf, type ServedSvid } from './identities.ts';
@@ -119,7 +119,7 @@ function validationSources(
   const trusted = new Map(
     [...context.bundles.values()].map((bundle) => {
       const [first, ...rest] = sentAuthorities(bundle.authorities, now).map(({ der }) => der) as [Uint8Array, ...Uint8Array[]];
-      const crls = vetted(bundle).crls.map(({ der }) => der);
+      const { crls } = vetted(bundle);
       return [
         bundle.trustDomain,
         { trustDomain: bundle.trustDomain, authorities: [first, ...rest], crls } satisfies Trusted,

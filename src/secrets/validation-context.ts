@@ -13,13 +13,19 @@ const SPIFFE_VALIDATOR_CONFIG = 'envoy.extensions.transport_sockets.tls.v3.SPIFF
 /** SubjectAltNameMatcher.SanType */
 const URI = 3;
 
+/** A CRL. Its PEM is made once: it may be many megabytes. */
+export interface Revocations {
+  readonly der: Uint8Array;
+  readonly pem: Buffer;
+}
+
 /** What is trusted of one trust domain. */
 export interface Trusted {
   readonly trustDomain: string;
   /** DER, at least one. */
   readonly authorities: readonly [Uint8Array, ...Uint8Array[]];
-  /** DER; none, or one for each authority. */
-  readonly crls: readonly Uint8Array[];
+  /** None, or one for each authority. */
+  readonly crls: readonly Revocations[];
 }
 
 /**
@@ -39,7 +45,7 @@ function spiffeValidator(trusted: readonly Trusted[]): Input<CertificateValidati
   const sorted = [...trusted].sort((a, b) => (a.trustDomain < b.trustDomain ? -1 : 1));
   const trust_domains = sorted.map(({ trustDomain, authorities, crls }) => ({
     name: trustDomain,
-    trust_bundle: { inline_bytes: Buffer.concat([pemOf('CERTIFICATE', authorities), pemOf('X509 CRL', crls)]) },
+    trust_bundle: { inline_bytes: Buffer.concat([certificatesPem(authorities), ...crlPems(crls)]) },
   }));
   const typed_config = {
     type_url: `type.googleapis.com/${SPIFFE_VALIDATOR_CONFIG}`,
@@ -50,33 +56,30 @@ function spiffeValidator(trusted: readonly Trusted[]): Input<CertificateValidati
 
 /** A list of one CA says nothing of the peers of another, so it is heeded for the leaf only, and only when all have one. */
 function trustedCa(trusted: readonly Trusted[]): Input<CertificateValidationContext> {
-  const trusted_ca = {
-    inline_bytes: pemOf(
-      'CERTIFICATE',
-      trusted.flatMap(({ authorities }) => authorities),
-    ),
-  };
+  const trusted_ca = { inline_bytes: certificatesPem(trusted.flatMap(({ authorities }) => authorities)) };
   if (trusted.some(({ crls }) => crls.length === 0)) return { trusted_ca };
-  const crl = {
-    inline_bytes: pemOf(
-      'X509 CRL',
-      trusted.flatMap(({ crls }) => crls),
-    ),
-  };
-  return { trusted_ca, crl, only_verify_leaf_cert_crl: true };
+  const pems = crlPems(trusted.flatMap(({ crls }) => crls));
+  return { trusted_ca, crl: { inline_bytes: Buffer.concat(pems) }, only_verify_leaf_cert_crl: true };
 }
 
 function sanMatcher(matcher: UriMatcher): Input<SubjectAltNameMatcher> {
   return { san_type: URI, matcher: 'regex' in matcher ? { safe_regex: { regex: matcher.regex } } : matcher };
 }
 
-/** Each once and sorted, so that how a Workload API lists them changes no version. */
-function pemOf(label: 'CERTIFICATE' | 'X509 CRL', ders: readonly Uint8Array[]): Buffer {
-  const sorted = [...ders].sort(Buffer.compare);
-  const isRepeated = (der: Uint8Array, before: Uint8Array | undefined) =>
-    before !== undefined && Buffer.compare(der, before) === 0;
+function certificatesPem(ders: readonly Uint8Array[]): Buffer {
   return pemEncode(
-    label,
-    sorted.filter((der, index) => !isRepeated(der, sorted[index - 1])),
+    'CERTIFICATE',
+    eachOnce(ders, (der) => der),
   );
+}
+
+function crlPems(crls: readonly Revocations[]): readonly Buffer[] {
+  return eachOnce(crls, ({ der }) => der).map(({ pem }) => pem);
+}
+
+/** Each once and sorted, so that how a Workload API lists them changes no version. */
+function eachOnce<T>(items: readonly T[], derOf: (item: T) => Uint8Array): readonly T[] {
+  const sorted = [...items].sort((a, b) => Buffer.compare(derOf(a), derOf(b)));
+  const isRepeated = (item: T, before: T | undefined) => before !== undefined && Buffer.compare(derOf(item), derOf(before)) === 0;
+  return sorted.filter((item, index) => !isRepeated(item, sorted[index - 1]));
 }

@@ -1,8 +1,9 @@
 /** One X.509 certificate, read once for as long as it is in use. */
 import { X509Certificate } from 'node:crypto';
-import { messageOf, SpiffeSdsError } from '../error.ts';
+import { messageOf } from '../error.ts';
 import { printable } from '../printable.ts';
-import { type Crl, createCrl } from './crl.ts';
+import type { Crl } from './crl.ts';
+import { CrlReader } from './crl-reader.ts';
 import { derChildren, splitDer } from './der.ts';
 import { type Extensions, readExtensions } from './extensions.ts';
 import { Generations } from './generations.ts';
@@ -39,29 +40,11 @@ export interface ReadCertificates {
 /** Reads certificates and remembers those of the last two generations, so that an unchanged one is not parsed again. */
 export class CertificateReader {
   readonly #certificates = new Generations<Certificate>();
-  readonly #crls = new Generations<Crl>();
-  #library: typeof import('./x509-library.ts') | undefined;
-
-  /** One that can read CRLs. */
-  static async load(): Promise<CertificateReader> {
-    const reader = new CertificateReader();
-    await reader.prepareForCrls();
-    return reader;
-  }
-
-  get readsCrls(): boolean {
-    return this.#library !== undefined;
-  }
-
-  /** CRLs are read by a library that takes longer to load than the rest of the sidecar: not before there is one. */
-  async prepareForCrls(): Promise<void> {
-    this.#library = await import('./x509-library.ts');
-  }
+  readonly crls = new CrlReader();
 
   /** Forgets what was not read since the last call. */
   nextGeneration(): void {
     this.#certificates.next();
-    this.#crls.next();
   }
 
   /**
@@ -88,21 +71,7 @@ export class CertificateReader {
    * @throws SpiffeSdsError `certificate_invalid` saying why it does not parse
    */
   readCrl(bytes: Uint8Array): Crl {
-    return this.#crls.get(bytes, () => {
-      try {
-        const {
-          parts: [der, ...more],
-          problem,
-        } = splitDer(Uint8Array.from(bytes));
-        if (problem !== undefined) throw new Error(problem);
-        if (der === undefined || more.length > 0)
-          throw new Error(`it is ${more.length === 0 ? 'empty' : 'followed by something else'}`);
-        if (this.#library === undefined) throw new Error('prepareForCrls was not called');
-        return createCrl(der, new this.#library.X509Crl(der));
-      } catch (error) {
-        throw new SpiffeSdsError('certificate_invalid', `the CRL does not parse: ${messageOf(error)}`, { cause: error });
-      }
-    });
+    return this.crls.read(bytes);
   }
 }
 

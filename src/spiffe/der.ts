@@ -88,6 +88,21 @@ function elements(bytes: Uint8Array, check: (tag: number, start: number) => void
 }
 
 function extent(bytes: Uint8Array, start: number): { readonly from: number; readonly to: number } {
+  return { from: contentStart(bytes, start), to: elementEnd(bytes, start, bytes.length) };
+}
+
+/** Where the content of the element at `start` begins: for whoever walks through a long list without an object for each element. */
+export function contentStart(bytes: Uint8Array, start: number): number {
+  const first = bytes[start + 1] ?? 0;
+  return start + 2 + (first < 0x80 ? 0 : first & 0x7f);
+}
+
+/**
+ * Where the element at `start` ends.
+ * @param limit where what it is in ends
+ * @throws RangeError naming the byte, when its length is not DER or goes beyond the limit
+ */
+export function elementEnd(bytes: Uint8Array, start: number, limit: number): number {
   const first = bytes[start + 1] ?? 0;
   const lengthBytes = first < 0x80 ? 0 : first & 0x7f;
   if (first === 0x80 || lengthBytes > 4) throw new RangeError(`byte ${start + 1} is not a DER length`);
@@ -95,9 +110,7 @@ function extent(bytes: Uint8Array, start: number): { readonly from: number; read
   for (let i = 0; i < lengthBytes; i++) length = length * 256 + (bytes[start + 2 + i] ?? 0);
   if (lengthBytes > 0 && length < Math.max(0x80, 256 ** (lengthBytes - 1)))
     throw new RangeError(`the length at byte ${start + 1} is not the shortest, as DER wants it`);
-  const from = start + 2 + lengthBytes;
-  const to = from + length;
-  if (to > bytes.length)
-    throw new RangeError(`the element at byte ${start} says it ends at ${to}, but there are ${bytes.length} bytes`);
-  return { from, to };
+  const to = start + 2 + lengthBytes + length;
+  if (to > limit) throw new RangeError(`the element at byte ${start} says it ends at ${to}, but there are ${limit} bytes`);
+  return to;
 }

@@ -6,5 +6,4 @@ export {
   KeyUsageFlags,
   KeyUsagesExtension,
   X509CertificateGenerator,
-  X509Crl,
 } from '@peculiar/x509';

@@ -12,6 +12,7 @@ import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
 import { bundleChanges, sameContext } from './changes.ts';
 import type { Fetch } from './client.ts';
 import { type LeftOut, readBundles, readContext } from './context.ts';
+import { prepareCrls } from './crl-preparation.ts';
 import { type Loss, StreamWatch } from './stream-watch.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -90,19 +91,27 @@ export class X509Watch {
     });
   }
 
-  /** The first CRLs wait for what reads them, and with them all that comes after; not beyond a withdrawal. */
-  #inOrder({ crl }: { readonly crl: readonly Uint8Array[] }, receive: () => void): void {
-    const { reader } = this.#options;
-    if (this.#waiting === undefined && (crl.length === 0 || reader.readsCrls)) {
+  /** Large CRLs take a while to read, and all that comes after waits for them; not beyond a withdrawal. */
+  #inOrder(response: X509SVIDResponse | X509BundlesResponse, receive: () => void): void {
+    const withdrawals = this.#withdrawals;
+    const isWanted = () => this.#withdrawals === withdrawals;
+    const prepare = () => prepareCrls(response, [this.#fromSvids, this.#fromBundles], this.#options.reader);
+    const ready = this.#waiting === undefined ? prepare() : this.#waiting.then(() => (isWanted() ? prepare() : undefined));
+    if (ready === undefined) {
       receive();
       return;
     }
-    const withdrawals = this.#withdrawals;
-    const done = (this.#waiting ?? reader.prepareForCrls()).then(() => {
-      if (this.#withdrawals === withdrawals) receive();
+    const done = ready.then(() => {
+      if (isWanted()) receive();
       if (this.#waiting === done) this.#waiting = undefined;
+      this.#forgetCrls();
     });
     this.#waiting = done;
+  }
+
+  /** Those of messages that wait are remembered. */
+  #forgetCrls(): void {
+    if (this.#waiting === undefined) this.#options.reader.crls.keep([...this.#fromSvids.crls, ...this.#fromBundles.crls]);
   }
 
   #receivedSvids(response: X509SVIDResponse, message: number): void {
@@ -169,6 +178,7 @@ export class X509Watch {
           bundles: new Map([...fromSvids.bundles, ...[...fromBundles.bundles].filter(([name]) => !fromSvids.bundles.has(name))]),
           crls: [...new Set([...fromSvids.crls, ...fromBundles.crls])],
         };
+    this.#forgetCrls();
     for (const change of bundleChanges(before, this.#context, reason)) this.#options.events(change);
     if (!this.#begun || (isEmpty && before === EMPTY_CONTEXT) || this.#isKnown()) return;
     this.#handedOver = this.#context;

@@ -98,11 +98,11 @@ class Watching {
   }
 }
 
-const watch = async () => new Watching(await CertificateReader.load());
+const watch = () => new Watching(new CertificateReader());
 const served = (api: DevWorkloadApi) => Object.fromEntries(api.serials());
 
 async function watchServed(api: DevWorkloadApi): Promise<Watching> {
-  const watching = await watch();
+  const watching = watch();
   await watching.until(({ serials }) => Object.keys(serials).length === api.serials().size);
   return watching;
 }
@@ -240,7 +240,7 @@ describe('a workload that is denied', () => {
 
 describe('a Workload API', () => {
   test('that is not there yet is found once it is', async () => {
-    const watching = await watch();
+    const watching = watch();
     const lost = await watching.next('workload_api_lost');
     const api = await startApi();
     watching.clock.advance(lost.retryInMs ?? 0);
@@ -256,7 +256,7 @@ describe('a Workload API', () => {
     stack.defer(() => void silent.close());
     silent.listen(path);
     await once(silent, 'listening');
-    const watching = await watch();
+    const watching = watch();
     const socket = await addressed.promise;
     const closed = once(socket.resume(), 'close');
     watching.clock.advance(40_000);
@@ -269,14 +269,14 @@ describe('a Workload API', () => {
     stack.defer(() => void other.close());
     other.listen(path);
     await once(other, 'listening');
-    expect(await (await watch()).next('workload_api_lost')).toMatchObject({ code: 'UNAVAILABLE', retryInMs: 0 });
+    expect(await watch().next('workload_api_lost')).toMatchObject({ code: 'UNAVAILABLE', retryInMs: 0 });
   });
 
   test('that is another gRPC service is not asked again', async () => {
     const other = new Server();
     stack.defer(() => other.forceShutdown());
     await new Promise((resolve) => other.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), resolve));
-    const lost = await (await watch()).next('workload_api_lost');
+    const lost = await watch().next('workload_api_lost');
     expect([lost.code, lost.retryInMs, lost.meaning]).toEqual([
       'UNIMPLEMENTED',
       undefined,

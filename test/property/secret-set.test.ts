@@ -13,7 +13,7 @@ import { contentOf, trustOf } from '../support/secret-content.ts';
 
 const FORMS: readonly ValidationForm[] = ['spiffe', 'trusted_ca', 'legacy'];
 
-const reader = await CertificateReader.load();
+const reader = new CertificateReader();
 const pool = await Promise.all(
   Array.from({ length: 5 }, async () => reader.readAll((await issueAuthority()).der).certificates[0] as Certificate),
 );

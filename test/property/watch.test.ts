@@ -6,7 +6,7 @@ import { HOUR, issueAuthority, issueLeaf } from '../support/certificates.ts';
 import { PlayedWatch } from '../support/played-watch.ts';
 import { responseWith, svidMessage } from '../support/workload-messages.ts';
 
-const reader = await CertificateReader.load();
+const reader = new CertificateReader();
 const authority = await issueAuthority({ notAfter: Date.UTC(2031, 0) });
 const ids = ['spiffe://example.org/a', 'spiffe://example.org/b', 'spiffe://example.org/c'];
 const messages = await Promise.all(

@@ -51,6 +51,8 @@ export interface Wish {
   readonly notBefore?: number;
   readonly notAfter?: number;
   readonly extensions?: readonly x509.Extension[];
+  /** Whether it has a subject key identifier. Default: no. */
+  readonly withKeyId?: boolean;
   /** With which it is signed. Default SHA-256. */
   readonly hash?: Hash;
 }
@@ -96,6 +98,7 @@ async function issue({ name, issuer, key = 'P-256', uris = [], keyUsage = digita
       ...(uris.length === 0 ? [] : [sans('url', uris)]),
       new x509.BasicConstraintsExtension(wish.isCa ?? false, wish.pathLength, true),
       ...(keyUsage === 0 ? [] : [new x509.KeyUsagesExtension(keyUsage, true)]),
+      ...(wish.withKeyId ? [await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)] : []),
       ...(wish.extensions ?? []),
     ],
   });

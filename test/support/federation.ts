@@ -18,7 +18,7 @@ export const OTHER = 'spiffe://other.test';
 export const WEB = `${OWN}/web`;
 export const API = `${OWN}/api`;
 
-export const reader = await CertificateReader.load();
+export const reader = new CertificateReader();
 export const own = await issueAuthority({ name: 'own', notAfter: NOW + 24 * HOUR });
 export const partner = await issueAuthority({ name: 'partner' });
 export const other = await issueAuthority({ name: 'other' });

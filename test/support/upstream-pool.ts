@@ -5,7 +5,7 @@ import { concatenated, HOUR, type Issued, issueAuthority, issueCrl, issueLeaf, N
 import { sha256 } from './secret-content.ts';
 import { svidMessage } from './workload-messages.ts';
 
-export const reader = await CertificateReader.load();
+export const reader = new CertificateReader();
 const END = { notAfter: NOW + 1000 * HOUR };
 const [a1, a2, b1, b2, c1] = (await Promise.all(
   ['a1', 'a2', 'b1', 'b2', 'c1'].map((name) => issueAuthority({ name, ...END })),

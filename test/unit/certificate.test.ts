@@ -10,7 +10,7 @@ const twoNameLists = await issueLeaf(authority, WEB, { extensions: [sans('url', 
 
 describe('a certificate', () => {
   test('is read in every respect that counts', async () => {
-    const [certificate] = (await CertificateReader.load()).readAll(leaf.der).certificates;
+    const [certificate] = new CertificateReader().readAll(leaf.der).certificates;
     expect(certificate).toMatchObject({
       fingerprint: createHash('sha256').update(leaf.der).digest('hex'),
       notBefore: NOW - HOUR,
@@ -24,7 +24,7 @@ describe('a certificate', () => {
   });
 
   test('of an authority is read with its path length', async () => {
-    expect((await CertificateReader.load()).readAll(authority.der).certificates[0]).toMatchObject({
+    expect(new CertificateReader().readAll(authority.der).certificates[0]).toMatchObject({
       isCa: true,
       pathLength: 1,
       keyUsage: { digitalSignature: false, keyCertSign: true, crlSign: true },
@@ -39,24 +39,24 @@ describe('a certificate', () => {
     ['may sign CRLs only', { keyUsage: cRLSign }, { keyUsage: { digitalSignature: false, keyCertSign: false, crlSign: true } }],
   ] as const)('%s', async ([_what, wish, read]) => {
     const { der } = await issueLeaf(authority, WEB, wish);
-    expect((await CertificateReader.load()).readAll(der).certificates[0]).toMatchObject(read);
+    expect(new CertificateReader().readAll(der).certificates[0]).toMatchObject(read);
   });
 });
 
 describe('a reader', () => {
   test('reads certificates in the order in which they come', async () => {
-    const { certificates } = (await CertificateReader.load()).readAll(concatenated([leaf, authority]));
+    const { certificates } = new CertificateReader().readAll(concatenated([leaf, authority]));
     expect(certificates.map(({ der }) => Buffer.from(der))).toEqual([leaf.der, authority.der]);
   });
 
   test('does not keep the message in memory that a certificate came in', async () => {
     const message = concatenated([leaf, authority]);
-    const [certificate] = (await CertificateReader.load()).readAll(message).certificates;
+    const [certificate] = new CertificateReader().readAll(message).certificates;
     expect(certificate?.der.buffer).not.toBe(message.buffer);
   });
 
   test('reads a certificate once for as long as each generation brings it again', async () => {
-    const reader = await CertificateReader.load();
+    const reader = new CertificateReader();
     const [first] = reader.readAll(leaf.der).certificates;
     for (const _message of [2, 3]) {
       reader.nextGeneration();
@@ -65,7 +65,7 @@ describe('a reader', () => {
   });
 
   test('forgets a certificate that one generation did not bring', async () => {
-    const reader = await CertificateReader.load();
+    const reader = new CertificateReader();
     const [first] = reader.readAll(leaf.der).certificates;
     reader.nextGeneration();
     reader.nextGeneration();
@@ -101,7 +101,7 @@ describe('bytes are refused', () => {
       'certificate 1 of 1 does not parse: it has the same extension twice',
     ],
   ] as const)('%s', async ([_what, bytes, problem]) => {
-    const reader = await CertificateReader.load();
+    const reader = new CertificateReader();
     expect(() => reader.readAll(bytes)).toThrow(
       expect.objectContaining({ code: 'certificate_invalid', message: expect.stringContaining(problem) }),
     );

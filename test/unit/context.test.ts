@@ -8,7 +8,7 @@ import { responseWith, svidMessage } from '../support/workload-messages.ts';
 
 const WEB = 'spiffe://example.org/web';
 const API = 'spiffe://example.org/api';
-const reader = await CertificateReader.load();
+const reader = new CertificateReader();
 const authority = await issueAuthority();
 const other = await issueAuthority({ name: 'other' });
 const webLeaf = await issueLeaf(authority, WEB);

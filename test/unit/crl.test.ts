@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { type VettedCrls, vetCrls } from '../../src/envoy/crl-choice.ts';
 import { CertificateReader } from '../../src/spiffe/certificate.ts';
-import { type VettedCrls, vetCrls } from '../../src/spiffe/crl.ts';
-import { pemEncode } from '../../src/spiffe/pem.ts';
 import { DELTA_CRL_INDICATOR, HOUR, type Issued, issueAuthority, issueCrl, keyCertSign, NOW } from '../support/certificates.ts';
 
-const reader = await CertificateReader.load();
+const reader = new CertificateReader();
 const authority = await issueAuthority();
 const other = await issueAuthority({ name: 'other' });
 const stranger = await issueAuthority({ name: 'stranger' });
@@ -126,7 +125,7 @@ describe('bytes are refused as a CRL', () => {
     ['that are nothing', Buffer.alloc(0), 'it is empty'],
     ['that are a certificate', authority.der, 'does not parse'],
     ['that end too soon', crl.subarray(0, -1), 'says it ends at'],
-    ['that are PEM', pemEncode('X509 CRL', [crl]), 'does not begin an ASN.1 SEQUENCE'],
+    ['that are PEM', reader.readCrl(crl).pem, 'does not begin an ASN.1 SEQUENCE'],
     ['that are hexadecimal', Buffer.from(crl.toString('hex')), 'does not begin an ASN.1 SEQUENCE'],
     ['with garbage behind them', Buffer.concat([crl, Buffer.from('x')]), 'does not begin an ASN.1 SEQUENCE'],
     ['with a second one behind them, which nobody would heed', Buffer.concat([crl, crlOfOther]), 'followed by something else'],

@@ -4,7 +4,7 @@ import { bundleWarning, nextAuthorityChange, sentAuthorities } from '../../src/e
 import { type Certificate, CertificateReader } from '../../src/spiffe/certificate.ts';
 import { HOUR, type Issued, issueAuthority, NOW, type Wish } from '../support/certificates.ts';
 
-const reader = await CertificateReader.load();
+const reader = new CertificateReader();
 const root = await issueAuthority({ name: 'root' });
 const read = (authorities: readonly Issued[]) =>
   authorities.flatMap(({ der }) => reader.readAll(der).certificates) as readonly Certificate[];

@@ -5,7 +5,7 @@ import { authorityKeyWarning, leafKeyProblem, leafKeyWarning } from '../../src/e
 import { type Certificate, CertificateReader } from '../../src/spiffe/certificate.ts';
 import { issueAuthority, issueLeaf } from '../support/certificates.ts';
 
-const reader = await CertificateReader.load();
+const reader = new CertificateReader();
 const root = await issueAuthority();
 
 type Key = NonNullable<Parameters<typeof issueLeaf>[2]>['key'] & string;

@@ -8,7 +8,7 @@ import { HOUR, type Issued, issueAuthority, issueLeaf, NOW } from '../support/ce
 import { responseWith, svidMessage } from '../support/workload-messages.ts';
 
 const WEB = 'spiffe://example.org/web';
-const reader = await CertificateReader.load();
+const reader = new CertificateReader();
 const root = await issueAuthority({ notAfter: NOW + 9 * HOUR });
 const life = { notBefore: NOW - HOUR, notAfter: NOW + 3 * HOUR };
 

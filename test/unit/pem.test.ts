@@ -1,6 +1,7 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { pemEncode } from '../../src/spiffe/pem.ts';
+import { pemEncode, pemSteps } from '../../src/spiffe/pem.ts';
+import { atOnce } from '../../src/spiffe/steps.ts';
 
 describe('pemEncode', () => {
   test('writes what OpenSSL writes', () => {
@@ -16,8 +17,8 @@ describe('pemEncode', () => {
     ['a line of exactly 64 columns', 48, `${'A'.repeat(64)}\n`],
     ['a line that breaks after 64 columns', 49, `${'A'.repeat(64)}\nAA==\n`],
   ] as const)('writes %s', ([_what, bytes, body]) => {
-    expect(pemEncode('X509 CRL', [Buffer.alloc(bytes)]).toString()).toBe(
-      `-----BEGIN X509 CRL-----\n${body}-----END X509 CRL-----\n`,
+    expect(pemEncode('CERTIFICATE', [Buffer.alloc(bytes)]).toString()).toBe(
+      `-----BEGIN CERTIFICATE-----\n${body}-----END CERTIFICATE-----\n`,
     );
   });
 
@@ -35,5 +36,20 @@ describe('pemEncode', () => {
 
   test('of nothing is nothing', () => {
     expect(pemEncode('CERTIFICATE', [])).toHaveLength(0);
+  });
+});
+
+describe('pemSteps', () => {
+  test.for([0, 1, 47, 48, 49, 4096 * 48 - 1, 4096 * 48, 4096 * 48 + 1, 3 * 4096 * 48 + 100])(
+    'writes %i bytes as pemEncode does',
+    (length) => {
+      const der = randomBytes(length);
+      const expected = pemEncode('CERTIFICATE', [der]).toString().replaceAll('CERTIFICATE', 'X509 CRL');
+      expect(atOnce(pemSteps('X509 CRL', der)).toString()).toBe(expected);
+    },
+  );
+
+  test('pauses between steps', () => {
+    expect([...pemSteps('X509 CRL', Buffer.alloc(3 * 4096 * 48))]).toHaveLength(2);
   });
 });

@@ -17,7 +17,7 @@ const API = 'spiffe://example.org/api';
 const OWN = 'spiffe://example.org';
 const PARTNER = 'spiffe://partner.test';
 
-const reader = await CertificateReader.load();
+const reader = new CertificateReader();
 const root = await issueAuthority();
 const intermediate = await issueAuthority({ name: 'intermediate', issuer: root });
 const partner = await issueAuthority({ name: 'partner' });

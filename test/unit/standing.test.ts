@@ -14,7 +14,7 @@ type Chain = readonly [Issued, ...Issued[]];
 
 const WEB = 'spiffe://example.org/web';
 const DAY = 24 * HOUR;
-const reader = await CertificateReader.load();
+const reader = new CertificateReader();
 const root = await issueAuthority({ name: 'root', notAfter: NOW + DAY });
 const intermediate = await issueAuthority({ name: 'intermediate', issuer: root, notAfter: NOW + DAY });
 const leaf = await issueLeaf(intermediate, WEB);

@@ -6,7 +6,7 @@ import { readContext } from '../../src/workload-api/context.ts';
 import { issueAuthority, issueLeaf, NOW } from '../support/certificates.ts';
 import { responseWith, svidMessage } from '../support/workload-messages.ts';
 
-const reader = await CertificateReader.load();
+const reader = new CertificateReader();
 const authority = await issueAuthority();
 const messages = new Map(
   await Promise.all(

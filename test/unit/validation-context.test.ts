@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { VALIDATION_FORMS } from '../../src/secrets/secret.ts';
 import { type Trusted, validationContext } from '../../src/secrets/validation-context.ts';
+import { CertificateReader } from '../../src/spiffe/certificate.ts';
 import { issueAuthority, issueCrl } from '../support/certificates.ts';
 
 const authority = await issueAuthority();
@@ -29,7 +30,7 @@ describe('validationContext', () => {
   });
 
   test('puts CRLs where the form has them: within the bundle, or beside the CAs for the leaf only', async () => {
-    const withCrl = { ...trusted, crls: [await issueCrl(authority)] };
+    const withCrl = { ...trusted, crls: [new CertificateReader().readCrl(await issueCrl(authority))] };
     expect(VALIDATION_FORMS.map((form) => fieldsOf(withCrl, form))).toEqual([
       ['custom_validator_config'],
       ['trusted_ca', 'crl', 'only_verify_leaf_cert_crl'],

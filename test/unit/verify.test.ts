@@ -20,7 +20,7 @@ import {
 type Chain = readonly [Issued, ...Issued[]];
 
 const WEB = 'spiffe://example.org/web';
-const reader = await CertificateReader.load();
+const reader = new CertificateReader();
 const root = await issueAuthority({ name: 'root' });
 const outer = await issueAuthority({ name: 'outer', issuer: root });
 const inner = await issueAuthority({ name: 'inner', issuer: outer });

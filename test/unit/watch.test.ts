@@ -8,7 +8,7 @@ import { responseWith, svidMessage } from '../support/workload-messages.ts';
 
 const WEB = 'spiffe://example.org/web';
 const API = 'spiffe://example.org/api';
-const reader = await CertificateReader.load();
+const reader = new CertificateReader();
 const authority = await issueAuthority();
 const webMessage = svidMessage(WEB, [await issueLeaf(authority, WEB)], [authority]);
 const web = responseWith([webMessage]);
@@ -84,7 +84,7 @@ describe('a watch', () => {
   });
 
   test('forgets certificates that messages no longer bring, bad messages among them', async () => {
-    const ownReader = await CertificateReader.load();
+    const ownReader = new CertificateReader();
     const played = new PlayedWatch(ownReader);
     played.watch.start();
     played.call.message(web);
