@@ -167,6 +167,8 @@ export type Event =
     } & AnswerTime &
       ResponseInfo &
       StreamInfo)
+  /** Its Envoy refuses the bundle of this trust domain as it is: contexts of several go to it without that one. */
+  | ({ readonly type: 'trust_domain_left_out'; readonly trustDomain: string } & StreamInfo)
   /** FetchSecrets was answered. */
   | { readonly type: 'secrets_fetched'; readonly secrets: readonly SecretVersion[]; readonly node: string; readonly peer: Peer }
   /** A CA roll: certificates wait until this many streams have taken the new bundle. */

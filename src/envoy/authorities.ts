@@ -1,5 +1,6 @@
 /** Which authorities of a bundle are sent to Envoy, and what it cannot do with them. */
 import type { Certificate } from '../spiffe/certificate.ts';
+import { canonicalName } from '../spiffe/distinguished-name.ts';
 import { isSelfSigned, isValidAt } from '../spiffe/path.ts';
 import { authorityKeyWarning } from './keys.ts';
 
@@ -39,7 +40,7 @@ function identityOf(authority: Certificate): string {
   let identity = identities.get(authority);
   if (identity === undefined) {
     const key = authority.x509.publicKey.export({ type: 'spki', format: 'der' });
-    identity = `${Buffer.from(authority.subject).toString('base64')} ${key.toString('base64')}`;
+    identity = `${canonicalName(authority.subject)} ${key.toString('base64')}`;
     identities.set(authority, identity);
   }
   return identity;

@@ -8,6 +8,8 @@ import type { Subscriber } from './delivery.ts';
 import type { Recall } from './name-state.ts';
 import { formFor } from './node.ts';
 import type { Protocol, Received, RequestMessage, Sent } from './protocol.ts';
+import type { RefusedDomains } from './refused-domains.ts';
+import { refusedDomain } from './refused-domains.ts';
 import type { Rejections } from './rejections.ts';
 import { initialRate, type RequestRate, takeRequest } from './request-rate.ts';
 import { StreamRecord, type Totals } from './stream-record.ts';
@@ -30,6 +32,9 @@ export interface StreamContext {
   readonly events: EventListener;
   readonly clock: Clock;
   readonly rejections: Rejections;
+  readonly refused: RefusedDomains;
+  /** Something that all streams of this Envoy see has changed. */
+  readonly onRefused: () => void;
   /** The newest. */
   readonly secrets: () => SecretSet;
   /** The number of the newest update. */
@@ -190,8 +195,18 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     if (culprit !== undefined && this.#info.node !== '')
       rejections.remember(this.#info.node, culprit, this.#protocol.states(state).get(culprit.name)?.accepted);
     if (answered !== undefined) this.#record.answered(answered, message.error_detail?.message, this.#info);
+    if (message.error_detail) this.#refuse(refusedDomain(message.error_detail.message));
     this.deliver();
     if (answered !== undefined) onAnswer(this);
+  }
+
+  /** Envoy refuses the bundle of one trust domain, whichever of its streams it complains on. */
+  #refuse(trustDomain: string | undefined): void {
+    const { secrets, refused, events, onRefused } = this.#context;
+    const content = trustDomain === undefined ? undefined : secrets().contentOf(trustDomain);
+    if (trustDomain === undefined || content === undefined || !refused.remember(this.#envoy, trustDomain, content)) return;
+    events({ type: 'trust_domain_left_out', trustDomain, ...this.#info });
+    onRefused();
   }
 
   #deny(reason: Exclude<DenialReason, 'connections'>, code: status, details: string): void {
@@ -231,15 +246,22 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   }
 
   #view(): SecretsView {
-    const { secrets, settings } = this.#context;
+    const { secrets, settings, refused } = this.#context;
     const newest = secrets();
     const form = this.#formNow;
+    const without = refused.size === 0 ? undefined : refused.of(this.#envoy);
     return {
       everything: newest.ids,
       complete: newest.complete,
-      get: (name) => newest.get(name, form),
+      get: (name) => newest.get(name, form, without),
       onDemand: settings().onDemand,
     };
+  }
+
+  /** As far as it can be told from others: by its node, or else as this stream alone. */
+  get #envoy(): string {
+    const { node, stream, peer } = this.#info;
+    return node === '' ? `stream ${stream}` : `${peer.credentials?.uid} ${node}`;
   }
 
   get #formNow(): ValidationForm {

@@ -21,6 +21,7 @@ import { Delivery } from './delivery.ts';
 import { fetchSecrets } from './fetch.ts';
 import { formFor } from './node.ts';
 import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from './protocol.ts';
+import { RefusedDomains } from './refused-domains.ts';
 import { Rejections } from './rejections.ts';
 import { encodeFetch } from './response.ts';
 import { Rollout } from './rollout.ts';
@@ -54,6 +55,7 @@ export class SdsService {
   readonly #delivery = new Delivery();
   readonly #streams = new Set<{ readonly status: StreamStatus }>();
   readonly #rejections = new Rejections();
+  readonly #refused = new RefusedDomains();
   readonly #totals: Totals = { subscriptions: 0, held: 0 };
   #secrets = NO_SECRETS;
   /** The number of the newest. */
@@ -70,6 +72,8 @@ export class SdsService {
       ...options,
       settings: () => this.#settings,
       rejections: this.#rejections,
+      refused: this.#refused,
+      onRefused: () => this.#delivery.announce(),
       secrets: () => this.#secrets,
       update: () => this.#update,
       onAnswer: (subscriber) => this.#rollout?.settle(subscriber, false),
@@ -102,6 +106,7 @@ export class SdsService {
     this.#rollout = undefined;
     this.#settlement = undefined;
     this.#rejections.retain(secrets);
+    this.#refused.retain(secrets.contentOf);
     this.#update += 1;
     this.#options.events({ type: 'secrets_updated', update: this.#update, cause, names: secrets.names.length });
     if (waits) this.#rollOut(secrets);

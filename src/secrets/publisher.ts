@@ -11,9 +11,10 @@ import { freshnessOf, nextChangeOf } from './expiry.ts';
 import { identitiesOf } from './identities.ts';
 import { identityEvents, NOTHING_TOLD } from './identity-events.ts';
 import type { Naming } from './naming.ts';
-import { createSecretSet, crlProblems, type SecretSet } from './secret-set.ts';
+import { createSecretSet, type SecretSet } from './secret-set.ts';
 import { needsBundleFirst } from './staged-set.ts';
 import { NO_TRUST, nextTrust, type Trust } from './trust.ts';
+import { crlProblems } from './validation-sources.ts';
 
 /** The clock is looked at this often: a timer sleeps while the machine does, and the clock may be put right at any time. */
 const LOOK_MS = 1_000;

@@ -1,19 +1,27 @@
 /** All secrets that can be served now, by name. A value: new trust or another configuration makes a new set. */
-import { sentAuthorities } from '../envoy/authorities.ts';
-import { type VettedCrls, vetCrls } from '../envoy/crl-choice.ts';
-import type { Certificate } from '../spiffe/certificate.ts';
-import { type SpiffeId, type TrustDomain, trustDomainId, trustDomainOf } from '../spiffe/spiffe-id.ts';
-import type { X509Bundle, X509Context } from '../spiffe/x509-context.ts';
+import { type SpiffeId, trustDomainId } from '../spiffe/spiffe-id.ts';
 import { type Identity, identitiesOf, type ServedSvid } from './identities.ts';
-import type { Naming, SvidChoice, ValidationPolicy } from './naming.ts';
-import { createSecret, type Secret, type SecretContent, type SecretKind, type ValidationForm } from './secret.ts';
+import type { Naming, SvidChoice } from './naming.ts';
+import {
+  createSecret,
+  type Secret,
+  type SecretContent,
+  type SecretKind,
+  VALIDATION_FORMS,
+  type ValidationForm,
+} from './secret.ts';
 import { tlsCertificate } from './tls-certificate.ts';
 import type { Trust } from './trust.ts';
-import { type Trusted, validationContext } from './validation-context.ts';
+import { type ValidationSource, type ValidationSourcesOptions, validationSources } from './validation-sources.ts';
 
 export interface SecretSet {
-  /** @returns undefined when there is no secret of that name now, or none that can be said in that form. */
-  get(name: string, form: ValidationForm): Secret | undefined;
+  /**
+   * @param without trust domains to leave out of contexts of several
+   * @returns undefined when there is no secret of that name now, or none that can be said in that form
+   */
+  get(name: string, form: ValidationForm, without?: ReadonlySet<string>): Secret | undefined;
+  /** A hash of what is sent of a trust domain; undefined when it is not trusted. */
+  contentOf(trustDomain: string): string | undefined;
   /** False until the Workload API has said anything. */
   readonly complete: boolean;
   /** Every secret once, by its SPIFFE ID: what a request without names gets. */
@@ -33,22 +41,27 @@ export interface SecretDescription {
 }
 
 /** Before the Workload API has said anything. */
-export const NO_SECRETS: SecretSet = { complete: false, ids: [], names: [], get: () => undefined, describe: () => undefined };
+export const NO_SECRETS: SecretSet = {
+  complete: false,
+  ids: [],
+  names: [],
+  get: () => undefined,
+  contentOf: () => undefined,
+  describe: () => undefined,
+};
 
-export interface SecretSetOptions {
-  /** Milliseconds since the epoch: an SVID or a CRL that has expired is not served. */
-  readonly now: number;
-  /** DER of a CA whose key nobody has: what is put in the place of a bundle that is gone. Absent: it is not made yet. */
-  readonly throwawayAuthority: Uint8Array | undefined;
+export interface SecretSetOptions extends ValidationSourcesOptions {
   /** Hears of each secret that is encoded: when it is first asked for. */
   readonly onEncoded?: (secret: Secret) => void;
 }
 
-interface Source {
-  readonly kind: SecretKind;
-  readonly id?: SpiffeId;
-  readonly content: (form: ValidationForm) => SecretContent | undefined;
+interface CertificateSource {
+  readonly kind: 'tls_certificate';
+  readonly id: SpiffeId;
+  readonly content: () => SecretContent;
 }
+
+type Source = CertificateSource | ValidationSource;
 
 /** A secret is encoded when it is first asked for, once for each name and form. */
 export function createSecretSet(trust: Trust, naming: Naming, options: SecretSetOptions): SecretSet {
@@ -63,39 +76,24 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
   const certificateOf = (identity: Identity | undefined) => identity && certificates.get(identity);
   for (const identity of identities) add(identity.svid.id, certificateOf(identity));
   for (const trustDomain of [...trust.context.bundles.keys(), ...trust.distrusted]) {
-    add(trustDomainId(trustDomain), validation({ trust_domains: [trustDomain], match: [] }));
+    add(trustDomainId(trustDomain), validation.of({ trust_domains: [trustDomain], match: [] }));
   }
   const ids = [...sources.keys()];
   add(naming.default_svid, certificateOf(identities[0]));
-  add(naming.default_bundle, trust.own && validation({ trust_domains: [trust.own], match: [] }));
-  add(naming.default_all_bundles, validation({ match: [] }));
+  add(naming.default_bundle, trust.own && validation.of({ trust_domains: [trust.own], match: [] }));
+  add(naming.default_all_bundles, validation.of({ match: [] }));
   for (const secret of naming.secrets) {
-    if ('validation' in secret) add(secret.name, validation(secret.validation));
+    if ('validation' in secret) add(secret.name, validation.of(secret.validation));
     else add(secret.name, certificateOf(choose(identities, secret.svid)));
   }
   for (const prefix of naming.prefixes) for (const [name, source] of [...sources]) add(`${prefix}${name}`, source);
-  return { complete: true, ids, names: [...sources.keys()], ...encoder(sources, options.onEncoded) };
-}
-
-/** What of the CRLs is not sent along, and why: by trust domain, and of no trust domain. */
-export function crlProblems({ context }: Trust, now: number): ReadonlyMap<TrustDomain | undefined, string> {
-  const problems = new Map<TrustDomain | undefined, string>();
-  const authorities = [...context.bundles.values()].flatMap((bundle) => bundle.authorities);
-  const [stray] = context.crls.filter((crl) => !authorities.some((authority) => crl.isSignedBy(authority)));
-  if (stray !== undefined)
-    problems.set(undefined, `no authority that may sign CRLs has signed that of ${JSON.stringify(stray.issuer.slice(0, 200))}`);
-  for (const bundle of context.bundles.values()) {
-    const { problem } = vetCrls(issuersOf(bundle, context), context.crls, now);
-    if (problem !== undefined) problems.set(bundle.trustDomain, problem);
-  }
-  return problems;
-}
-
-/** Those that sign what peers show, as far as they are known: other nodes may have intermediates of their own. */
-function issuersOf({ trustDomain, authorities }: X509Bundle, { svids }: X509Context): readonly Certificate[] {
-  const own = svids.filter(({ id }) => trustDomainOf(id) === trustDomain);
-  const intermediates = own.flatMap(({ chain: [, ...rest] }) => rest);
-  return [...new Map([...authorities, ...intermediates].map((certificate) => [certificate.fingerprint, certificate])).values()];
+  return {
+    complete: true,
+    ids,
+    names: [...sources.keys()],
+    contentOf: validation.contentOf,
+    ...encoder(sources, options.onEncoded),
+  };
 }
 
 /** The first with a hint stays the first when it has expired: the next is another identity. */
@@ -104,67 +102,27 @@ function choose(identities: readonly Identity[], choice: SvidChoice): Identity |
   return identities.find(({ svid: { id }, served }) => id === choice.spiffe_id && served !== undefined);
 }
 
-function certificateSource(served: ServedSvid): Source {
+function certificateSource(served: ServedSvid): CertificateSource {
   return { kind: 'tls_certificate', id: served.svid.id, content: () => tlsCertificate(served) };
 }
 
-/** Turns a policy into a source; there is none while nothing that it names is trusted, or was. */
-function validationSources(
-  { context, distrusted }: Trust,
-  { crl, unsafe_merge }: Naming,
-  { now, throwawayAuthority }: SecretSetOptions,
-): (policy: ValidationPolicy) => Source | undefined {
-  const vetted = (bundle: X509Bundle): VettedCrls =>
-    crl ? vetCrls(issuersOf(bundle, context), context.crls, now) : { crls: [] };
-  const trusted = new Map(
-    [...context.bundles.values()].map((bundle) => {
-      const [first, ...rest] = sentAuthorities(bundle.authorities, now).map(({ der }) => der) as [Uint8Array, ...Uint8Array[]];
-      const { crls } = vetted(bundle);
-      return [
-        bundle.trustDomain,
-        { trustDomain: bundle.trustDomain, authorities: [first, ...rest], crls } satisfies Trusted,
-      ] as const;
-    }),
-  );
-  return ({ trust_domains, mode, match }) => {
-    const wanted = [...new Set(trust_domains ?? [...trusted.keys(), ...distrusted])];
-    const [first, ...rest] = wanted.map((name) => trusted.get(name)).filter((found) => found !== undefined);
-    if (first !== undefined) {
-      const content = (form: ValidationForm) => {
-        const asked = form === 'legacy' ? form : (mode ?? form);
-        return asked === 'spiffe' || rest.length === 0 || unsafe_merge
-          ? validationContext([first, ...rest], asked, match)
-          : undefined;
-      };
-      return { kind: 'validation_context', content };
-    }
-    const gone = wanted.find((name) => distrusted.has(name));
-    return gone === undefined || throwawayAuthority === undefined ? undefined : denial(gone, throwawayAuthority);
-  };
-}
-
-/** In SPIFFE form whatever was asked for: a plain list of CAs would still admit clients that show no certificate. */
-function denial(trustDomain: TrustDomain, throwawayAuthority: Uint8Array): Source {
-  const nobody: Trusted = { trustDomain, authorities: [throwawayAuthority], crls: [] };
-  const content = (form: ValidationForm) => validationContext([nobody], form === 'legacy' ? form : 'spiffe', []);
-  return { kind: 'validation_context', content };
-}
+const NONE: readonly string[] = [];
 
 function encoder(
   sources: ReadonlyMap<string, Source>,
   onEncoded: SecretSetOptions['onEncoded'],
 ): Pick<SecretSet, 'get' | 'describe'> {
-  const encoded: Readonly<Record<ValidationForm, Map<string, Secret | undefined>>> = {
-    spiffe: new Map(),
-    trusted_ca: new Map(),
-    legacy: new Map(),
-  };
-  const get: SecretSet['get'] = (name, form) => {
+  const encoded = new Map<string, Map<string, Secret | undefined>>(VALIDATION_FORMS.map((form) => [form, new Map()]));
+  const get: SecretSet['get'] = (name, form, without) => {
     const source = sources.get(name);
     if (source === undefined) return undefined;
-    const known = encoded[form];
+    const leftOut =
+      without === undefined || source.kind === 'tls_certificate' ? NONE : source.separable.filter((one) => without.has(one));
+    const variant = leftOut.length === 0 ? form : `${form} without ${leftOut.join()}`;
+    const known = encoded.get(variant) ?? new Map<string, Secret | undefined>();
+    encoded.set(variant, known);
     if (!known.has(name)) {
-      const content = source.content(form);
+      const content = source.content(form, new Set(leftOut));
       const secret = content && createSecret(name, source.kind, content);
       known.set(name, secret);
       if (secret !== undefined) onEncoded?.(secret);
@@ -174,9 +132,8 @@ function encoder(
   const describe: SecretSet['describe'] = (name) => {
     const source = sources.get(name);
     if (source === undefined) return undefined;
-    const { kind, id } = source;
-    const versions = Object.values(encoded).flatMap((known) => known.get(name)?.version ?? []);
-    return { kind, ...(id !== undefined && { id }), versions: [...new Set(versions)] };
+    const versions = [...encoded.values()].flatMap((known) => known.get(name)?.version ?? []);
+    return { kind: source.kind, ...('id' in source && { id: source.id }), versions: [...new Set(versions)] };
   };
   return { get, describe };
 }

@@ -24,8 +24,8 @@ export function needsBundleFirst(before: X509Context, after: X509Context, now: n
 export function stageBundles(served: SecretSet, newest: SecretSet): SecretSet {
   return {
     ...newest,
-    get(name, form) {
-      const secret = newest.get(name, form);
+    get(name, form, without) {
+      const secret = newest.get(name, form, without);
       if (secret?.kind !== 'tls_certificate') return secret;
       const before = served.get(name, form);
       return before?.kind === 'tls_certificate' ? before : secret;

@@ -14,6 +14,7 @@
  * | `bundle.withdrawn`, `bundle.rejected`, `crl.rejected` | workload_api | `trust_domain` | `reason` |
  * | `certificate.rejected` | workload_api | `spiffe_id`, `subject` | `reason` |
  * | `trust_domain.distrusted` | spiffe-sds | `trust_domain` | |
+ * | `trust_domain.left_out`: this Envoy refuses its bundle | peer | `trust_domain` | |
  * | `secret.delivered`, `.removed`, `.accepted`: one for each secret of a response | peer | secret | `stream`, `method`, `nonce`, `update` |
  * | `secret.rejected` | peer | secret | the same, `kind`, `reason` |
  * | `peer.denied` | peer | `service`, `stream` | `reason`, `limit` or `details` |
@@ -33,7 +34,7 @@ export type AuditEventType =
   | `identity.${'received' | 'rotated' | 'renewed' | 'withdrawn' | 'expired'}`
   | `bundle.${'updated' | 'withdrawn' | 'rejected'}`
   | `${'crl' | 'certificate'}.rejected`
-  | 'trust_domain.distrusted'
+  | `trust_domain.${'distrusted' | 'left_out'}`
   | `secret.${'delivered' | 'removed' | 'accepted' | 'rejected'}`
   | 'peer.denied'
   | `configuration.${'changed' | 'rejected'}`
@@ -120,6 +121,8 @@ function seldom(event: Event): readonly Untimed[] {
       return failure('bundle.rejected', 'update', WORKLOAD_API, { trust_domain: event.trustDomain }, { reason: event.reason });
     case 'crl_left_out':
       return failure('crl.rejected', 'update', WORKLOAD_API, { trust_domain: event.trustDomain }, { reason: event.reason });
+    case 'trust_domain_left_out':
+      return failure('trust_domain.left_out', 'leave out', actorOf(event.peer, event.node), { trust_domain: event.trustDomain });
     case 'trust_domain_distrusted':
       return success('trust_domain.distrusted', 'distrust', ITSELF, { trust_domain: event.trustDomain });
     case 'secrets_rejected': {

@@ -94,6 +94,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'context_discarded':
     case 'secrets_rejected':
     case 'svid_expired':
+    case 'trust_domain_left_out':
     case 'configuration_rejected':
     case 'audit_failed':
     case 'audit_dropped':

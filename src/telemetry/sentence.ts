@@ -65,6 +65,8 @@ export function sentence(event: Event): string {
       return `${event.id} was not rotated in time, it expires at ${new Date(event.notAfter).toISOString()}: look at the Workload API`;
     case 'svid_expired':
       return `${event.id} has expired at ${new Date(event.notAfter).toISOString()}: not served to new subscribers, Envoys that have it keep it`;
+    case 'trust_domain_left_out':
+      return `the Envoy ${event.node} refuses the bundle of ${event.trustDomain}: it gets its contexts without that trust domain, whose peers it does not accept, until the bundle changes`;
     case 'trust_domain_distrusted':
       return `${event.trustDomain} is not trusted any more: Envoys get a validation context that accepts none of its peers`;
     case 'configuration_reloaded':

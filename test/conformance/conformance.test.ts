@@ -16,6 +16,7 @@ import { firstRequest } from './rows/first-request.ts';
 import { flow } from './rows/flow.ts';
 import { isolation } from './rows/isolation.ts';
 import { names } from './rows/names.ts';
+import { refusedDomains } from './rows/refused-domains.ts';
 import { rejectionMemory } from './rows/rejection-memory.ts';
 import { rejections } from './rows/rejections.ts';
 import { subscriptions } from './rows/subscriptions.ts';
@@ -30,6 +31,7 @@ const SECTIONS: Readonly<Record<string, readonly Row[]>> = {
   NACK: rejections,
   'a NACK of several secrets': isolation,
   'a NACK and a reconnect': rejectionMemory,
+  'a NACK of one trust domain': refusedDomains,
   subscriptions,
   'nonces and versions': versions,
   names,

@@ -114,7 +114,14 @@ function secretsOf(trusted: Trusted): SecretSet {
     FORMS.map((form) => [form, createSecret(form, 'validation_context', validationContext([trusted], form, []))]),
   );
   const names = [...FORMS];
-  return { complete: true, ids: names, names, get: (name) => secrets.get(name as Form), describe: () => undefined };
+  return {
+    complete: true,
+    ids: names,
+    names,
+    get: (name) => secrets.get(name as Form),
+    contentOf: () => undefined,
+    describe: () => undefined,
+  };
 }
 
 function bootstrap(path: string, { chainPem, keyPem }: TlsIdentity): object {

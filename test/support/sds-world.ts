@@ -168,7 +168,14 @@ export class World<Message extends RequestMessage, State extends { readonly begu
     if (version === undefined) this.#versions.delete(name);
     else this.#versions.set(name, version);
     this.#rules.changed(name, version);
-    this.#rejections.retain({ complete: true, ids: [], names: [], describe: () => undefined, get: (name) => this.#secret(name) });
+    this.#rejections.retain({
+      complete: true,
+      ids: [],
+      names: [],
+      contentOf: () => undefined,
+      describe: () => undefined,
+      get: (name) => this.#secret(name),
+    });
   }
 
   #subscribe(names: readonly string[]): void {

@@ -114,6 +114,10 @@ const EVENTS: {
   ],
   svid_not_yet_valid: [{ type: 'svid_not_yet_valid', id, serial: '0A', from: 1_000, inMs: 500, meanwhile: 'nothing' }],
   svid_valid: [{ type: 'svid_valid', id, serial: '0A' }],
+  trust_domain_left_out: [
+    { type: 'trust_domain_left_out', trustDomain: 'partner.test', ...stream },
+    ['trust_domain.left_out', 'leave out', 'failure', edge, { trust_domain: 'partner.test' }, {}],
+  ],
   certificate_left_out: [
     { type: 'certificate_left_out', of: id, subject: 'CN=odd', reason: 'it is not a CA certificate' },
     [

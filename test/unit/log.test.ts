@@ -85,6 +85,11 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'info',
       `${id}, serial 0A, is valid by this machine's clock, and is served again`,
     ],
+    trust_domain_left_out: [
+      { type: 'trust_domain_left_out', trustDomain: 'partner.test', ...stream },
+      'error',
+      'the Envoy edge refuses the bundle of partner.test: it gets its contexts without that trust domain, whose peers it does not accept, until the bundle changes',
+    ],
     certificate_left_out: [
       { type: 'certificate_left_out', of: 'spiffe://a.test', subject: 'CN=odd', reason: 'it is not a CA certificate' },
       'warn',

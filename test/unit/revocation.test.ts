@@ -1,8 +1,8 @@
 /** CRLs on their way from the Workload API into validation contexts. */
 import { describe, expect, test } from 'vitest';
 import { VALIDATION_FORMS } from '../../src/secrets/secret.ts';
-import { crlProblems } from '../../src/secrets/secret-set.ts';
 import { NO_TRUST, nextTrust } from '../../src/secrets/trust.ts';
+import { crlProblems } from '../../src/secrets/validation-sources.ts';
 import { concatenated, HOUR, issueAuthority, issueCrl, issueLeaf, NOW } from '../support/certificates.ts';
 import { BOTH, contextOf, OWN, other, own, PARTNER, partner, setAfter, WEB, web } from '../support/federation.ts';
 import { policy } from '../support/naming.ts';

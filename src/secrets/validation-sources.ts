@@ -1,0 +1,110 @@
+/** What stands behind the names of validation contexts: whom a policy trusts, with which authorities and CRLs. */
+import { createHash } from 'node:crypto';
+import { sentAuthorities } from '../envoy/authorities.ts';
+import { type VettedCrls, vetCrls } from '../envoy/crl-choice.ts';
+import type { Certificate } from '../spiffe/certificate.ts';
+import { type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
+import type { X509Bundle } from '../spiffe/x509-context.ts';
+import { identitiesOf } from './identities.ts';
+import type { Naming, ValidationPolicy } from './naming.ts';
+import type { SecretContent, ValidationForm } from './secret.ts';
+import type { Trust } from './trust.ts';
+import { type Trusted, validationContext } from './validation-context.ts';
+
+/** Of a validation context. */
+export interface ValidationSource {
+  readonly kind: 'validation_context';
+  /** @param without trust domains to leave out */
+  readonly content: (form: ValidationForm, without: ReadonlySet<string>) => SecretContent | undefined;
+  /** Those that can be left out of it: none when it is of one trust domain, for nobody else would be served by that. */
+  readonly separable: readonly string[];
+}
+
+export interface ValidationSources {
+  /** Undefined while nothing that the policy names is trusted, or was. */
+  of(policy: ValidationPolicy): ValidationSource | undefined;
+  /** A hash of what is sent of a trust domain. */
+  contentOf(trustDomain: string): string | undefined;
+}
+
+export interface ValidationSourcesOptions {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** DER of a CA whose key nobody has. Absent: it is not made yet. */
+  readonly throwawayAuthority: Uint8Array | undefined;
+}
+
+/** What there is of each trust domain now, ready to be put into contexts. */
+export function validationSources(
+  trust: Trust,
+  { crl, unsafe_merge }: Naming,
+  { now, throwawayAuthority }: ValidationSourcesOptions,
+): ValidationSources {
+  const { context, distrusted } = trust;
+  const vetted = (bundle: X509Bundle): VettedCrls =>
+    crl ? vetCrls(issuersOf(bundle, trust, now), context.crls, now) : { crls: [] };
+  const trusted = new Map<TrustDomain, Trusted>(
+    [...context.bundles.values()].map((bundle) => {
+      const [first, ...rest] = sentAuthorities(bundle.authorities, now).map(({ der }) => der) as [Uint8Array, ...Uint8Array[]];
+      const { crls } = vetted(bundle);
+      return [bundle.trustDomain, { trustDomain: bundle.trustDomain, authorities: [first, ...rest], crls }] as const;
+    }),
+  );
+  const of: ValidationSources['of'] = ({ trust_domains, mode, match }) => {
+    const wanted = [...new Set(trust_domains ?? [...trusted.keys(), ...distrusted])];
+    const found = wanted.map((name) => trusted.get(name)).filter((one) => one !== undefined);
+    if (found.length > 0) {
+      const content: ValidationSource['content'] = (form, without) => {
+        const [first, ...rest] = found.filter(({ trustDomain }) => !without.has(trustDomain));
+        const asked = form === 'legacy' ? form : (mode ?? form);
+        const isPlain = asked !== 'spiffe' && found.length > 1 && !unsafe_merge;
+        return first === undefined || isPlain ? undefined : validationContext([first, ...rest], asked, match);
+      };
+      const separable = found.length > 1 ? found.map(({ trustDomain }) => trustDomain) : [];
+      return { kind: 'validation_context', content, separable };
+    }
+    const gone = wanted.find((name) => distrusted.has(name));
+    return gone === undefined || throwawayAuthority === undefined ? undefined : denial(gone, throwawayAuthority);
+  };
+  return { of, contentOf: (trustDomain) => hashOf(trusted.get(trustDomain as TrustDomain)) };
+}
+
+function hashOf(trusted: Trusted | undefined): string | undefined {
+  if (trusted === undefined) return undefined;
+  const hash = createHash('sha256');
+  for (const der of [...trusted.authorities, ...trusted.crls.map((crl) => crl.der)].sort(Buffer.compare)) hash.update(der);
+  return hash.digest('hex');
+}
+
+/** In SPIFFE form whatever was asked for: a plain list of CAs would still admit clients that show no certificate. */
+function denial(trustDomain: TrustDomain, throwawayAuthority: Uint8Array): ValidationSource {
+  const nobody: Trusted = { trustDomain, authorities: [throwawayAuthority], crls: [] };
+  const content = (form: ValidationForm) => validationContext([nobody], form === 'legacy' ? form : 'spiffe', []);
+  return { kind: 'validation_context', content, separable: [] };
+}
+
+/** What of the CRLs is not sent along, and why: by trust domain, and of no trust domain. */
+export function crlProblems(trust: Trust, now: number): ReadonlyMap<TrustDomain | undefined, string> {
+  const { context } = trust;
+  const problems = new Map<TrustDomain | undefined, string>();
+  const authorities = [...context.bundles.values()].flatMap((bundle) => bundle.authorities);
+  const [stray] = context.crls.filter((crl) => !authorities.some((authority) => crl.isSignedBy(authority)));
+  if (stray !== undefined)
+    problems.set(undefined, `no authority that may sign CRLs has signed that of ${JSON.stringify(stray.issuer.slice(0, 200))}`);
+  for (const bundle of context.bundles.values()) {
+    const { problem } = vetCrls(issuersOf(bundle, trust, now), context.crls, now);
+    if (problem !== undefined) problems.set(bundle.trustDomain, problem);
+  }
+  return problems;
+}
+
+/** Those that sign what peers show, as far as they are known: other nodes may have intermediates of their own. */
+function issuersOf({ trustDomain, authorities }: X509Bundle, trust: Trust, now: number): readonly Certificate[] {
+  const own = identitiesOf(trust, now).filter(({ svid: { id } }) => trustDomainOf(id) === trustDomain);
+  const intermediates = own.flatMap(({ served, svid }) => (served?.chain ?? svid.chain).slice(1));
+  return [
+    ...new Map(
+      [...sentAuthorities(authorities, now), ...intermediates].map((certificate) => [certificate.fingerprint, certificate]),
+    ).values(),
+  ];
+}
