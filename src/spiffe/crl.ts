@@ -166,7 +166,6 @@ function checkInteger(bytes: Uint8Array, from: number, to: number): void {
 }
 
 function checkEntryExtensions(list: Uint8Array): void {
-  if (elementEnd(list, 0, list.length) !== list.length) throw new Error(MALFORMED);
   for (const { oid, critical, value } of readExtensionList(list)) {
     if (critical) throw new Error('an entry of it has a critical extension, which Envoy cannot read');
     if (oid === REASON_CODE && !isReason(value)) throw new Error(MALFORMED);
