@@ -1,6 +1,7 @@
 /** All secrets that can be served now, by name. A value: new trust or another configuration makes a new set. */
-import { type VettedCrls, vetCrls } from '../envoy/crl-choice.ts';
+import { mistakenFor, type VettedCrls, vetCrls } from '../envoy/crl-choice.ts';
 import type { Certificate } from '../spiffe/certificate.ts';
+import type { Crl } from '../spiffe/crl.ts';
 import { type SpiffeId, type TrustDomain, trustDomainId, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../spiffe/x509-context.ts';
 import { freshnessOf } from './expiry.ts';
@@ -107,22 +108,23 @@ function certificateSource(svid: X509Svid): Source {
   return { kind: 'tls_certificate', id: svid.id, content: () => tlsCertificate(svid) };
 }
 
+interface Vetted extends Trusted {
+  readonly issuers: readonly Certificate[];
+  readonly crls: readonly Crl[];
+}
+
 /** Turns a policy into a source; there is none while nothing that it names is trusted, or was. */
 function validationSources(
   { context, distrusted }: Trust,
   { crl, unsafe_merge }: Naming,
   { now, throwawayAuthority }: SecretSetOptions,
 ): (policy: ValidationPolicy) => Source | undefined {
-  const vetted = (bundle: X509Bundle): VettedCrls =>
-    crl ? vetCrls(issuersOf(bundle, context), context.crls, now) : { crls: [] };
-  const trusted = new Map(
+  const trusted = new Map<TrustDomain, Vetted>(
     [...context.bundles.values()].map((bundle) => {
       const [first, ...rest] = bundle.authorities.map(({ der }) => der) as [Uint8Array, ...Uint8Array[]];
-      const { crls } = vetted(bundle);
-      return [
-        bundle.trustDomain,
-        { trustDomain: bundle.trustDomain, authorities: [first, ...rest], crls } satisfies Trusted,
-      ] as const;
+      const issuers = issuersOf(bundle, context);
+      const { crls }: VettedCrls = crl ? vetCrls(issuers, context.crls, now) : { crls: [] };
+      return [bundle.trustDomain, { trustDomain: bundle.trustDomain, authorities: [first, ...rest], issuers, crls }] as const;
     }),
   );
   return ({ trust_domains, mode, match }) => {
@@ -131,15 +133,23 @@ function validationSources(
     if (first !== undefined) {
       const content = (form: ValidationForm) => {
         const asked = form === 'legacy' ? form : (mode ?? form);
-        return asked === 'spiffe' || rest.length === 0 || unsafe_merge
-          ? validationContext([first, ...rest], asked, match)
-          : undefined;
+        if (asked === 'spiffe' || rest.length === 0) return validationContext([first, ...rest], asked, match);
+        return unsafe_merge ? validationContext(merged([first, ...rest]), asked, match) : undefined;
       };
       return { kind: 'validation_context', content };
     }
     const gone = wanted.find((name) => distrusted.has(name));
     return gone === undefined || throwawayAuthority === undefined ? undefined : denial(gone, throwawayAuthority);
   };
+}
+
+/** Without CRLs where Envoy could take that of one trust domain for that of another. */
+function merged(trusted: readonly [Vetted, ...Vetted[]]): readonly [Trusted, ...Trusted[]] {
+  const issuers = trusted.flatMap((one) => one.issuers);
+  const crls = trusted.flatMap((one) => one.crls);
+  if (mistakenFor(issuers, crls) === undefined) return trusted;
+  const [first, ...rest] = trusted;
+  return [{ ...first, crls: [] }, ...rest];
 }
 
 /** In SPIFFE form whatever was asked for: a plain list of CAs would still admit clients that show no certificate. */
