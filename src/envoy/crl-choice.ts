@@ -31,13 +31,18 @@ export function vetCrls(issuers: readonly Certificate[], crls: readonly Crl[], n
     }
     vetted.push(newest);
   }
-  const mistaken = living.find((authority) => vetted.some((crl) => crl.means(authority) && !crl.isSignedBy(authority)));
+  const mistaken = mistakenFor(living, vetted);
   if (mistaken !== undefined) {
     return none(
       `Envoy cannot tell the list of its CA ${mistaken.serial} from that of another CA of the same name: they need authority key identifiers`,
     );
   }
   return { crls: vetted };
+}
+
+/** A CA for whose list Envoy may take that of another, and then refuse the peers of one of both: it looks by name and key identifier only. */
+export function mistakenFor(issuers: readonly Certificate[], crls: readonly Crl[]): Certificate | undefined {
+  return issuers.find((authority) => crls.some((crl) => crl.means(authority) && !crl.isSignedBy(authority)));
 }
 
 function none(problem: string): VettedCrls {

@@ -1,8 +1,9 @@
 /** What stands behind the names of validation contexts: whom a policy trusts, with which authorities and CRLs. */
 import { createHash } from 'node:crypto';
 import { sentAuthorities } from '../envoy/authorities.ts';
-import { type VettedCrls, vetCrls } from '../envoy/crl-choice.ts';
+import { mistakenFor, vetCrls } from '../envoy/crl-choice.ts';
 import type { Certificate } from '../spiffe/certificate.ts';
+import type { Crl } from '../spiffe/crl.ts';
 import { type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import type { X509Bundle } from '../spiffe/x509-context.ts';
 import { identitiesOf } from './identities.ts';
@@ -34,6 +35,11 @@ export interface ValidationSourcesOptions {
   readonly throwawayAuthority: Uint8Array | undefined;
 }
 
+interface Vetted extends Trusted {
+  readonly issuers: readonly Certificate[];
+  readonly crls: readonly Crl[];
+}
+
 /** What there is of each trust domain now, ready to be put into contexts. */
 export function validationSources(
   trust: Trust,
@@ -41,13 +47,12 @@ export function validationSources(
   { now, throwawayAuthority }: ValidationSourcesOptions,
 ): ValidationSources {
   const { context, distrusted } = trust;
-  const vetted = (bundle: X509Bundle): VettedCrls =>
-    crl ? vetCrls(issuersOf(bundle, trust, now), context.crls, now) : { crls: [] };
-  const trusted = new Map<TrustDomain, Trusted>(
+  const trusted = new Map<TrustDomain, Vetted>(
     [...context.bundles.values()].map((bundle) => {
       const [first, ...rest] = sentAuthorities(bundle.authorities, now).map(({ der }) => der) as [Uint8Array, ...Uint8Array[]];
-      const { crls } = vetted(bundle);
-      return [bundle.trustDomain, { trustDomain: bundle.trustDomain, authorities: [first, ...rest], crls }] as const;
+      const issuers = issuersOf(bundle, trust, now);
+      const { crls } = crl ? vetCrls(issuers, context.crls, now) : { crls: [] };
+      return [bundle.trustDomain, { trustDomain: bundle.trustDomain, authorities: [first, ...rest], issuers, crls }] as const;
     }),
   );
   const of: ValidationSources['of'] = ({ trust_domains, mode, match }) => {
@@ -57,8 +62,9 @@ export function validationSources(
       const content: ValidationSource['content'] = (form, without) => {
         const [first, ...rest] = found.filter(({ trustDomain }) => !without.has(trustDomain));
         const asked = form === 'legacy' ? form : (mode ?? form);
-        const isPlain = asked !== 'spiffe' && found.length > 1 && !unsafe_merge;
-        return first === undefined || isPlain ? undefined : validationContext([first, ...rest], asked, match);
+        if (first === undefined) return undefined;
+        if (asked === 'spiffe' || found.length === 1) return validationContext([first, ...rest], asked, match);
+        return unsafe_merge ? validationContext(merged([first, ...rest]), asked, match) : undefined;
       };
       const separable = found.length > 1 ? found.map(({ trustDomain }) => trustDomain) : [];
       return { kind: 'validation_context', content, separable };
@@ -67,6 +73,15 @@ export function validationSources(
     return gone === undefined || throwawayAuthority === undefined ? undefined : denial(gone, throwawayAuthority);
   };
   return { of, contentOf: (trustDomain) => hashOf(trusted.get(trustDomain as TrustDomain)) };
+}
+
+/** Without CRLs where Envoy could take that of one trust domain for that of another. */
+function merged(trusted: readonly [Vetted, ...Vetted[]]): readonly [Trusted, ...Trusted[]] {
+  const issuers = trusted.flatMap((one) => one.issuers);
+  const crls = trusted.flatMap((one) => one.crls);
+  if (mistakenFor(issuers, crls) === undefined) return trusted;
+  const [first, ...rest] = trusted;
+  return [{ ...first, crls: [] }, ...rest];
 }
 
 function hashOf(trusted: Trusted | undefined): string | undefined {

@@ -120,9 +120,16 @@ function partsOf(tbs: Uint8Array, algorithm: Uint8Array): ListParts {
     thisUpdate: timeOf(thisUpdate),
     nextUpdate: nextUpdate === undefined ? Number.POSITIVE_INFINITY : timeOf(nextUpdate),
     entries,
-    extensions: wrapped === undefined ? [] : readExtensionList(wrapped.content),
+    extensions: wrapped === undefined ? [] : listExtensions(wrapped.content),
     isVersion2: version !== undefined,
   };
+}
+
+/** Envoy refuses an empty list here, not so in an entry. */
+function listExtensions(list: Uint8Array): readonly Extension[] {
+  const extensions = readExtensionList(list);
+  if (extensions.length === 0) throw new Error('its list of extensions is empty');
+  return extensions;
 }
 
 function timeOf({ tag, content }: DerElement): number {
@@ -166,7 +173,6 @@ function checkInteger(bytes: Uint8Array, from: number, to: number): void {
 }
 
 function checkEntryExtensions(list: Uint8Array): void {
-  if (elementEnd(list, 0, list.length) !== list.length) throw new Error(MALFORMED);
   for (const { oid, critical, value } of readExtensionList(list)) {
     if (critical) throw new Error('an entry of it has a critical extension, which Envoy cannot read');
     if (oid === REASON_CODE && !isReason(value)) throw new Error(MALFORMED);

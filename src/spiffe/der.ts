@@ -38,10 +38,11 @@ export function splitDer(bytes: Uint8Array): SplitDer {
 
 /**
  * What is in a SEQUENCE, as views of the same memory.
- * @throws RangeError naming the byte where the structure ends being DER
+ * @throws RangeError naming the byte where the structure ends being DER, or where another element follows
  */
 export function derChildren(sequence: Uint8Array): readonly DerElement[] {
-  const [outer] = elementsOf(sequence);
+  const [outer, second] = elementsOf(sequence);
+  if (second !== undefined) throw new RangeError(`byte ${outer?.bytes.length} begins another element`);
   return outer === undefined ? [] : elementsOf(outer.content);
 }
 

@@ -1,5 +1,5 @@
 /** Extensions of a certificate, of a CRL or of an entry in one (RFC 5280, section 4.1). */
-import { type DerElement, derChildren } from './der.ts';
+import { type DerElement, derChildren, elementsOf } from './der.ts';
 
 export interface Extension {
   /** The object identifier, DER in hexadecimal. */
@@ -11,12 +11,13 @@ export interface Extension {
 const TAG = { boolean: 0x01, octetString: 0x04, oid: 0x06, sequence: 0x30 } as const;
 
 /**
- * @param list SEQUENCE OF Extension
+ * @param list SEQUENCE OF Extension, which may be empty
  * @throws Error when it is none, or one extension is there twice
  */
 export function readExtensionList(list: Uint8Array): readonly Extension[] {
-  if (list[0] !== TAG.sequence) throw new Error(MALFORMED);
-  const extensions = derChildren(list).map(extensionOf);
+  const [only, ...more] = elementsOf(list);
+  if (only?.tag !== TAG.sequence || more.length > 0) throw new Error(MALFORMED);
+  const extensions = elementsOf(only.content).map(extensionOf);
   // Which of two would be believed?
   if (new Set(extensions.map(({ oid }) => oid)).size < extensions.length) throw new Error('it has the same extension twice');
   return extensions;

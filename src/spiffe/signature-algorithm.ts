@@ -19,10 +19,12 @@ const TAG = { integer: 0x02, nothing: 0x05, oid: 0x06, sequence: 0x30 } as const
 /** By the DER of their object identifiers in hexadecimal. */
 const ALGORITHMS: ReadonlyMap<string, SignatureAlgorithm> = new Map([
   ['2a864886f70d010105', { keyType: 'rsa', hash: 'sha1' }],
+  ['2a864886f70d01010e', { keyType: 'rsa', hash: 'sha224' }],
   ['2a864886f70d01010b', { keyType: 'rsa', hash: 'sha256' }],
   ['2a864886f70d01010c', { keyType: 'rsa', hash: 'sha384' }],
   ['2a864886f70d01010d', { keyType: 'rsa', hash: 'sha512' }],
   ['2a8648ce3d0401', { keyType: 'ec', hash: 'sha1' }],
+  ['2a8648ce3d040301', { keyType: 'ec', hash: 'sha224' }],
   ['2a8648ce3d040302', { keyType: 'ec', hash: 'sha256' }],
   ['2a8648ce3d040303', { keyType: 'ec', hash: 'sha384' }],
   ['2a8648ce3d040304', { keyType: 'ec', hash: 'sha512' }],
