@@ -39,9 +39,7 @@ export function formProblem(certificate: Readable): string | undefined {
 
 function problemOf(der: Uint8Array): string {
   try {
-    const outer = new Fields(der, 'the certificate');
-    const certificate = outer.within(TAG.sequence, 'the certificate');
-    outer.end();
+    const certificate = new Fields(der, 'it').within(TAG.sequence, 'the certificate');
     checkToBeSigned(certificate.within(TAG.sequence, 'its signed part'));
     checkAlgorithm(certificate.within(TAG.sequence, 'its signature algorithm'));
     checkBitString(certificate.take(TAG.bitString, 'its signature'));

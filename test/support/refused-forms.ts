@@ -21,6 +21,7 @@ export interface RefusedForm {
 
 const LETTER = 0x41;
 const ONE_BYTE = Uint8Array.of(0, 1);
+const UTF8 = text(TAG.utf8String, 'a');
 const TIME = 'a time of its validity is not written as RFC 5280 wants it';
 const NO_STRING = 'that is none of its strings, or not in the encoding of that';
 const MORE = 'its signed part has more in it than it should';
@@ -76,6 +77,43 @@ const ODD_PARTS: readonly (readonly [string, CertificateParts, string])[] = [
     { signatureAlgorithm: sequence(oid('1.2.840.10045.4.3.2'), tlv(TAG.boolean, Uint8Array.of(1))) },
     'the parameters of an algorithm are of a type that none has',
   ],
+  ['with something after its version', { version: context(0, integer(2), NULL) }, 'its version has more in it'],
+  [
+    'with something after its list of extensions',
+    { extensions: undefined, uniqueIds: [context(3, sequence(), NULL)] },
+    'its extensions has more',
+  ],
+  [
+    'with something after an attribute',
+    { subject: name(sequence(oid('2.5.4.3'), UTF8, NULL)) },
+    'an attribute of a name has more in it',
+  ],
+  [
+    'with something after an extension',
+    { extensions: [sequence(oid('1.2.3'), octetString(ONE_BYTE), NULL)] },
+    'an extension has more in it',
+  ],
+  [
+    'with something after the parameters of an algorithm',
+    { signatureAlgorithm: sequence(oid('1.2.3'), NULL, NULL) },
+    'its signature algorithm has more',
+  ],
+  [
+    'with something after its public key',
+    { publicKey: sequence(sequence(oid('1.2.3')), bitString(ONE_BYTE), NULL) },
+    'its public key has more in it',
+  ],
+  [
+    'with a public key that does not end as it says',
+    { publicKey: sequence(sequence(oid('1.2.3')), bitString(Uint8Array.of(1), 1)) },
+    LOOSE_BITS,
+  ],
+  ['with a constructed serial number', { serial: tlv(0x22, integer(1)) }, 'its serial number has the ASN.1 tag 34'],
+  [
+    'with a NULL that is not empty',
+    { signatureAlgorithm: sequence(oid('1.2.3'), tlv(TAG.null, ONE_BYTE)) },
+    'the parameters of an algorithm are of a type',
+  ],
   ['with something after its extensions', { uniqueIds: [context(3, sequence()), context(3, sequence())] }, MORE],
   [
     'with something after its notAfter',
@@ -97,5 +135,10 @@ const ODD_SIGNATURES: readonly (readonly [string, Uint8Array, string])[] = [
 
 export const REFUSED_FORMS: readonly RefusedForm[] = [
   ...ODD_PARTS.map(([what, parts, problem]) => ({ name: what, der: buildCertificate(parts, keys), problem })),
+  {
+    name: 'with something after its signature',
+    der: sequence(tbs, algorithm, bitString(ONE_BYTE), NULL),
+    problem: 'the certificate has more in it',
+  },
   ...ODD_SIGNATURES.map(([what, signature, problem]) => ({ name: what, der: sequence(tbs, algorithm, signature), problem })),
 ];
