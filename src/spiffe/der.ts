@@ -65,15 +65,15 @@ export function checkDer(bytes: Uint8Array): void {
   };
   for (const { tag, content } of elements(bytes, check)) {
     if ((tag & CONSTRUCTED) !== 0) checkDer(content);
-    if (tag === BIT_STRING && !endsInZeros(content)) throw new RangeError('a BIT STRING does not end as it says');
+    if (tag === BIT_STRING && !isBitString(content)) throw new RangeError('a BIT STRING does not end as it says');
   }
 }
 
-/** X.690, section 11.2.1: the first byte says how many bits at the end do not count, which are zero then. */
-function endsInZeros(bitString: Uint8Array): boolean {
-  const [unused = 8] = bitString;
-  const last = bitString.length > 1 ? (bitString.at(-1) ?? 0) : 0;
-  return unused < 8 && (bitString.length > 1 || unused === 0) && (last & ((1 << unused) - 1)) === 0;
+/** X.690, section 11.2.1: the first byte of the content says how many bits at the end do not count, which are zero then. */
+export function isBitString(content: Uint8Array): boolean {
+  const [unused = 8] = content;
+  const last = content.length > 1 ? (content.at(-1) ?? 0) : 0;
+  return unused < 8 && (content.length > 1 || unused === 0) && (last & ((1 << unused) - 1)) === 0;
 }
 
 function elements(bytes: Uint8Array, check: (tag: number, start: number) => void): readonly DerElement[] {

@@ -1,6 +1,6 @@
 /** What the sidecar sends of CRLs that are bent out of shape, a real Envoy can use; `npm run fuzz -- crls` looks further. */
 import { expect, it } from 'vitest';
-import { fuzzCrls } from '../fuzz/crls.ts';
+import { fuzzCrls } from '../fuzz/crls/crls.ts';
 import { describeWithEnvoy, envoyVersions } from '../support/envoy.ts';
 
 const RUNS = 400;

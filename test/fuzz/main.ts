@@ -1,18 +1,24 @@
-/** `npm run fuzz [-- --seed N --runs N]`: attacks a sidecar, and tells what to repeat when it minds. `npm run fuzz -- crls`: crls-main.ts. */
+/**
+ * `npm run fuzz [-- --seed N --runs N]`: attacks a sidecar, and tells what to repeat when it minds. A first word names another search, in a
+ * folder of its own: `npm run fuzz -- certificates`, `npm run fuzz -- crls`.
+ */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { fuzz } from './fuzz.ts';
 
-if (process.argv[2] === 'crls') await import('./crls-main.ts');
-else await attack();
+const SEARCHES: Readonly<Record<string, () => Promise<unknown>>> = {
+  certificates: () => import('./certificates/main.ts'),
+  crls: () => import('./crls/main.ts'),
+};
+const TOLD_EVERY = 10_000;
+
+await (SEARCHES[process.argv[2] ?? ''] ?? attack)();
 
 async function attack(): Promise<void> {
   const { values } = parseArgs({
     options: { seed: { type: 'string', default: String(Date.now() % 1_000_000) }, runs: { type: 'string', default: '100000' } },
   });
   const [seed, runs] = [Number(values.seed), Number(values.runs)];
-  const TOLD_EVERY = 10_000;
-
   process.stdout.write(`seed ${seed}, ${runs} runs\n`);
   const { rotations, memoryMb } = await fuzz({
     seed,

@@ -1,7 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { CertificateReader } from '../../src/spiffe/certificate.ts';
+import { BASIC_CONSTRAINTS, buildCertificate, commonName, KEY_USAGE, name } from '../support/certificate-builder.ts';
 import { concatenated, cRLSign, HOUR, issueAuthority, issueLeaf, NOW, sans } from '../support/certificates.ts';
+import { context, integer } from '../support/der-writer.ts';
 
 const WEB = 'spiffe://example.org/web';
 const authority = await issueAuthority({ pathLength: 1 });
@@ -78,33 +80,69 @@ describe('bytes are refused', () => {
   // RFC 5280, section 4.1.2.5.1: YYMMDDHHMMSSZ. The month becomes the thirteenth.
   impossibleTime.write('301301110000Z', impossibleTime.indexOf('300101110000Z'));
 
-  // Envoy reads neither, and refuses whatever came along with it.
-  const version4 = Buffer.from(authority.der);
-  version4.writeUInt8(3, authority.der.indexOf(Buffer.from([0xa0, 3, 2, 1, 2])) + 4);
   const looseKey = Buffer.from(authority.der);
   looseKey.writeUInt8(1, authority.der.indexOf(Buffer.from([3, 66, 0, 4])) + 2);
 
   test.for([
-    ['of X.509 version 4', version4, 'certificate 1 of 1 does not parse: it is not X.509 version 3'],
-    ['with a key that does not end where it says', looseKey, 'certificate 1 of 1 does not parse: '],
-    ['with a length within that is not the shortest', withLooseSerial(authority.der), 'is not the shortest, as DER wants it'],
-    ['that are no DER', Buffer.from('garbage'), 'not concatenated DER certificates: byte 0 does not begin an ASN.1 SEQUENCE'],
-    ['that are PEM', Buffer.from(leaf.certificate.toString('pem')), 'not concatenated DER certificates'],
-    ['with garbage after the last certificate', Buffer.concat([leaf.der, Buffer.from('x')]), 'does not begin an ASN.1 SEQUENCE'],
-    ['that end too soon', leaf.der.subarray(0, -1), 'not concatenated DER certificates: the element at byte 0 says it ends'],
-    ['that are DER, but no certificate', leaf.privateKey, 'certificate 1 of 1 does not parse'],
-    ['where the second is no certificate', Buffer.concat([leaf.der, leaf.privateKey]), 'certificate 2 of 2 does not parse'],
-    ['whose validity never begins', impossibleTime, 'certificate 1 of 1 does not parse: its validity is not a time'],
+    ['with a key that does not end where it says', looseKey, 1, 'it does not parse: '],
+    ['with a length within that is not the shortest', withLooseSerial(authority.der), 1, 'is not the shortest, as DER wants it'],
+    ['that are no DER', Buffer.from('garbage'), 1, 'it is not DER: byte 0 does not begin an ASN.1 SEQUENCE'],
+    ['that are PEM', Buffer.from(leaf.certificate.toString('pem')), 1, 'it is not DER'],
+    [
+      'with garbage after the last certificate',
+      Buffer.concat([leaf.der, Buffer.from('x')]),
+      2,
+      'does not begin an ASN.1 SEQUENCE',
+    ],
+    ['that end too soon', leaf.der.subarray(0, -1), 1, 'it is not DER: the element at byte 0 says it ends'],
+    ['that are DER, but no certificate', leaf.privateKey, 1, 'it does not parse: OpenSSL does not read it as a certificate'],
+    ['where the second is no certificate', Buffer.concat([leaf.der, leaf.privateKey]), 2, 'it does not parse: OpenSSL does not'],
+    ['whose validity never begins', impossibleTime, 1, 'it does not parse: its validity is not a time'],
     [
       'with two lists of names, where each reader may believe another',
       twoNameLists.der,
-      'certificate 1 of 1 does not parse: it has the same extension twice',
+      1,
+      'it does not parse: it has the same extension twice',
     ],
-  ] as const)('%s', async ([_what, bytes, problem]) => {
-    const reader = new CertificateReader();
-    expect(() => reader.readAll(bytes)).toThrow(
-      expect.objectContaining({ code: 'certificate_invalid', message: expect.stringContaining(problem) }),
-    );
+  ] as const)('%s', ([_what, bytes, position, reason]) => {
+    const { certificates, unreadable } = new CertificateReader().readAll(bytes);
+    expect(unreadable).toEqual([expect.objectContaining({ position, reason: expect.stringContaining(reason) })]);
+    expect(certificates).toHaveLength(position - 1);
+  });
+
+  test('without their neighbours', () => {
+    const { certificates, unreadable } = new CertificateReader().readAll(Buffer.concat([impossibleTime, leaf.der]));
+    expect(certificates.map(({ der }) => Buffer.from(der))).toEqual([leaf.der]);
+    expect(unreadable).toEqual([expect.objectContaining({ position: 1, subject: 'CN=authority' })]);
+  });
+});
+
+describe('an authority is', () => {
+  const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const one = { version: undefined, extensions: undefined };
+  const two = { version: context(0, integer(1)), extensions: undefined };
+  const other = { issuer: name(commonName('another')) };
+
+  test.for([
+    ['one whose basic constraints say so', {}, { version: 3, isCa: true }],
+    ['one without key usage, which forbids nothing', { extensions: [BASIC_CONSTRAINTS] }, { isCa: true, keyUsage: undefined }],
+    ['one of version 1 that is self-issued', one, { version: 1, isCa: true, pathLength: undefined, keyUsage: undefined }],
+    ['one of version 1 that says so', { ...one, version: context(0, integer(0)) }, { version: 1, isCa: true }],
+    ['one of version 2 that is self-issued', two, { version: 2, isCa: true }],
+    ['not one of version 1 that another issued', { ...one, ...other }, { version: 1, isCa: false }],
+    ['not one of version 3 that has nothing to say so', { extensions: [] }, { version: 3, isCa: false }],
+    ['not one of version 3 with key usage alone', { extensions: [KEY_USAGE] }, { version: 3, isCa: false }],
+  ] as const)('%s', ([_what, parts, read]) => {
+    const { certificates, unreadable } = new CertificateReader().readAll(buildCertificate(parts, keys));
+    expect(unreadable).toEqual([]);
+    expect(certificates[0]).toMatchObject(read);
+  });
+
+  test('named by its subject in each version', () => {
+    for (const parts of [{}, one]) {
+      const [certificate] = new CertificateReader().readAll(buildCertificate({ ...parts, ...other }, keys)).certificates;
+      expect(Buffer.from(certificate?.subject ?? [])).toEqual(name(commonName('authority')));
+    }
   });
 });
 

@@ -1,10 +1,10 @@
 /** Sound CRLs of many kinds, each with a peer whom it revokes and one whom it does not. */
 import type { KeyObject } from 'node:crypto';
-import { type Certificate, CertificateReader } from '../../src/spiffe/certificate.ts';
-import { derChildren } from '../../src/spiffe/der.ts';
-import { HOUR, type Issued, issueAuthority, issueLeaf, type Wish } from '../support/certificates.ts';
-import { der } from '../support/der.ts';
-import type { TlsIdentity } from '../support/mtls-client.ts';
+import { type Certificate, CertificateReader } from '../../../src/spiffe/certificate.ts';
+import { derChildren } from '../../../src/spiffe/der.ts';
+import { HOUR, type Issued, issueAuthority, issueLeaf, type Wish } from '../../support/certificates.ts';
+import { der } from '../../support/der.ts';
+import type { TlsIdentity } from '../../support/mtls-client.ts';
 import {
   type Algorithm,
   ECDSA_SHA256,
@@ -25,7 +25,7 @@ import {
   rsaPss,
   TAG,
   utcTime,
-} from '../support/raw-crl.ts';
+} from '../../support/raw-crl.ts';
 
 export interface Seed {
   readonly name: string;

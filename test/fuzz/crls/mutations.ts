@@ -1,9 +1,9 @@
 /** A CRL bent out of shape here and there, and signed again: whoever issues one signs what he wrote. */
-import { der } from '../support/der.ts';
-import { type Algorithm, ECDSA_SHA384, extension, OID, RSA_SHA256, rsaPss, signedCrl, TAG, time } from '../support/raw-crl.ts';
-import type { Seed } from './crl-seeds.ts';
+import { der } from '../../support/der.ts';
+import { type Algorithm, ECDSA_SHA384, extension, OID, RSA_SHA256, rsaPss, signedCrl, TAG, time } from '../../support/raw-crl.ts';
+import type { Random } from '../random.ts';
 import { leaf, type Node, nodesOf, parseTree, writeTree } from './der-tree.ts';
-import type { Random } from './random.ts';
+import type { Seed } from './seeds.ts';
 
 export interface Mutant {
   readonly crl: Buffer;

@@ -1,15 +1,15 @@
 /** Which CRLs the sidecar would send, and whether a real Envoy can use them. */
-import { vetCrls } from '../../src/envoy/crl-choice.ts';
-import { messageOf } from '../../src/error.ts';
-import { CertificateReader } from '../../src/spiffe/certificate.ts';
-import { derChildren } from '../../src/spiffe/der.ts';
-import { pemSteps } from '../../src/spiffe/pem.ts';
-import { atOnce } from '../../src/spiffe/steps.ts';
-import { TAG } from '../support/raw-crl.ts';
-import { FORMS, RevocationStand } from '../support/revocation-stand.ts';
-import { mutantOf } from './crl-mutations.ts';
-import { crlSeeds, type Seed } from './crl-seeds.ts';
-import { Random } from './random.ts';
+import { vetCrls } from '../../../src/envoy/crl-choice.ts';
+import { messageOf } from '../../../src/error.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate.ts';
+import { derChildren } from '../../../src/spiffe/der.ts';
+import { pemSteps } from '../../../src/spiffe/pem.ts';
+import { atOnce } from '../../../src/spiffe/steps.ts';
+import { TAG } from '../../support/raw-crl.ts';
+import { FORMS, RevocationStand } from '../../support/revocation-stand.ts';
+import { Random } from '../random.ts';
+import { mutantOf } from './mutations.ts';
+import { crlSeeds, type Seed } from './seeds.ts';
 
 export interface CrlFuzzOptions {
   /** The same seed makes the same mutants of CRLs that are issued anew. */
