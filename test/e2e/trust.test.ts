@@ -1,44 +1,11 @@
 /** Whom a real Envoy lets in, and who it is, when trust and names change under it. */
 import { expect, it } from 'vitest';
-import type { Document } from 'yaml';
 import type { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
+import { asking, type Names } from '../support/asking.ts';
 import { describeWithEnvoy, type Envoy } from '../support/envoy.ts';
 import { eventually } from '../support/eventually.ts';
 import { BACKEND, FRONTEND, Stage, startMesh } from '../support/mesh.ts';
 import { MtlsClient } from '../support/mtls-client.ts';
-
-const CONTEXT = [
-  'static_resources',
-  'listeners',
-  0,
-  'filter_chains',
-  0,
-  'transport_socket',
-  'typed_config',
-  'common_tls_context',
-];
-const VALIDATION = [...CONTEXT, 'combined_validation_context'];
-const MATCHERS = [...VALIDATION, 'default_validation_context', 'match_typed_subject_alt_names'];
-
-interface Names {
-  /** What the listener asks for as its validation context. */
-  readonly trust?: string;
-  readonly certificate?: string;
-  /** The URI SANs that Envoy's own configuration lets in. Default: all. */
-  readonly admitted?: readonly object[];
-}
-
-/** The shipped listener with other names. */
-function asking({ trust = 'ALL', certificate = BACKEND, admitted = [] }: Names) {
-  return (bootstrap: Document) => {
-    bootstrap.setIn([...VALIDATION, 'validation_context_sds_secret_config', 'name'], trust);
-    bootstrap.setIn([...CONTEXT, 'tls_certificate_sds_secret_configs', 0, 'name'], certificate);
-    bootstrap.setIn(
-      MATCHERS,
-      admitted.map((matcher) => ({ san_type: 'URI', matcher })),
-    );
-  };
-}
 
 /** @param before what the Workload API says before the Envoy asks: a listener waits for names that are not there */
 async function startServer(names: Names, configuration: object = {}, before?: (workloadApi: DevWorkloadApi) => Promise<void>) {
