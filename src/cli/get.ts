@@ -1,8 +1,9 @@
 /** `spiffe-sds get`: an SDS client that subscribes as Envoy does and shows what it gets, without the keys. */
-import { parseDuration } from '../config/duration.ts';
+import { parseWait } from '../config/duration.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import { configurationOf } from './configuration.ts';
+import { flagValue } from './flag.ts';
 import { type ReceivedSecret, streamSecrets } from './sds-client.ts';
 import { type OutputFormat, printSecrets } from './secret-description.ts';
 import { terminated } from './signals.ts';
@@ -17,8 +18,8 @@ export interface GetFlags {
 
 /** @throws SpiffeSdsError `sds_failed` naming what did not come in time, and what there is instead */
 export async function get(names: readonly string[], { output, watch = false, timeout, ...flags }: GetFlags): Promise<void> {
+  const timeoutMs = flagValue('--timeout', timeout, parseWait);
   const endpoint = (await configurationOf(flags)).configuration.sds.listen;
-  const timeoutMs = parseDuration(timeout);
   const print = (secrets: readonly ReceivedSecret[]) => process.stdout.write(printSecrets(secrets, output));
   const received = watch ? await watchSecrets(endpoint, names, timeoutMs, print) : await firstSecrets(endpoint, names, timeoutMs);
   if (!watch) print([...received.values()]);
