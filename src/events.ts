@@ -171,7 +171,9 @@ export type Event =
   /** Lines cannot be written where they should go. They are tried again. */
   | { readonly type: 'audit_failed'; readonly reason: string }
   /** So many lines were lost since this was told last: nobody took them in time. */
-  | { readonly type: 'audit_dropped'; readonly lines: number };
+  | { readonly type: 'audit_dropped'; readonly lines: number }
+  /** So many lines of what a peer made happen were left out since this was told last: there were too many. */
+  | { readonly type: 'audit_omitted'; readonly lines: number; readonly peer: Peer };
 
 /** What a NACK complains of, as far as Envoy's words tell. */
 export type RejectionKind = 'certificate' | 'private_key' | 'trusted_ca' | 'crl' | 'malformed' | 'other';

@@ -1,8 +1,12 @@
 /** Events as sentences that operators read. */
 import type { Event, Peer, ResponseInfo } from '../events.ts';
+import { shortened } from '../printable.ts';
+import { MAX_NODE_LENGTH } from './audit.ts';
 
 /** Of names: a peer may ask for a thousand. */
 export const MAX_LISTED = 20;
+/** Characters of them all. */
+const MAX_LISTED_LENGTH = 1_024;
 
 export function sentence(event: Event): string {
   switch (event.type) {
@@ -94,6 +98,8 @@ export function sentence(event: Event): string {
       return event.reason;
     case 'audit_dropped':
       return `lost ${event.lines} audit lines: they are not taken in time where they go (log.audit)`;
+    case 'audit_omitted':
+      return `left out ${event.lines} audit lines of what a peer${peerText(event.peer)} made happen, for there were too many of them`;
     case 'connection_refused':
       return `refused a connection${peerText(event.peer)}: there are ${event.limit} already (sds.limits.connections)`;
     case 'stream_denied':
@@ -124,8 +130,14 @@ function contentOf({ secrets, removed }: ResponseInfo): string {
 }
 
 function listed(names: readonly string[]): string {
-  const more = names.length - MAX_LISTED;
-  return more <= 0 ? names.join(', ') : `${names.slice(0, MAX_LISTED).join(', ')} and ${more} more`;
+  let length = 0;
+  const shown = names.slice(0, MAX_LISTED).filter((name, i) => {
+    length += name.length;
+    return i === 0 || length <= MAX_LISTED_LENGTH;
+  });
+  const more = names.length - shown.length;
+  const text = shown.map((name) => shortened(name, MAX_LISTED_LENGTH)).join(', ');
+  return more === 0 ? text : `${text} and ${more} more`;
 }
 
 function peerText({ credentials }: Peer): string {
@@ -133,5 +145,5 @@ function peerText({ credentials }: Peer): string {
 }
 
 function quoted(node: string): string {
-  return JSON.stringify(node);
+  return JSON.stringify(shortened(node, MAX_NODE_LENGTH));
 }

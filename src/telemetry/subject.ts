@@ -13,6 +13,7 @@ export interface Subject {
  */
 export function subjectOf(event: Event, message: string): Subject | undefined {
   switch (event.type) {
+    case 'audit_omitted':
     case 'connection_refused':
       return { kind: event.type, about: `${event.peer.credentials?.uid}` };
     case 'stream_denied':
