@@ -90,6 +90,7 @@ export async function startSidecar({
     opened: (peer) => events({ type: 'connection_opened', peer }),
     closed: (peer) => events({ type: 'connection_closed', peer }),
     refused: (peer) => events({ type: 'connection_refused', limit: inForce.sds.limits.connections, peer }),
+    notHttp2: (peer) => events({ type: 'connection_not_http2', peer }),
   });
   const listener = await UnixListener.open({
     path: sds.listen.path,

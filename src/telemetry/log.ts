@@ -116,6 +116,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'peer_credentials_unavailable':
     case 'telemetry_failed':
     case 'connection_refused':
+    case 'connection_not_http2':
     case 'stream_denied':
     case 'audit_omitted':
       return 'warn';

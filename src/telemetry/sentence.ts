@@ -8,6 +8,9 @@ export const MAX_LISTED = 20;
 /** Characters of them all. */
 const MAX_LISTED_LENGTH = 1_024;
 
+const HTTP2_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+const HTTP2_CLUSTER = `typed_extension_protocol_options: { ${HTTP2_OPTIONS}: { "@type": type.googleapis.com/${HTTP2_OPTIONS}, explicit_http_config: { http2_protocol_options: {} } } }`;
+
 export function sentence(event: Event): string {
   switch (event.type) {
     case 'listening':
@@ -102,6 +105,8 @@ export function sentence(event: Event): string {
       return `left out ${event.lines} audit lines of what a peer${peerText(event.peer)} made happen, for there were too many of them`;
     case 'connection_refused':
       return `refused a connection${peerText(event.peer)}: there are ${event.limit} already (sds.limits.connections)`;
+    case 'connection_not_http2':
+      return `a peer${peerText(event.peer)} does not speak HTTP/2 on the SDS socket: in Envoy, give its cluster ${HTTP2_CLUSTER}`;
     case 'stream_denied':
       return `ended stream ${event.stream} of node ${quoted(event.node)}${peerText(event.peer)}: ${event.details}`;
   }

@@ -15,6 +15,7 @@ export function subjectOf(event: Event, message: string): Subject | undefined {
   switch (event.type) {
     case 'audit_omitted':
     case 'connection_refused':
+    case 'connection_not_http2':
       return { kind: event.type, about: `${event.peer.credentials?.uid}` };
     case 'stream_denied':
       return { kind: event.type, about: JSON.stringify([event.node, event.peer.credentials?.uid, event.reason]) };

@@ -185,6 +185,7 @@ const EVENTS: {
     ],
   ],
   audit_failed: [{ type: 'audit_failed', reason: 'no such folder' }],
+  connection_not_http2: [{ type: 'connection_not_http2', peer }],
   audit_omitted: [{ type: 'audit_omitted', lines: 7, peer }, ['audit.omitted', 'omit', 'denied', connected, {}, { lines: 7 }]],
   audit_dropped: [{ type: 'audit_dropped', lines: 7 }, ['audit.dropped', 'drop', 'failure', itself, {}, { lines: 7 }]],
 };

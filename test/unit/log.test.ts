@@ -152,6 +152,13 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'the collector does not answer',
     ],
     audit_failed: [{ type: 'audit_failed', reason: 'cannot write to /a' }, 'error', 'cannot write to /a'],
+    connection_not_http2: [
+      { type: 'connection_not_http2', peer },
+      'warn',
+      'a peer of uid 101, gid 102, pid 77 does not speak HTTP/2 on the SDS socket: in Envoy, give its cluster typed_extension_protocol_options: ' +
+        '{ envoy.extensions.upstreams.http.v3.HttpProtocolOptions: ' +
+        '{ "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: { http2_protocol_options: {} } } }',
+    ],
     audit_omitted: [
       { type: 'audit_omitted', lines: 7, peer },
       'warn',
