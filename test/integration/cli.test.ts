@@ -124,7 +124,7 @@ describe('get', () => {
     expect(log).toMatch(/UNAVAILABLE: connect ENOENT .* as uid \d+, gid \d+: .*: start what serves it/);
   });
 
-  test('watches until it is told to stop, and prints each rotation once', async () => {
+  test('watches until it is told to stop, and prints each rotation once, with its time', async () => {
     await using running = await startRunning({ identities: [{ path: '/web' }] });
     await using child = new Child(
       process.execPath,
@@ -136,6 +136,7 @@ describe('get', () => {
     await child.written(new RegExp(`serial ${running.workloadApi.serials().get('spiffe://example.org/web')}`));
     expect(await child.stop()).toBe(0);
     expect(child.log.match(/serial/g)).toHaveLength(2);
+    expect(child.log.match(/, received 20\d\d-\d\d-\d\dT[\d:.]+Z\n/g)).toHaveLength(2);
   });
 });
 
