@@ -42,7 +42,8 @@ export async function openScene(parts: AsyncDisposableStack, say: (line: string)
     await DevWorkloadApi.start({ address, identities, svidTtlMs: SVID_TTL_S * 1000, rotateEveryMs: ROTATE_EVERY_S * 1000 }),
   );
   say(`  Workload API  ${address}  (development)`);
-  parts.use(await SidecarProcess.start(address, socket));
+  const admin = `unix://${join(folder, 'admin.sock')}`;
+  parts.use(await SidecarProcess.start(address, socket, { admin: { listen: admin } }));
   say(`  spiffe-sds    unix://${socket}  (the sidecar)`);
 
   const serverYaml = withCertificate(await serverBootstrap(socket), 'x-frontend-certificate', '%DOWNSTREAM_PEER_CERT%');
@@ -60,6 +61,7 @@ Try it, in another terminal:
   curl ${url}      # through both Envoys
   curl -k https://127.0.0.1:${serverPort}/  # no certificate: refused
   npm run -s spiffe-sds -- get --watch --listen unix://${socket}
+  npm run -s spiffe-sds -- status --admin ${admin}
 
 Ctrl-C stops everything.
 `);

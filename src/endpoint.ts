@@ -9,16 +9,25 @@ export type Endpoint =
 
 /** The kernel's sockaddr_un holds 108 bytes, one of them the closing NUL. */
 const MAX_PATH_BYTES = 107;
-const FORMS = 'write unix:///absolute/path or tcp://IP:PORT';
+const UNIX_FORM = 'write unix:///absolute/path';
+const FORMS = `${UNIX_FORM} or tcp://IP:PORT`;
+
+/** Which endpoints will do. */
+export interface EndpointRules {
+  /** Others are read, and refused by who asked for it, but not recommended; default false. */
+  readonly unixOnly?: boolean;
+}
 
 /**
  * @param text `unix:///absolute/path` or `tcp://IP:PORT`
- * @throws SpiffeSdsError `endpoint_invalid`, naming the text, the rule it breaks and the mend.
+ * @throws SpiffeSdsError `endpoint_invalid`, naming the text, the rule it breaks and a mend that is accepted.
  */
-export function parseEndpoint(text: string): Endpoint {
-  const result = read(text);
+export function parseEndpoint(text: string, { unixOnly = false }: EndpointRules = {}): Endpoint {
+  const forms = unixOnly ? UNIX_FORM : FORMS;
+  const result = read(text, forms);
   if ('kind' in result) return result;
-  const mend = result.mend !== undefined && 'kind' in read(result.mend) ? `; did you mean ${result.mend}?` : '';
+  const meant = result.mend === undefined ? result : read(result.mend, forms);
+  const mend = 'kind' in meant && !(unixOnly && meant.kind === 'tcp') ? `; did you mean ${result.mend}?` : '';
   throw new SpiffeSdsError('endpoint_invalid', `not an endpoint: ${JSON.stringify(text)}: ${result.rule}${mend}`);
 }
 
@@ -42,8 +51,8 @@ interface Refusal {
   readonly mend?: string;
 }
 
-function read(text: string): Endpoint | Refusal {
-  if (text === '') return { rule: `it is empty: ${FORMS}` };
+function read(text: string, forms: string): Endpoint | Refusal {
+  if (text === '') return { rule: `it is empty: ${forms}` };
   if (/[\s\p{Cc}]/u.test(text)) return { rule: 'it holds white space or a control character', mend: text.trim() };
   if (/^(unix:@|unix:\/\/@|unix-abstract:)/.test(text)) {
     return {
@@ -52,19 +61,19 @@ function read(text: string): Endpoint | Refusal {
   }
   if (/[?#]/.test(text)) return { rule: 'it must not have a query or a fragment', mend: text.replace(/[?#].*/, '') };
   if (text.startsWith('unix:')) return readUnix(text);
-  if (text.startsWith('tcp:')) return readTcp(text);
-  return { rule: FORMS, mend: text.startsWith('/') ? `unix://${text}` : `tcp://${text}` };
+  if (text.startsWith('tcp:')) return readTcp(text, forms);
+  return { rule: forms, mend: text.startsWith('/') ? `unix://${text}` : `tcp://${text}` };
 }
 
 function readUnix(text: string): Endpoint | Refusal {
   // With or without the empty authority: RFC 3986 makes no difference, and both are in use.
-  const path = /^unix:(?:\/\/)?(\/(?!\/).*)$/.exec(text)?.[1];
-  if (path === undefined) {
+  const given = /^unix:(?:\/\/(?=\/)|(?!\/\/))(\/.*)$/.exec(text)?.[1];
+  if (given === undefined) {
     const mend = text.replace(/^unix:\/*/, 'unix:///');
     return { rule: 'a Unix socket is "unix://" and an absolute path, so three slashes and no host', mend };
   }
-  // grpc-js would take what follows two slashes for a host.
-  if (path.includes('//')) return { rule: 'its path has an empty segment', mend: `unix://${path.replace(/\/+/g, '/')}` };
+  // Several slashes are one to the kernel; grpc-js would take what follows two for a host.
+  const path = given.replace(/\/+/g, '/');
   if (path.endsWith('/')) return { rule: 'its path names a folder, not a socket' };
   if (path.includes('%')) return { rule: 'percent-encoding is not supported: choose a path without "%"' };
   const bytes = Buffer.byteLength(path);
@@ -74,9 +83,9 @@ function readUnix(text: string): Endpoint | Refusal {
   return { kind: 'unix', path };
 }
 
-function readTcp(text: string): Endpoint | Refusal {
+function readTcp(text: string, forms: string): Endpoint | Refusal {
   const authority = /^tcp:\/\/([^/]*)(\/.*)?$/.exec(text);
-  if (authority === null) return { rule: FORMS, mend: text.replace(/^tcp:\/*/, 'tcp://') };
+  if (authority === null) return { rule: forms, mend: text.replace(/^tcp:\/*/, 'tcp://') };
   const [, address = '', path] = authority;
   if (path !== undefined) return { rule: 'a TCP endpoint has no path', mend: `tcp://${address}` };
   const port = /:([1-9]\d{0,4})$/.exec(address)?.[1];

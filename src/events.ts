@@ -177,6 +177,8 @@ export type Event =
   | { readonly type: 'bundle_rolled_out'; readonly late: number }
   /** Peers are known by the numbers of their connections only. */
   | { readonly type: 'peer_credentials_unavailable'; readonly reason: string }
+  /** A client that does not speak HTTP/2, which gRPC takes. */
+  | { readonly type: 'connection_not_http2'; readonly peer: Peer }
   | { readonly type: 'connection_refused'; readonly limit: number; readonly peer: Peer }
   /** A stream was ended because its peer asks for too much. */
   | ({
@@ -190,7 +192,9 @@ export type Event =
   /** Lines cannot be written where they should go. They are tried again. */
   | { readonly type: 'audit_failed'; readonly reason: string }
   /** So many lines were lost since this was told last: nobody took them in time. */
-  | { readonly type: 'audit_dropped'; readonly lines: number };
+  | { readonly type: 'audit_dropped'; readonly lines: number }
+  /** So many lines of what a peer made happen were left out since this was told last: there were too many. */
+  | { readonly type: 'audit_omitted'; readonly lines: number; readonly peer: Peer };
 
 /** What a NACK complains of, as far as Envoy's words tell. */
 export type RejectionKind = 'certificate' | 'private_key' | 'trusted_ca' | 'crl' | 'malformed' | 'other';

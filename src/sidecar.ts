@@ -5,19 +5,18 @@ import { matcherOf } from './config/pattern.ts';
 import { prefixesOf } from './config/presets.ts';
 import type { Configuration } from './config/schema.ts';
 import { formatEndpoint } from './endpoint.ts';
-import { SpiffeSdsError } from './error.ts';
 import type { EventListener, Peer } from './events.ts';
 import { SDS, SdsService, type SdsSettings } from './sds/service.ts';
 import type { StreamStatus } from './sds/stream-status.ts';
 import type { Naming } from './secrets/naming.ts';
 import { SecretPublisher } from './secrets/publisher.ts';
 import type { SecretDescription } from './secrets/secret-set.ts';
-import { gidOf } from './server/group.ts';
 import { type GrpcLimits, GrpcServer } from './server/grpc-server.ts';
 import { HealthService } from './server/health.ts';
 import type { CredentialsReader } from './server/peer.ts';
 import { UnixListener } from './server/unix-listener.ts';
 import { CertificateReader } from './spiffe/certificate.ts';
+import { startNeeds } from './start-needs.ts';
 import { type Fetch, fetchX509Bundles, fetchX509Svid } from './workload-api/client.ts';
 import { X509Watch } from './workload-api/watch.ts';
 
@@ -67,7 +66,7 @@ export interface Sidecar extends AsyncDisposable {
 /**
  * Listens first, so that an Envoy that is already there finds a socket, then loads what it takes to verify, then asks for identities.
  *
- * @throws SpiffeSdsError `config_invalid` without a Workload API address, `listen_failed` when the socket cannot be had
+ * @throws SpiffeSdsError as `startNeeds` does, `listen_failed` when the socket cannot be had
  */
 export async function startSidecar({
   configuration,
@@ -76,14 +75,8 @@ export async function startSidecar({
   random = Math.random,
   ready,
 }: SidecarOptions): Promise<Sidecar> {
-  const { workload_api, sds } = configuration;
-  const endpoint = workload_api.address;
-  if (endpoint === undefined) {
-    throw new SpiffeSdsError(
-      'config_invalid',
-      'no Workload API address: set SPIFFE_ENDPOINT_SOCKET, --workload-api or workload_api.address, for example unix:///run/spire/agent/api.sock',
-    );
-  }
+  const { sds } = configuration;
+  const { workloadApi: endpoint, gid } = await startNeeds(configuration);
   let inForce = configuration;
   const peerOf = (address: string): Peer => server.peerOf(address);
   const events: EventListener = (event) => {
@@ -97,12 +90,13 @@ export async function startSidecar({
     opened: (peer) => events({ type: 'connection_opened', peer }),
     closed: (peer) => events({ type: 'connection_closed', peer }),
     refused: (peer) => events({ type: 'connection_refused', limit: inForce.sds.limits.connections, peer }),
+    notHttp2: (peer) => events({ type: 'connection_not_http2', peer }),
   });
   const listener = await UnixListener.open({
     path: sds.listen.path,
     mode: sds.mode,
     setting: 'sds.listen',
-    ...(sds.group !== undefined && { gid: await gidOf(sds.group) }),
+    ...(gid !== undefined && { gid }),
     server: createServer((socket) => server.accept(socket)),
   });
   events({ type: 'listening', address: formatEndpoint(sds.listen), mode: sds.mode.toString(8).padStart(4, '0') });

@@ -1,5 +1,5 @@
 /** Why a socket could not be connected to, as grpc-js tells it and as an operator needs it: who tried, and what to change. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Endpoint } from './endpoint.ts';
 
@@ -26,10 +26,19 @@ function mendOf(code: string, path: string): string | undefined {
         ? 'the folder is there but no socket is in it: start what serves it, or correct its name'
         : `there is no folder ${dirname(path)}: mount it here (in a container: a volume; in a pod: the CSI volume), or correct the path`;
     case 'ECONNREFUSED':
-      return 'the socket is there but nobody listens: start what serves it';
+      return notSocket(path) ?? 'the socket is there but nobody listens: start what serves it';
+    case 'ENOTDIR':
+      return 'a part of that path is not a folder: correct the path';
     case 'EACCES':
       return 'this user may not write to the socket, or not enter its folder: run it as a member of the group of the socket, or widen the mode of the socket';
     default:
       return undefined;
   }
+}
+
+/** The kernel refuses a connection to whatever is not a socket as it does to a socket that nobody listens on. */
+function notSocket(path: string): string | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || found.isSocket()) return undefined;
+  return found.isDirectory() ? 'that is a folder: name the socket in it' : 'that is not a socket: correct the path';
 }

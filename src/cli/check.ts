@@ -1,7 +1,10 @@
 import { formatConfiguration } from '../config/format.ts';
+import { startNeeds } from '../start-needs.ts';
 import { type ConfigurationFlags, configurationOf } from './configuration.ts';
 
-/** Prints the effective configuration. Its failure is an error for people, with a line for each problem. */
+/** Prints the effective configuration. What `serve` would refuse it refuses, in the same words: for people, with a line for each problem. */
 export async function check(flags: ConfigurationFlags): Promise<void> {
-  process.stdout.write(formatConfiguration(await configurationOf(flags)));
+  const loaded = await configurationOf(flags);
+  await startNeeds(loaded.configuration);
+  process.stdout.write(formatConfiguration(loaded));
 }

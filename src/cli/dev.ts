@@ -2,27 +2,20 @@
 import { access, constants, lstat, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { parseDuration } from '../config/duration.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import type { Configuration } from '../config/schema.ts';
-import { type DevIdentity, DevWorkloadApi } from '../dev/dev-workload-api.ts';
+import { DEFAULT_ADMIN_LISTEN, formatAdminListen } from '../config/telemetry-schema.ts';
+import { DevWorkloadApi } from '../dev/dev-workload-api.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import type { EventListener } from '../events.ts';
 import { startOperatedSidecar } from '../operated-sidecar.ts';
 import type { Sidecar } from '../sidecar.ts';
 import { type ConfigurationFlags, configurationOf } from './configuration.ts';
+import { type DevDomainFlags, devDomain } from './dev-flags.ts';
 import { terminated } from './signals.ts';
 
-export interface DevFlags extends ConfigurationFlags {
-  readonly trustDomain: string;
-  readonly id?: readonly string[];
-  readonly federate?: readonly string[];
-  readonly svidTtl: string;
-  readonly caTtl: string;
-}
-
-const DEFAULT_IDENTITIES: readonly DevIdentity[] = [{ path: '/backend' }, { path: '/frontend' }];
+export type DevFlags = ConfigurationFlags & DevDomainFlags;
 
 /** Runs the development Workload API and the sidecar until SIGTERM or SIGINT, and ends the process as `serve` does. */
 export async function dev(flags: DevFlags): Promise<void> {
@@ -31,16 +24,13 @@ export async function dev(flags: DevFlags): Promise<void> {
 }
 
 async function runUntilTerminated(flags: DevFlags): Promise<void> {
+  const domain = devDomain(flags);
   const loaded = await devConfiguration(await configurationOf({ ...flags, logFormat: flags.logFormat ?? 'text' }));
   const { configuration } = loaded;
   const stop = terminated();
   await using workloadApi = await DevWorkloadApi.start({
     address: formatEndpoint(configuration.workload_api.address as Endpoint),
-    trustDomain: flags.trustDomain,
-    identities: flags.id?.map(parseIdentity) ?? DEFAULT_IDENTITIES,
-    federated: flags.federate ?? [],
-    svidTtlMs: parseDuration(flags.svidTtl),
-    caTtlMs: parseDuration(flags.caTtl),
+    ...domain,
   });
   const first = firstContext();
   await using operated = await startOperatedSidecar({ loaded, env: process.env, events: first.events });
@@ -48,12 +38,6 @@ async function runUntilTerminated(flags: DevFlags): Promise<void> {
   await Promise.race([first.received, stop]);
   process.stdout.write(introduction(configuration, operated.sidecar, workloadApi));
   await stop;
-}
-
-/** `/path` or `/path=hint`. */
-function parseIdentity(text: string): DevIdentity {
-  const [path = '', hint] = text.split('=', 2);
-  return hint === undefined ? { path } : { path, hint };
 }
 
 /** The sockets lie where the configuration says, and otherwise where this user may put them; audit lines are for who asks for them. */
@@ -97,10 +81,11 @@ function firstContext(): { readonly events: EventListener; readonly received: Pr
   return { events, received: promise };
 }
 
-function introduction({ sds, workload_api }: Configuration, sidecar: Sidecar, { trustDomain }: DevWorkloadApi): string {
+function introduction({ sds, workload_api, admin }: Configuration, sidecar: Sidecar, { trustDomain }: DevWorkloadApi): string {
   const listen = formatEndpoint(sds.listen);
   const inCheckout = process.argv[1]?.endsWith('.ts') === true;
   const command = inCheckout ? 'npm run -s spiffe-sds --' : 'spiffe-sds';
+  const status = admin.listen === 'off' ? '' : statusLine(`${command} status`, formatAdminListen(admin.listen));
   const demo = inCheckout ? '\n  npm run demo    # two real Envoys talk mTLS while their certificates rotate' : '';
   return `
 A development Workload API for ${trustDomain}, and the sidecar that serves it to Envoy:
@@ -112,10 +97,14 @@ A development Workload API for ${trustDomain}, and the sidecar that serves it to
 Try next, in another terminal:
 
   ${command} get --listen ${listen}    # what an Envoy would get, without the keys
-  ${command} get --listen ${listen} --watch default    # and each rotation of it
-  ${command} status    # what it knows: identities, who has what, what is about to expire${demo}
+  ${command} get --listen ${listen} --watch default    # and each rotation of it${status}${demo}
 
 Ctrl-C stops it.
 
 `;
+}
+
+function statusLine(command: string, address: string): string {
+  const where = address === DEFAULT_ADMIN_LISTEN ? '' : ` --admin ${address}`;
+  return `\n  ${command}${where}    # what it knows: identities, who has what, what is about to expire`;
 }

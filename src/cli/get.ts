@@ -1,8 +1,9 @@
 /** `spiffe-sds get`: an SDS client that subscribes as Envoy does and shows what it gets, without the keys. */
-import { parseDuration } from '../config/duration.ts';
+import { parseWait } from '../config/duration.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import { configurationOf } from './configuration.ts';
+import { flagValue } from './flag.ts';
 import { type ReceivedSecret, streamSecrets } from './sds-client.ts';
 import { type OutputFormat, printSecrets } from './secret-description.ts';
 import { terminated } from './signals.ts';
@@ -17,14 +18,17 @@ export interface GetFlags {
 
 /** @throws SpiffeSdsError `sds_failed` naming what did not come in time, and what there is instead */
 export async function get(names: readonly string[], { output, watch = false, timeout, ...flags }: GetFlags): Promise<void> {
+  const timeoutMs = flagValue('--timeout', timeout, parseWait);
   const endpoint = (await configurationOf(flags)).configuration.sds.listen;
-  const timeoutMs = parseDuration(timeout);
-  const print = (secrets: readonly ReceivedSecret[]) => process.stdout.write(printSecrets(secrets, output));
+  const print = (secrets: readonly ReceivedSecret[], at?: Date) => process.stdout.write(printSecrets(secrets, output, at));
   const received = watch ? await watchSecrets(endpoint, names, timeoutMs, print) : await firstSecrets(endpoint, names, timeoutMs);
   if (!watch) print([...received.values()]);
   const missing = names.filter((name) => !received.has(name));
   if (missing.length > 0 || received.size === 0) throw await missingError(endpoint, missing, timeout, timeoutMs);
 }
+
+/** What there is comes at once, however short of time who asked was. */
+const HINT_MS = 2_000;
 
 type Received = Map<string, ReceivedSecret>;
 
@@ -38,12 +42,12 @@ async function firstSecrets(endpoint: Endpoint, names: readonly string[], timeou
   return received;
 }
 
-/** Prints what is new in each response until the process is told to stop; gives up when nothing has come after `timeoutMs`. */
+/** Prints what is new in each response, and when it came, until the process is told to stop; gives up when nothing has come after `timeoutMs`. */
 async function watchSecrets(
   endpoint: Endpoint,
   names: readonly string[],
   timeoutMs: number,
-  print: (secrets: readonly ReceivedSecret[]) => void,
+  print: (secrets: readonly ReceivedSecret[], at: Date) => void,
 ): Promise<Received> {
   const received: Received = new Map();
   const stop = new AbortController();
@@ -51,7 +55,8 @@ async function watchSecrets(
   const timer = setTimeout(() => stop.abort(), timeoutMs);
   for await (const secrets of streamSecrets(endpoint, names, stop.signal)) {
     clearTimeout(timer);
-    print(secrets.filter(({ secret, version }) => received.get(secret.name)?.version !== version));
+    const fresh = secrets.filter(({ secret, version }) => received.get(secret.name)?.version !== version);
+    if (fresh.length > 0) print(fresh, new Date());
     for (const secret of secrets) received.set(secret.secret.name, secret);
   }
   return received;
@@ -64,7 +69,7 @@ async function missingError(
   timeoutMs: number,
 ): Promise<SpiffeSdsError> {
   const what = missing.length === 0 ? 'no secrets at all' : `no secret named ${missing.join(', ')}`;
-  const available = missing.length === 0 ? new Map() : await firstSecrets(endpoint, [], timeoutMs);
+  const available = missing.length === 0 ? new Map() : await firstSecrets(endpoint, [], Math.max(timeoutMs, HINT_MS));
   const hint =
     available.size === 0
       ? 'it has no identity yet: look at its log for what the Workload API said'

@@ -1,8 +1,10 @@
 /** The commands and their options; what they do is imported when it is asked for. */
 import { Command, CommanderError, Option } from 'commander';
+import { nearest } from '../config/nearest.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import { version } from '../version.ts';
 
+const VERSION = `spiffe-sds ${version} (Node ${process.version}, ${process.platform}/${process.arch})`;
 const FAILED = 1;
 const WRONG_USAGE = 2;
 const USAGE_CODES: ReadonlySet<string> = new Set(['config_invalid', 'config_unreadable', 'endpoint_invalid', 'usage']);
@@ -25,12 +27,18 @@ export async function run(argv: readonly string[]): Promise<void> {
 function createProgram(): Command {
   const program = new Command('spiffe-sds')
     .description('Serves SPIFFE identities to Envoy over the Secret Discovery Service.')
+    .version(VERSION, '-v, --version', 'version, Node, platform')
     .exitOverride()
     .showHelpAfterError('(spiffe-sds --help tells the commands, spiffe-sds COMMAND --help their options)');
 
   withConfigurationOptions(program.command('serve', { isDefault: true }))
     .description('the sidecar: Workload API in, SDS out (the default command)')
-    .action(async (flags) => (await import('./serve.ts')).serve(flags));
+    // As the default it is given whatever is no command.
+    .allowExcessArguments()
+    .action(async (flags, { args: [excess] }: Command) => {
+      if (excess !== undefined) refuseExcess(program, excess);
+      await (await import('./serve.ts')).serve(flags);
+    });
 
   withConfigurationOptions(program.command('dev'))
     .description('the sidecar with a development Workload API of its own in front; needs nothing else')
@@ -72,10 +80,19 @@ function createProgram(): Command {
     .command('version')
     .description('version, Node, platform')
     .action(() => {
-      process.stdout.write(`spiffe-sds ${version} (Node ${process.version}, ${process.platform}/${process.arch})\n`);
+      process.stdout.write(`${VERSION}\n`);
     });
 
   return program;
+}
+
+function refuseExcess(program: Command, word: string): never {
+  if (program.args[0] === 'serve') program.error(`error: serve takes no argument, and there is '${word}'`);
+  const meant = nearest(
+    word,
+    program.commands.map((command) => command.name()),
+  );
+  program.error(`error: unknown command '${word}'${meant === undefined ? '' : `\n(Did you mean ${meant}?)`}`);
 }
 
 function withConfigurationOptions(command: Command): Command {

@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { stringify } from 'yaml';
 import type { CertificateValidationContext } from '../gen/messages.ts';
+import { escaped, printable } from '../printable.ts';
 import { decode } from '../wire.ts';
 import type { ReceivedSecret } from './sds-client.ts';
 
@@ -20,6 +21,8 @@ interface SecretDescription {
   readonly name: string;
   readonly kind: 'tls_certificate' | 'validation_context' | 'other';
   readonly version: string;
+  /** When it came: RFC 3339. */
+  readonly received_at?: string;
   /** Of a tls_certificate, leaf first. */
   readonly certificate_chain?: readonly CertificateDescription[];
   /** Of a validation_context in SPIFFE form: the authorities of each trust domain. */
@@ -28,10 +31,21 @@ interface SecretDescription {
   readonly trusted_ca?: readonly CertificateDescription[];
 }
 
-export function printSecrets(secrets: readonly ReceivedSecret[], format: OutputFormat): string {
+/** @param at when they came, if that is to be told */
+export function printSecrets(secrets: readonly ReceivedSecret[], format: OutputFormat, at?: Date): string {
   if (format === 'pem') return secrets.map((received) => pemBlocks(received).join('')).join('');
-  const descriptions = secrets.map(describeSecret);
-  if (format === 'json') return `${JSON.stringify(descriptions, undefined, 2)}\n`;
+  const time = at === undefined ? {} : { received_at: at.toISOString() };
+  const json = escaped(
+    JSON.stringify(
+      secrets.map((received) => ({ ...describeSecret(received), ...time })),
+      undefined,
+      2,
+    ),
+  );
+  if (format === 'json') return `${json}\n`;
+  const descriptions: readonly SecretDescription[] = JSON.parse(json, (_, value) =>
+    typeof value === 'string' ? printable(value) : value,
+  );
   return format === 'yaml' ? stringify(descriptions) : descriptions.map(textOf).join('\n');
 }
 
@@ -95,9 +109,10 @@ function oneLine(name: string | undefined): string {
   return (name ?? '').split('\n').join(', ');
 }
 
-function textOf({ name, kind, version, certificate_chain = [], trust_domains = {}, trusted_ca = [] }: SecretDescription): string {
+function textOf(description: SecretDescription): string {
+  const { name, kind, version, received_at, certificate_chain = [], trust_domains = {}, trusted_ca = [] } = description;
   return [
-    `${name}\n  ${kind}, version ${version}\n`,
+    `${name}\n  ${kind}, version ${version}${received_at === undefined ? '' : `, received ${received_at}`}\n`,
     ...certificate_chain.map((certificate, i) => lineOf(i === 0 ? 'leaf' : 'intermediate', certificate)),
     ...Object.entries(trust_domains).flatMap(([td, authorities]) =>
       authorities.map((authority) => lineOf(`authority of ${td}`, authority)),

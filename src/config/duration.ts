@@ -8,6 +8,8 @@ const UNITS = [
   ['s', 1000],
   ['ms', 1],
 ] as const;
+/** Node's timers take no more. */
+const MAX_WAIT_MS = 2 ** 31 - 1;
 /** Each unit at most once, the largest first. */
 const FORM = new RegExp(`^${UNITS.map(([unit]) => `(?:(\\d+)${unit})?`).join('')}$`);
 
@@ -27,6 +29,17 @@ export function parseDuration(text: string): number {
     throw new SpiffeSdsError('config_invalid', `not a duration: ${JSON.stringify(text)}: it is too long`);
   }
   return milliseconds;
+}
+
+/**
+ * @param text a duration that a timer can wait for: 1ms to 24d
+ * @returns milliseconds
+ * @throws SpiffeSdsError `config_invalid`, saying what will do
+ */
+export function parseWait(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds > 0 && milliseconds <= MAX_WAIT_MS) return milliseconds;
+  throw new SpiffeSdsError('config_invalid', `cannot wait for ${JSON.stringify(text)}: write a duration from 1ms to 24d`);
 }
 
 /** @param milliseconds a whole number, not negative */

@@ -1,7 +1,8 @@
 /** What the schema refuses, as sentences: where, which key, what was expected, what was found. */
 import type { z } from 'zod';
-import { isPlanned, knownKeys } from './schema.ts';
-import type { Given } from './sources.ts';
+import { nearest } from './nearest.ts';
+import { configurationSchema, isPlanned, knownKeys } from './schema.ts';
+import { type Given, isMapping } from './sources.ts';
 import type { YamlFile } from './yaml-file.ts';
 
 export type Path = readonly PropertyKey[];
@@ -10,8 +11,8 @@ export type Path = readonly PropertyKey[];
 export type Issue = z.core.$ZodIssueCustom;
 
 const MAX_QUOTED = 200;
-/** How many letters may be wrong in a key that we guess at. */
-const MAX_TYPOS = 2;
+/** What may be missing at the end of a number: of a duration, of a size. */
+const UNITS = ['s', 'B'];
 
 /** The end of "expected …" where the schema itself does not say it. */
 export function expectation(issue: z.core.$ZodRawIssue): string | undefined {
@@ -33,14 +34,14 @@ export function explain(
 ): readonly string[] {
   return issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => `${placeOf(file, [...issue.path, key])}: ${unknownKey(issue.path, key)}`);
+      return issue.keys.map((key) => `${placeOf(file, [...issue.path, key])}: ${unknownKey(tree, issue.path, key)}`);
     }
     const name = pathText(issue.path);
     const source = overrides.get(name)?.source;
     const written = source === undefined ? file.find(issue.path)?.written : undefined;
-    const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)[key], tree);
-    const hint = issue.code === 'invalid_type' && issue.expected === 'string' ? quoteHint(value, written) : '';
-    const rule = issue.code === 'custom' ? issue.message : `expected ${issue.message}, found ${found(value)}${hint}`;
+    const value = valueAt(tree, issue.path);
+    const wantsText = issue.code === 'invalid_type' && issue.expected === 'string';
+    const rule = (wantsText ? notText(tree, issue, value, written) : undefined) ?? ruleOf(issue, value);
     return [`${source ?? placeOf(file, issue.path)}: ${name === '' ? '' : `${name}: `}${rule}`];
   });
 }
@@ -59,11 +60,61 @@ function placeOf(file: YamlFile, path: Path): string {
   return place === undefined ? placeOf(file, path.slice(0, -1)) : `${file.name}:${place.line}:${place.column}`;
 }
 
-function unknownKey(path: Path, key: string): string {
+function unknownKey(tree: unknown, path: Path, key: string): string {
   const name = pathText([...path, key]);
   if (isPlanned([...path, key])) return `${quote(name)} is not supported by this version of spiffe-sds yet`;
-  const meant = nearest(key, knownKeys(path));
-  return `unknown key ${quote(name)}${meant === undefined ? '' : `: did you mean ${quote(meant)}?`}`;
+  const known = knownKeys(path);
+  const meant = nearest(
+    key,
+    known.filter((other) => mayStandFor(tree, path, key, other)),
+  );
+  if (meant !== undefined) return `unknown key ${quote(name)}: did you mean ${quote(meant)}?`;
+  return `unknown key ${quote(name)}${known.length === 0 ? '' : `: there are ${known.join(', ')}`}`;
+}
+
+/** Whether the mapping at a path may have another key in the place of this one: none that is there already, or excludes one that is. */
+function mayStandFor(tree: unknown, path: Path, key: string, other: string): boolean {
+  const mapping = valueAt(tree, path);
+  if (!isMapping(mapping) || Object.hasOwn(mapping, other)) return false;
+  const renamed = Object.entries(mapping).map(([name, value]) => [name === key ? other : name, value]);
+  const issues = configurationSchema.safeParse(withValue(tree, path, Object.fromEntries(renamed))).error?.issues ?? [];
+  return !issues.some((issue) => issue.code === 'custom' && pathText(issue.path) === pathText(path));
+}
+
+function ruleOf(issue: z.core.$ZodIssue, value: unknown): string {
+  return issue.code === 'custom' ? issue.message : `expected ${issue.message}, found ${found(value)}`;
+}
+
+/** What to write where a text must stand and something else does; undefined: nothing that would be accepted is known. */
+function notText(tree: unknown, issue: z.core.$ZodIssue, value: unknown, written: string | undefined): string | undefined {
+  const refused = (text: string) => issueWith(tree, issue.path, text);
+  if (value === null || value === undefined || value === false)
+    return refused('') === undefined ? `${ruleOf(issue, value)}: write "" for none` : undefined;
+  if (typeof value !== 'number') return undefined;
+  const text = written ?? String(value);
+  const reading = text === String(value) ? '' : ` (YAML reads ${text} without quotes as a number)`;
+  const problem = refused(text);
+  if (problem === undefined) return `${ruleOf(issue, value)}${reading}: quote it`;
+  const unit = UNITS.find((unit) => refused(`${text}${unit}`) === undefined);
+  if (unit !== undefined) return `${ruleOf(issue, value)}: write ${text}${unit}`;
+  return problem.code === 'custom' ? problem.message : undefined;
+}
+
+/** What the schema has against another value at a path. */
+function issueWith(tree: unknown, path: Path, value: unknown): z.core.$ZodIssue | undefined {
+  const { error } = configurationSchema.safeParse(withValue(tree, path, value), { error: expectation });
+  return error?.issues.find((issue) => pathText(issue.path) === pathText(path));
+}
+
+function valueAt(tree: unknown, path: Path): unknown {
+  return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)[key], tree);
+}
+
+/** A copy with another value at the path. */
+function withValue(tree: unknown, [key, ...rest]: Path, value: unknown): unknown {
+  if (key === undefined) return value;
+  if (Array.isArray(tree)) return tree.map((item, i) => (i === key ? withValue(item, rest, value) : item));
+  return isMapping(tree) ? { ...tree, [key]: withValue(tree[String(key)], rest, value) } : tree;
 }
 
 function found(value: unknown): string {
@@ -72,34 +123,6 @@ function found(value: unknown): string {
   if (typeof value === 'object') return 'a mapping';
   if (typeof value === 'string') return `string ${quote(value)}`;
   return typeof value === 'number' ? `number ${value}` : String(value);
-}
-
-function quoteHint(value: unknown, written: string | undefined): string {
-  if (typeof value !== 'number') return '';
-  const reading = written === undefined || written === String(value) ? '' : ` (YAML reads ${written} without quotes as a number)`;
-  return `${reading}: quote it`;
-}
-
-function nearest(word: string, candidates: readonly string[]): string | undefined {
-  const ranked = candidates
-    .map((candidate) => ({ candidate, typos: editDistance(word, candidate) }))
-    .filter(({ candidate, typos }) => typos <= MAX_TYPOS && typos < candidate.length / 2)
-    .sort((a, b) => a.typos - b.typos);
-  return ranked[0]?.candidate;
-}
-
-/** Levenshtein's distance, row by row. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (letter === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
 
 function quote(text: string): string {

@@ -25,12 +25,8 @@ const MAX_GID = 0xfffffffe;
 
 const count = z.int(COUNT).min(1, COUNT);
 
-const workloadEndpoint = endpointCodec((endpoint) => endpoint);
-const listenEndpoint = endpointCodec((endpoint) => {
-  if (endpoint.kind === 'unix') return endpoint;
-  const reason = 'over TCP the private keys would go to whoever connects';
-  throw new Error(`${formatEndpoint(endpoint)} cannot be served on: ${reason}; use a Unix socket: unix:///absolute/path`);
-});
+const workloadEndpoint = textCodec<Endpoint>((text) => parseEndpoint(text), formatEndpoint);
+const listenEndpoint = textCodec(parseSdsListen, formatEndpoint);
 
 const fileMode = z.codec(z.string(MODE).regex(/^0?[0-7]{3}$/, MODE), z.number(), {
   decode: (text) => Number.parseInt(text, 8),
@@ -114,7 +110,9 @@ function unwrap(schema: unknown): unknown {
   return wrapped ? unwrap(schema.unwrap()) : schema;
 }
 
-/** @param accept throws a sentence when an endpoint will not do here */
-function endpointCodec<E extends Endpoint>(accept: (endpoint: Endpoint) => E) {
-  return textCodec<E>((text) => accept(parseEndpoint(text)), formatEndpoint);
+function parseSdsListen(text: string): Endpoint & { readonly kind: 'unix' } {
+  const endpoint = parseEndpoint(text, { unixOnly: true });
+  if (endpoint.kind === 'unix') return endpoint;
+  const reason = 'over TCP the private keys would go to whoever connects';
+  throw new Error(`${formatEndpoint(endpoint)} cannot be served on: ${reason}; use a Unix socket: unix:///absolute/path`);
 }

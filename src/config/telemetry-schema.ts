@@ -2,12 +2,12 @@
 import * as z from 'zod';
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../endpoint.ts';
 import { textCodec } from './codec.ts';
-import { formatDuration, parseDuration } from './duration.ts';
+import { formatDuration, parseWait } from './duration.ts';
 
 const COUNT = 'a whole number from 0';
-/** Node's timers take no more. */
-const MAX_WAIT_MS = 2 ** 31 - 1;
 const HOST = 'a host name without a port';
+
+export const DEFAULT_ADMIN_LISTEN = '127.0.0.1:8082';
 
 /** Where the admin API listens. */
 export type AdminListen = Endpoint | 'off';
@@ -17,7 +17,7 @@ export type AuditTarget = 'off' | 'stdout' | 'otlp' | { readonly path: string };
 
 export const adminSettings = z
   .strictObject({
-    listen: textCodec<AdminListen>(parseAdminListen, formatAdminListen).prefault('127.0.0.1:8082'),
+    listen: textCodec<AdminListen>(parseAdminListen, formatAdminListen).prefault(DEFAULT_ADMIN_LISTEN),
     remote: z.boolean().default(false),
     hosts: z
       .array(z.string().regex(/^[^\s:/]+$/, HOST), 'a list of host names')
@@ -57,7 +57,7 @@ export const auditTarget = textCodec<AuditTarget>(parseAuditTarget, (target) => 
 
 export function parseAdminListen(text: string): AdminListen {
   if (text === '') return 'off';
-  return parseEndpoint(/^(unix|tcp):/.test(text) ? text : `tcp://${text}`);
+  return parseEndpoint(/^(unix|tcp):|^\//.test(text) ? text : `tcp://${text}`);
 }
 
 export function formatAdminListen(listen: AdminListen): string {
@@ -75,12 +75,6 @@ export function parseOtlpEndpoint(text: string): string {
   throw new Error(
     `not an OTLP endpoint: ${JSON.stringify(text)}: write http://HOST:PORT, https://HOST:PORT or unix:///absolute/path`,
   );
-}
-
-function parseWait(text: string): number {
-  const milliseconds = parseDuration(text);
-  if (milliseconds > 0 && milliseconds <= MAX_WAIT_MS) return milliseconds;
-  throw new Error(`cannot wait for ${JSON.stringify(text)}: write a duration from 1ms to 24d`);
 }
 
 function parseAuditTarget(text: string): AuditTarget {

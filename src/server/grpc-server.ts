@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Peer } from '../events.ts';
+import { isNotHttp2 } from './http2-preface.ts';
 import { ConnectedPeer, type CredentialsReader, UNKNOWN_PEER } from './peer.ts';
 
 export interface GrpcService {
@@ -25,9 +26,12 @@ export interface ConnectionListener {
   closed(peer: Peer): void;
   /** It was closed at once, because there are too many. */
   refused(peer: Peer): void;
+  /** It speaks something else, and is closed. */
+  notHttp2(peer: Peer): void;
 }
 
-const NOBODY: ConnectionListener = { opened: () => undefined, closed: () => undefined, refused: () => undefined };
+const ignore = () => undefined;
+const NOBODY: ConnectionListener = { opened: ignore, closed: ignore, refused: ignore, notHttp2: ignore };
 /** grpc-js shows the address of a call's socket; a Unix socket has none, so its number stands there. */
 const ADDRESS = 'connection';
 
@@ -76,9 +80,12 @@ export class GrpcServer {
 
   /** Serves one connection. */
   accept(socket: Socket): void {
-    // A peer that resets the connection is no error of ours; without a listener it would be thrown.
-    socket.on('error', () => socket.destroy());
     const peer = new ConnectedPeer(++this.#accepted, socket);
+    // A peer that resets the connection is no error of ours; without a listener it would be thrown.
+    socket.on('error', (error) => {
+      if (isNotHttp2(error)) this.#listener.notHttp2(peer);
+      socket.destroy();
+    });
     peer.identify(this.#readCredentials);
     if (this.#peers.size >= this.#limits.maxConnections) {
       socket.destroy();

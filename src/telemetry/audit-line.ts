@@ -1,9 +1,10 @@
 /** Audit records as lines: one JSON object each. */
 import type { Event } from '../events.ts';
+import { escaped, shortened } from '../printable.ts';
 import { type AuditRecord, actorOf, auditRecords, gone, timestampOf } from './audit.ts';
 
-/** What begins a line for some readers, or commands a terminal, and is left as it is by JSON.stringify. */
-const UNSAFE = /[\u007f-\u009f\u2028\u2029]/g;
+/** Characters: names are shorter, what an API says need not be. */
+const MAX_VALUE = 4_096;
 
 /** Actors and resources are shared by many records. */
 const known = new WeakMap<object, string>();
@@ -103,5 +104,7 @@ function shared(value: object): string {
 }
 
 function json(value: object): string {
-  return JSON.stringify(value).replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const text = JSON.stringify(value);
+  if (text.length <= MAX_VALUE) return escaped(text);
+  return escaped(JSON.stringify(value, (_, part) => (typeof part === 'string' ? shortened(part, MAX_VALUE) : part)));
 }

@@ -9,11 +9,12 @@ import { type AuditRecord, auditRecords } from './audit.ts';
 import { auditLine, auditLines } from './audit-line.ts';
 import { LineBatch } from './line-batch.ts';
 import { Output, standardOutput } from './output.ts';
+import { PeerFlood } from './peer-flood.ts';
 
 export interface AuditOptions {
   /** Takes the records when the target is `otlp`. Absent: there is no endpoint. */
   readonly otlp?: (record: AuditRecord) => void;
-  /** Hears of `audit_failed` and `audit_dropped`, each at most once a minute. */
+  /** Hears of `audit_failed` and `audit_dropped`, each at most once a minute, and of `audit_omitted`. */
   readonly events: EventListener;
   readonly clock: Clock;
 }
@@ -52,13 +53,14 @@ const MENDS: Readonly<Record<string, string>> = {
 
 /** A file that cannot be opened is told, and opened at the next `reopen`. */
 export async function openAudit(target: Exclude<AuditTarget, 'off'>, { otlp, events, clock }: AuditOptions): Promise<Audit> {
+  const flood = new PeerFlood({ clock, onOmitted: (peer, lines) => events({ type: 'audit_omitted', peer, lines }) });
   if (target === 'otlp') {
     const reason =
       'log.audit is otlp, but logs have no OTLP endpoint: set OTEL_EXPORTER_OTLP_ENDPOINT or telemetry.otlp.endpoint, or let audit lines go elsewhere (log.audit)';
     if (otlp === undefined) events({ type: 'audit_failed', reason });
-    return new RecordAudit(otlp ?? (() => undefined));
+    return new RecordAudit(otlp ?? (() => undefined), flood);
   }
-  const audit = new LineAudit(target, events, clock);
+  const audit = new LineAudit(target, events, clock, flood);
   await audit.open();
   return audit;
 }
@@ -66,23 +68,30 @@ export async function openAudit(target: Exclude<AuditTarget, 'off'>, { otlp, eve
 class RecordAudit implements Audit {
   readonly #take: (record: AuditRecord) => void;
 
-  constructor(take: (record: AuditRecord) => void) {
+  readonly #flood: PeerFlood;
+
+  constructor(take: (record: AuditRecord) => void, flood: PeerFlood) {
     this.#take = take;
+    this.#flood = flood;
   }
 
   hear(event: Event, at: number): void {
+    if (!this.#flood.admits(event)) return;
     for (const record of auditRecords(event, at)) this.#take(record);
   }
 
   reopen(): void {}
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#flood.flush();
+  }
 }
 
 class LineAudit implements Audit {
   readonly #target: 'stdout' | { readonly path: string };
   readonly #events: EventListener;
   readonly #clock: Clock;
+  readonly #flood: PeerFlood;
   #output: Output | undefined;
   #opening: Promise<void> = Promise.resolve();
   readonly #batch = new LineBatch({
@@ -98,8 +107,9 @@ class LineAudit implements Audit {
   #closed = false;
   readonly #atExit = () => this.#handOver();
 
-  constructor(target: 'stdout' | { readonly path: string }, events: EventListener, clock: Clock) {
+  constructor(target: 'stdout' | { readonly path: string }, events: EventListener, clock: Clock, flood: PeerFlood) {
     this.#target = target;
+    this.#flood = flood;
     this.#events = events;
     this.#clock = clock;
     // Before that of the output, which is made later.
@@ -108,7 +118,7 @@ class LineAudit implements Audit {
 
   hear(event: Event, at: number): void {
     // A gap is told in its place.
-    if (this.#closed || event.type === 'audit_dropped') return;
+    if (this.#closed || event.type === 'audit_dropped' || !this.#flood.admits(event)) return;
     auditLines(event, at, this.#batch);
   }
 
@@ -131,6 +141,7 @@ class LineAudit implements Audit {
 
   async close(): Promise<void> {
     if (this.#closed) return;
+    this.#flood.flush();
     this.#handOver();
     this.#closed = true;
     const written = (await this.#output?.drained(CLOSE_MS)) ?? true;

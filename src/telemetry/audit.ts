@@ -21,11 +21,13 @@
  * | `configuration.changed` | operator | `changed` | `need_restart` |
  * | `configuration.rejected` | operator | | `reason` |
  * | `audit.dropped`: here lines are missing | spiffe-sds | | `lines` |
+ * | `audit.omitted`: a peer made too much happen, see peer-flood.ts | peer | | `lines` |
  *
  * A peer is told as far as it is known: `connection`, `uid`, `gid`, `pid`, `node`; the other actors by `component`. A secret is `name`, `kind`
  * and `version`; one that a client was told is gone has a name only. `update` is the same number for all that one change brought about.
  */
 import type { Event, Peer, ResponseInfo, SecretVersion, StreamInfo, SvidEvent } from '../events.ts';
+import { shortened } from '../printable.ts';
 
 export type AuditEventType =
   | `service.${'started' | 'stopped'}`
@@ -38,7 +40,8 @@ export type AuditEventType =
   | `secret.${'delivered' | 'removed' | 'accepted' | 'rejected'}`
   | 'peer.denied'
   | `configuration.${'changed' | 'rejected'}`
-  | 'audit.dropped';
+  | 'audit.dropped'
+  | 'audit.omitted';
 
 export interface AuditRecord {
   /** RFC 3339, UTC, milliseconds. */
@@ -51,6 +54,9 @@ export interface AuditRecord {
   readonly result: 'success' | 'failure' | 'denied';
   readonly metadata: Readonly<Record<string, unknown>>;
 }
+
+/** Characters; a node's id is what a peer makes it. */
+export const MAX_NODE_LENGTH = 256;
 
 const ITSELF = { component: 'spiffe-sds' };
 const WORKLOAD_API = { component: 'workload_api' };
@@ -151,6 +157,8 @@ function seldom(event: Event): readonly Untimed[] {
     }
     case 'configuration_rejected':
       return failure('configuration.rejected', 'change', OPERATOR, NOTHING, { reason: event.reason });
+    case 'audit_omitted':
+      return denied('audit.omitted', 'omit', actorOf(event.peer, ''), NOTHING, { lines: event.lines });
     case 'audit_dropped':
       return failure('audit.dropped', 'drop', ITSELF, NOTHING, { lines: event.lines });
     default:
@@ -225,7 +233,7 @@ export function actorOf(peer: Peer, node: string): object {
   const { connection, credentials } = peer;
   const before = known.get(peer);
   if (before !== undefined && before.node === node && before.credentials === credentials) return before.actor;
-  const actor = { connection, ...credentials, ...(node !== '' && { node }) };
+  const actor = { connection, ...credentials, ...(node !== '' && { node: shortened(node, MAX_NODE_LENGTH) }) };
   known.set(peer, { node, credentials, actor });
   return actor;
 }

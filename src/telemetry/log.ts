@@ -2,7 +2,7 @@
 import { type Logger, pino } from 'pino';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Event, EventListener } from '../events.ts';
-import { printable } from '../printable.ts';
+import { escaped, printable, shortened } from '../printable.ts';
 import { standardOutput } from './output.ts';
 import { Repeats } from './repeats.ts';
 import { MAX_LISTED, sentence } from './sentence.ts';
@@ -28,7 +28,7 @@ export async function openLog({ level, format }: LogOptions, also?: (line: LogLi
   const output = standardOutput(2);
   let lost = 0;
   const write = (line: string) => {
-    if (!output.write(form(line))) {
+    if (!output.write(form(escaped(line)))) {
       lost += 1;
     } else if (lost > 0) {
       const lines = lost;
@@ -59,6 +59,10 @@ export interface LogLine {
   readonly message: string;
 }
 
+/** Characters. A peer chooses names and its node's id; what an operator wrote fits. */
+const MAX_MESSAGE = 2_048;
+const MAX_VALUE = 1_024;
+
 /** pino's own. */
 const LEVELS = { debug: 20, info: 30, warn: 40, error: 50 } as const;
 
@@ -81,9 +85,9 @@ export function logEvents(log: Logger, clock: Clock = systemClock, also?: (line:
     const level = levelOf(event);
     if (LEVELS[level] < log.levelVal) return;
     const { type, ...fields } = event;
-    const message = printable(sentence(event));
+    const message = shortened(printable(sentence(event)), MAX_MESSAGE);
     const subject = subjectOf(event, message);
-    const line = { level, fields: { event: type, ...readable(fields, subject && MAX_LISTED) }, message };
+    const line = { level, fields: { event: type, ...readable(fields) }, message };
     if (subject === undefined) write(line);
     else repeats.hear(subject.kind, subject.about, line);
   };
@@ -114,7 +118,9 @@ function levelOf(event: Event): LogLine['level'] {
     case 'peer_credentials_unavailable':
     case 'telemetry_failed':
     case 'connection_refused':
+    case 'connection_not_http2':
     case 'stream_denied':
+    case 'audit_omitted':
       return 'warn';
     case 'bundle_rolled_out':
       return event.late === 0 ? 'info' : 'warn';
@@ -138,18 +144,25 @@ function levelOf(event: Event): LogLine['level'] {
   }
 }
 
-/**
- * Field names as in configuration and specifications, times as people read them.
- * @param maxListed of a list so many are shown
- */
-function readable(fields: object, maxListed = Number.POSITIVE_INFINITY): object {
+/** Field names as in configuration and specifications, times as people read them; of what is long, only the beginning. */
+function readable(fields: object): object {
   const entries = Object.entries(fields).map(([key, value]) => [
     key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-    key === 'notAfter' || key === 'from'
-      ? new Date(value).toISOString()
-      : Array.isArray(value)
-        ? value.slice(0, maxListed)
-        : value,
+    key === 'notAfter' || key === 'from' ? new Date(value).toISOString() : bounded(value),
   ]);
   return Object.fromEntries(entries);
+}
+
+function bounded(value: unknown): unknown {
+  if (typeof value === 'string') return shortened(value, MAX_VALUE);
+  return Array.isArray(value) ? fitting(value.slice(0, MAX_LISTED)) : value;
+}
+
+/** The first of a list, as many as a value may be long, and one in any case. */
+function fitting(list: readonly unknown[]): readonly unknown[] {
+  let length = 0;
+  return list.map(bounded).filter((item, i) => {
+    length += JSON.stringify(item).length;
+    return i === 0 || length <= MAX_VALUE;
+  });
 }

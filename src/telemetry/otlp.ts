@@ -129,7 +129,7 @@ async function whenOn<T>(
     return [
       await create(
         settings,
-        failuresTold((why) => problems.hear(endpoint, `${signal} do not reach ${endpoint}: ${explained(endpoint, why)}`)),
+        failuresTold((error) => problems.hear(endpoint, `${signal} do not reach ${endpoint}: ${explained(settings, error)}`)),
       ),
     ];
   } catch (error) {
@@ -138,17 +138,20 @@ async function whenOn<T>(
   }
 }
 
-function explained(endpoint: string, why: string): string {
+function explained({ endpoint, url }: ExporterSettings, error: Error | undefined): string {
+  const why = messageOf(error ?? 'no reason given');
+  // Only here does the path matter: it can hold what an operator keeps to himself.
+  if ((error as { readonly code?: unknown } | undefined)?.code === NOT_FOUND) return `${why}: it has no ${new URL(url).pathname}`;
   return endpoint.startsWith('unix:') ? whyUnreachable(parseEndpoint(endpoint), why) : why;
 }
 
 /** Where it can be said whose failure it is; the SDK then hears of none, or it would tell them all again. */
-function failuresTold(tell: (why: string) => void): TellFailures {
+function failuresTold(tell: (error: Error | undefined) => void): TellFailures {
   return (exporter) => {
     const send = exporter.export.bind(exporter);
     exporter.export = (items, done) =>
       send(items, ({ code, error }) => {
-        if (code !== SUCCESS) tell(messageOf(error ?? 'no reason given'));
+        if (code !== SUCCESS) tell(error);
         done({ code: SUCCESS });
       });
     return exporter;
@@ -157,6 +160,8 @@ function failuresTold(tell: (why: string) => void): TellFailures {
 
 /** `ExportResultCode.SUCCESS` */
 const SUCCESS = 0;
+/** Of HTTP; gRPC's codes are smaller. */
+const NOT_FOUND = 404;
 
 function problemLogger(problems: ExportProblems) {
   const hear = (...words: unknown[]) => problems.hear('OpenTelemetry', `OpenTelemetry: ${words.map(messageOf).join(' ')}`);

@@ -1,5 +1,7 @@
 /** Events as sentences that operators read. */
 import type { Event, Peer, ResponseInfo } from '../events.ts';
+import { shortened } from '../printable.ts';
+import { MAX_NODE_LENGTH } from './audit.ts';
 
 const SERVED = {
   svid_received: 'received',
@@ -14,6 +16,11 @@ const MEANWHILE = {
 
 /** Of names: a peer may ask for a thousand. */
 export const MAX_LISTED = 20;
+/** Characters of them all. */
+const MAX_LISTED_LENGTH = 1_024;
+
+const HTTP2_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+const HTTP2_CLUSTER = `typed_extension_protocol_options: { ${HTTP2_OPTIONS}: { "@type": type.googleapis.com/${HTTP2_OPTIONS}, explicit_http_config: { http2_protocol_options: {} } } }`;
 
 export function sentence(event: Event): string {
   switch (event.type) {
@@ -112,8 +119,12 @@ export function sentence(event: Event): string {
       return event.reason;
     case 'audit_dropped':
       return `lost ${event.lines} audit lines: they are not taken in time where they go (log.audit)`;
+    case 'audit_omitted':
+      return `left out ${event.lines} audit lines of what a peer${peerText(event.peer)} made happen, for there were too many of them`;
     case 'connection_refused':
       return `refused a connection${peerText(event.peer)}: there are ${event.limit} already (sds.limits.connections)`;
+    case 'connection_not_http2':
+      return `a peer${peerText(event.peer)} does not speak HTTP/2 on the SDS socket: in Envoy, give its cluster ${HTTP2_CLUSTER}`;
     case 'stream_denied':
       return `ended stream ${event.stream} of node ${quoted(event.node)}${peerText(event.peer)}: ${event.details}`;
   }
@@ -142,8 +153,14 @@ function contentOf({ secrets, removed }: ResponseInfo): string {
 }
 
 function listed(names: readonly string[]): string {
-  const more = names.length - MAX_LISTED;
-  return more <= 0 ? names.join(', ') : `${names.slice(0, MAX_LISTED).join(', ')} and ${more} more`;
+  let length = 0;
+  const shown = names.slice(0, MAX_LISTED).filter((name, i) => {
+    length += name.length;
+    return i === 0 || length <= MAX_LISTED_LENGTH;
+  });
+  const more = names.length - shown.length;
+  const text = shown.map((name) => shortened(name, MAX_LISTED_LENGTH)).join(', ');
+  return more === 0 ? text : `${text} and ${more} more`;
 }
 
 function peerText({ credentials }: Peer): string {
@@ -151,5 +168,5 @@ function peerText({ credentials }: Peer): string {
 }
 
 function quoted(node: string): string {
-  return JSON.stringify(node);
+  return JSON.stringify(shortened(node, MAX_NODE_LENGTH));
 }

@@ -13,7 +13,9 @@ export interface Subject {
  */
 export function subjectOf(event: Event, message: string): Subject | undefined {
   switch (event.type) {
+    case 'audit_omitted':
     case 'connection_refused':
+    case 'connection_not_http2':
       return { kind: event.type, about: `${event.peer.credentials?.uid}` };
     case 'stream_denied':
       return { kind: event.type, about: JSON.stringify([event.node, event.peer.credentials?.uid, event.reason]) };

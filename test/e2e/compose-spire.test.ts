@@ -1,5 +1,6 @@
 /** The profile `spire` of deploy/compose: its wiring, with stand-ins for SPIRE's images. */
-import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtempDisposable, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -25,9 +26,11 @@ describeWithContainers()('docker compose --profile spire up', () => {
   beforeAll(async () => {
     engine = await ContainerEngine.open();
     const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'compose-spire-')));
-    const docker = join(folder.path, 'docker.sock');
-    await writeFile(docker, '');
-    env = { DEMO_PORT: String(await freePort()), DOCKER_SOCKET: docker };
+    // As `systemctl start podman.socket` would have it.
+    const socket = join(folder.path, 'podman.sock');
+    stack.use(engine.attached('system', 'service', '--time=0', `unix://${socket}`));
+    await eventually("podman's socket", async () => existsSync(socket) || undefined);
+    env = { DEMO_PORT: String(await freePort()), DOCKER_SOCKET: socket };
     const { services } = parse(await readFile(join(FOLDER, 'compose.yaml'), 'utf8'), { merge: true });
     const image = (part: string): string => services[`spire-${part}`].image;
     images = { server: image('server'), agent: image('agent'), bootstrap: `localhost/${image('bootstrap')}` };
@@ -50,6 +53,11 @@ describeWithContainers()('docker compose --profile spire up', () => {
       return frontend && backend && [frontend.id, backend.id];
     });
     expect(ids).toEqual(['spiffe://example.org/frontend', 'spiffe://example.org/backend']);
+  });
+
+  it('attests each sidecar by the label of its container, as the engine tells it', async () => {
+    const attested = await eventually('an attestation', async () => /attested .*/.exec(await log('spire-agent'))?.[0]);
+    expect(attested).toMatch(/"(backend|frontend)"/);
   });
 
   it('leaves the development Workload API without work', async () => {

@@ -1,9 +1,10 @@
 /** `npm run demo` as people and CI run it. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeWithEnvoy } from '../support/envoy.ts';
 
@@ -43,6 +44,14 @@ describeWithEnvoy()('npm run demo', () => {
     it('leaves no process and no file', async () => {
       expect(await demo.remains()).toEqual({ processes: false, files: [] });
     });
+  });
+
+  it('can be asked for its status while it runs, in the words that it shows', async () => {
+    await using demo = await Demo.start();
+    await demo.written(/first answer/);
+    const [, words = ''] = /^ {2}npm (run -s spiffe-sds -- status .*)$/m.exec(demo.output) ?? [];
+    const { stdout } = await promisify(execFile)('npm', words.split(' '), { cwd: ROOT });
+    expect(stdout).toMatch(/Subscribers: [1-9]/);
   });
 
   it('fails when nothing has rotated', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Event, SecretVersion } from '../../src/events.ts';
 import type { AuditRecord } from '../../src/telemetry/audit.ts';
-import { BATCH_MS, openAudit } from '../../src/telemetry/audit-sink.ts';
+import { type Audit, BATCH_MS, openAudit } from '../../src/telemetry/audit-sink.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { firstOf, Program, textOf } from '../support/program.ts';
@@ -40,7 +40,10 @@ const auditing = (target: unknown) => `
   const told = [];
   const audit = await openAudit(${JSON.stringify(target)}, { clock, events: (event) => told.push(event) });
   const deny = (count) => {
-    for (let limit = 0; limit < count; limit++) audit.hear({ type: 'connection_refused', limit, peer: { connection: 3 } }, 0);
+    // Each of another user: what one of them makes happen is bounded.
+    for (let limit = 0; limit < count; limit++) {
+      audit.hear({ type: 'connection_refused', limit, peer: { connection: 3, credentials: { uid: limit, gid: 0, pid: 0 } } }, 0);
+    }
   };`;
 
 function recordsOf(text: string): readonly AuditRecord[] {
@@ -125,6 +128,17 @@ describe('audit lines to a file', () => {
     audit.hear(denied, 0);
     await audit.close();
     expect(await records()).toMatchObject([{}, { event_type: 'peer.denied' }]);
+  });
+
+  test('do not grow without end by what one peer makes happen; how many were left out stands among them', async () => {
+    let audit: Audit | undefined;
+    const events = (event: Event) => audit?.hear(event, 0);
+    audit = await openAudit({ path }, { events, clock });
+    for (let n = 0; n < 100_000; n++) audit.hear(denied, 0);
+    await audit.close();
+    const lines = await records();
+    expect(lines).toHaveLength(1_001);
+    expect(lines.at(-1)).toMatchObject({ event_type: 'audit.omitted', actor: { connection: 3 }, metadata: { lines: 99_000 } });
   });
 
   test('are for the owner and the group to read', async () => {

@@ -13,6 +13,9 @@ import { type Running, startRunning } from '../support/sidecar.ts';
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
 const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_)/.test(name)));
 
+/** Several of them, one after the other. */
+const WHOLE_PROCESSES_MS = 60_000;
+
 function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { env: { ...ENV, ...env }, encoding: 'utf8' });
   return { status, stdout, stderr };
@@ -25,20 +28,23 @@ async function get(running: Running, ...args: readonly string[]): Promise<{ read
   return { status, log: child.log };
 }
 
-test('version names the version, Node and the platform', () => {
-  const { status, stdout } = run(['version']);
+test.each(['version', '--version', '-v'])('%s names the version, Node and the platform', (word) => {
+  const { status, stdout } = run([word]);
   expect(status).toBe(0);
   expect(stdout).toMatch(/^spiffe-sds \d+\.\d+\.\d+ \(Node v\d+\.\d+\.\d+, linux\/\w+\)\n$/);
 });
 
 describe('wrong usage exits with 2 and says what is right', () => {
   test.each([
-    ['an unknown command', ['sevre'], /unknown command|too many arguments/],
+    ['an unknown command', ['srve'], /^error: unknown command 'srve'\n\(Did you mean serve\?\)/],
+    ['an argument of serve', ['serve', 'dev'], /serve takes no argument, and there is 'dev'/],
     ['an unknown option', ['serve', '--wokload-api', 'x'], /--workload-api/],
     ['no Workload API', ['serve'], /SPIFFE_ENDPOINT_SOCKET/],
     ['a bad address', ['serve', '--workload-api', '/run/x.sock'], /unix:\/\/\/run\/x\.sock/],
     ['a missing file', ['check', '--config', '/nonexistent.yaml'], /\/nonexistent\.yaml/],
-    ['a bad duration', ['dev', '--svid-ttl', 'soon'], /soon/],
+    ['a bad trust domain', ['dev', '--trust-domain', 'BAD DOMAIN'], /--trust-domain: .*"BAD DOMAIN"/],
+    ['a bad duration', ['dev', '--svid-ttl', 'soon'], /--svid-ttl: .*"soon".*5s/],
+    ['no time to wait', ['get', '--timeout', '0s'], /--timeout: .*"0s"/],
   ])('%s', (_, args, message) => {
     const { status, stderr } = run(args);
     expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringMatching(message) });
@@ -61,6 +67,23 @@ describe('check', () => {
     const { status, stderr } = run(['check', '--config', file]);
     expect(status).toBe(2);
     expect(stderr).toMatch(/config\.yaml:2:3: .*lisen.*listen/);
+  });
+});
+
+describe('check refuses what serve refuses, in the same words', () => {
+  test.each([
+    ['no Workload API', '', {}],
+    ['a group that is not there', 'sds: { group: nobody-has-this-name }', { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/agent.sock' }],
+    ['an address to listen on', '', { SPIFFE_SDS_LISTEN: 'tcp://127.0.0.1:80' }],
+  ])('%s', async (_, text, env) => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
+    const file = join(folder.path, 'config.yaml');
+    // What is not refused must not be served here.
+    await writeFile(file, text);
+    const listen = { SPIFFE_SDS_LISTEN: `unix://${folder.path}/sds.sock`, ...env };
+    const [serve, check] = ['serve', 'check'].map((command) => run([command, '--config', file], listen));
+    expect(check).toEqual(serve);
+    expect(check).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(/^spiffe-sds: ./) });
   });
 });
 
@@ -101,7 +124,7 @@ describe('get', () => {
     expect(log).toMatch(/UNAVAILABLE: connect ENOENT .* as uid \d+, gid \d+: .*: start what serves it/);
   });
 
-  test('watches until it is told to stop, and prints each rotation once', async () => {
+  test('watches until it is told to stop, and prints each rotation once, with its time', async () => {
     await using running = await startRunning({ identities: [{ path: '/web' }] });
     await using child = new Child(
       process.execPath,
@@ -113,29 +136,41 @@ describe('get', () => {
     await child.written(new RegExp(`serial ${running.workloadApi.serials().get('spiffe://example.org/web')}`));
     expect(await child.stop()).toBe(0);
     expect(child.log.match(/serial/g)).toHaveLength(2);
+    expect(child.log.match(/, received 20\d\d-\d\d-\d\dT[\d:.]+Z\n/g)).toHaveLength(2);
   });
 });
 
-test('dev serves what it says, until SIGTERM', async () => {
-  await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
-  const file = join(folder.path, 'config.yaml');
-  await writeFile(file, 'admin: { listen: "" }\n');
-  const args = [
-    'dev',
-    '--config',
-    file,
-    '--listen',
-    `unix://${folder.path}/sds.sock`,
-    '--workload-api',
-    `unix://${folder.path}/workload.sock`,
-    '--id',
-    '/web=internal',
-  ];
-  await using child = new Child(process.execPath, [MAIN, ...args], ENV);
-  await child.written(/Ctrl-C/);
-  expect(child.log).toContain('spiffe://example.org/web');
-  expect(await child.stop()).toBe(0);
-});
+test(
+  'dev serves what it says, until SIGTERM, and what it suggests to try works',
+  async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
+    const file = join(folder.path, 'config.yaml');
+    await writeFile(file, `admin: { listen: "unix://${folder.path}/admin.sock" }\n`);
+    const args = [
+      'dev',
+      '--config',
+      file,
+      '--listen',
+      `unix://${folder.path}/sds.sock`,
+      '--workload-api',
+      `unix://${folder.path}/workload.sock`,
+      '--id',
+      '/web=internal',
+    ];
+    await using child = new Child(process.execPath, [MAIN, ...args], ENV);
+    await child.written(/Ctrl-C/);
+    expect(child.log).toContain('spiffe://example.org/web');
+    await child.written(/"admin_listening"|the admin API is at/);
+    const suggested = [...child.log.matchAll(/^ {2}npm run -s spiffe-sds -- (.*?) {4}#/gm)].map(([, words = '']) =>
+      words.split(' '),
+    );
+    expect(suggested.map(([command]) => command)).toEqual(['get', 'get', 'status']);
+    for (const words of suggested.filter((words) => !words.includes('--watch')))
+      expect(run(words)).toMatchObject({ status: 0, stdout: expect.stringContaining('spiffe://example.org/web') });
+    expect(await child.stop()).toBe(0);
+  },
+  WHOLE_PROCESSES_MS,
+);
 
 describe('serve follows its configuration file', () => {
   const config = (alias: string) => `names: { default_svid: ${alias} }\nadmin: { listen: "" }\n`;

@@ -35,6 +35,32 @@ function namesOf(count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => `name-${index}`);
 }
 
+describe('a client that does not speak HTTP/2', () => {
+  test.each([
+    ['HTTP/1.1, as an Envoy whose cluster says nothing else', 'POST /x HTTP/1.1\r\nhost: x\r\n\r\n'],
+    ['TLS', '\x16\x03\x01\x00\x05hello, this is no preface'],
+  ])('%s: is closed and told, and the others are served', async (_, text) => {
+    await using parts = new AsyncDisposableStack();
+    const running = await start('connections: 2', parts);
+    const { stillServed } = await bystander(running, parts);
+    const client = createConnection(running.socket);
+    client.on('error', () => undefined).write(text, 'latin1');
+    await once(client.resume(), 'close');
+    expect(await running.event('connection_not_http2')).toMatchObject({ peer: { connection: 2 } });
+    await stillServed();
+  });
+
+  test('and goes away is not told', async () => {
+    await using parts = new AsyncDisposableStack();
+    const running = await start('connections: 2', parts);
+    const client = createConnection(running.socket);
+    await once(client, 'connect');
+    client.destroy();
+    await running.event('connection_closed');
+    expect(running.events.map(({ type }) => type)).not.toContain('connection_not_http2');
+  });
+});
+
 describe('sds.limits.connections', () => {
   test('closes one connection more, and says so', async () => {
     await using parts = new AsyncDisposableStack();

@@ -1,5 +1,6 @@
 import { mkdtempDisposable, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -217,6 +218,16 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     await otlp.shutdown();
     expect(problems).toEqual([expect.stringMatching(/^OpenTelemetry: Received Partial Success response: .*too old\\nby far/)]);
   });
+});
+
+test('a path that a collector does not have is named, for it may be one too many', async () => {
+  await using collector = createHttpServer((_, response) => response.writeHead(404).end());
+  await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
+  const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}/v1/traces`;
+  const otlp = await start({ endpoint, protocol: 'http/protobuf', metrics: false });
+  otlp.exportTrace(trace());
+  await otlp.shutdown();
+  expect(problems).toEqual([expect.stringMatching(/^traces do not reach .*: Not Found: it has no \/v1\/traces\/v1\/traces$/)]);
 });
 
 test('OpenTelemetry writes nothing to the console, whatever OTEL_LOG_LEVEL says', async () => {

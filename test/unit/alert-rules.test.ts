@@ -19,7 +19,7 @@ interface RuleTests {
   }[];
 }
 
-const RUNBOOK = 'deploy/observability/README.md';
+const RUNBOOK = 'https://github.com/spiffe-sds/spiffe-sds/blob/main/deploy/observability/README.md';
 const text = (name: string) => readFileSync(join(OBSERVABILITY, name), 'utf8');
 const { groups } = parse(text('rules.yaml')) as { readonly groups: readonly { readonly rules: readonly Rule[] }[] };
 const rules = groups.flatMap((group) => group.rules);

@@ -202,6 +202,8 @@ const EVENTS: {
     ],
   ],
   audit_failed: [{ type: 'audit_failed', reason: 'no such folder' }],
+  connection_not_http2: [{ type: 'connection_not_http2', peer }],
+  audit_omitted: [{ type: 'audit_omitted', lines: 7, peer }, ['audit.omitted', 'omit', 'denied', connected, {}, { lines: 7 }]],
   audit_dropped: [{ type: 'audit_dropped', lines: 7 }, ['audit.dropped', 'drop', 'failure', itself, {}, { lines: 7 }]],
 };
 
@@ -254,12 +256,24 @@ describe('an audit line', () => {
     ]);
   });
 
-  test.for(['\n', '\r', '\x1b[2J', '\0', '\u2028', '\u0085', '"}\n{', '\ud800'])('cannot be forged with %j', (text) => {
-    const name = `x${text}y`;
-    const [line = ''] = linesOf({ type: 'secrets_pushed', ...response, node: name, secrets: [], removed: [name] });
-    expect(line.trimEnd()).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u);
-    expect(JSON.parse(line)).toMatchObject({ actor: { node: name }, resource: { name } });
+  test('is short, whatever a peer or the Workload API says', () => {
+    const long = 'x'.repeat(1024 * 1024);
+    for (const event of [
+      { ...EVENTS.secrets_pushed[0], node: long },
+      { ...EVENTS.workload_api_lost[0], code: 'PERMISSION_DENIED', details: long },
+    ])
+      for (const line of linesOf(event)) expect(line.length).toBeLessThan(8_192);
   });
+
+  test.for(['\n', '\r', '\x1b[2J', '\0', '\u2028', '\u0085', '\u009b', '\x7f', '\u202e', '\u{e0001}', '"}\n{', '\ud800'])(
+    'cannot be forged with %j',
+    (text) => {
+      const name = `x${text}y`;
+      const [line = ''] = linesOf({ type: 'secrets_pushed', ...response, node: name, secrets: [], removed: [name] });
+      expect(line.trimEnd()).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
+      expect(JSON.parse(line)).toMatchObject({ actor: { node: name }, resource: { name } });
+    },
+  );
 
   test('has no byte of a key that an Envoy put into its rejection', () => {
     const key = 'MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgV1'.repeat(4);

@@ -82,7 +82,7 @@ secrets:
           suffix: b
 `;
     expect(problemsOf(text)).toEqual([
-      expect.stringMatching(/^\/x\.yaml:10:13: .*match\[1\]\.glob"$/),
+      expect.stringMatching(/^\/x\.yaml:10:13: .*match\[1\]\.glob": there are exact, prefix, suffix, regex$/),
       expect.stringMatching(/^\/x\.yaml:11:11: .*match\[2\]: keep one of exact and suffix$/),
     ]);
   });

@@ -25,6 +25,8 @@ interface Service {
   readonly ports?: readonly string[];
   readonly volumes?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
+  readonly restart?: string;
+  readonly depends_on?: readonly string[] | Readonly<Record<string, { readonly condition: string }>>;
 }
 
 const document = parse(await readFile(join(FOLDER, 'compose.yaml'), 'utf8'), { merge: true });
@@ -65,7 +67,9 @@ describe.each(services)('%s', (name, service) => {
 
   it('mounts nothing of the host but files of this repository, read-only', () => {
     const strange = mountsOf(service).filter((mount) => isOfHost(mount) && !(/^\.\.?\//.test(mount.source) && mount.readOnly));
-    expect(strange.map(({ target }) => target)).toEqual(name === PRIVILEGED ? ['/var/run/docker.sock'] : []);
+    expect(strange.map(({ target }) => target)).toEqual(
+      name === PRIVILEGED ? ['/var/run/docker.sock', '/run/podman/podman.sock'] : [],
+    );
     const missing = mountsOf(service).filter(({ source }) => source.startsWith('./') && !existsSync(join(FOLDER, source)));
     expect(missing).toEqual([]);
   });
@@ -98,7 +102,37 @@ describe('the default profile', () => {
   });
 });
 
+/** What ends before others begin. */
+const ends = (service: Service) => Object.entries(service.depends_on ?? {}).filter(([, on]) => isCompleted(on));
+const isCompleted = (on: { readonly condition: string } | string) =>
+  typeof on === 'object' && on.condition === 'service_completed_successfully';
+
+describe('a volume in memory', () => {
+  const inMemory = Object.entries(document.volumes as Record<string, { readonly driver_opts?: { readonly type: string } }>)
+    .filter(([, { driver_opts: options }]) => options?.type === 'tmpfs')
+    .map(([name]) => name);
+  const volumesOf = (name: string) =>
+    mountsOf(document.services[name])
+      .map(({ source }) => source)
+      .filter((source) => inMemory.includes(source));
+
+  it('that a container fills and leaves is held by one that runs on, or it would be empty', () => {
+    const waiting = services.flatMap(([name, service]) => ends(service).map(([before]) => ({ name, service, before })));
+    expect(waiting).not.toEqual([]);
+    for (const { name, service, before } of waiting) {
+      const running = Object.entries(service.depends_on ?? {}).filter(([, on]) => !isCompleted(on));
+      const held = running.flatMap(([holder]) => volumesOf(holder));
+      for (const volume of volumesOf(before).filter((volume) => volumesOf(name).includes(volume)))
+        expect(held, `${volume}, from ${before} to ${name}`).toContain(volume);
+    }
+  });
+});
+
 describe('the profile spire', () => {
+  it('starts an agent again that has come too early', () => {
+    expect(document.services['spire-agent'].restart).toBe('on-failure');
+  });
+
   it('registers each sidecar by the uid and the label that it has', async () => {
     const script = await readFile(join(FOLDER, 'spire', 'bootstrap.sh'), 'utf8');
     const registered = [...script.matchAll(/^register (\S+)$/gm)].map(([, name]) => name);

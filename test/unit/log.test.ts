@@ -172,6 +172,18 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'the collector does not answer',
     ],
     audit_failed: [{ type: 'audit_failed', reason: 'cannot write to /a' }, 'error', 'cannot write to /a'],
+    connection_not_http2: [
+      { type: 'connection_not_http2', peer },
+      'warn',
+      'a peer of uid 101, gid 102, pid 77 does not speak HTTP/2 on the SDS socket: in Envoy, give its cluster typed_extension_protocol_options: ' +
+        '{ envoy.extensions.upstreams.http.v3.HttpProtocolOptions: ' +
+        '{ "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: { http2_protocol_options: {} } } }',
+    ],
+    audit_omitted: [
+      { type: 'audit_omitted', lines: 7, peer },
+      'warn',
+      'left out 7 audit lines of what a peer of uid 101, gid 102, pid 77 made happen, for there were too many of them',
+    ],
     audit_dropped: [
       { type: 'audit_dropped', lines: 7 },
       'error',
@@ -283,6 +295,25 @@ describe('a line', () => {
     expect(sentenceOf({ type: 'names_held', ...stream, names: ['x'], available: [] })).toMatch(/there is now: none$/);
   });
 
+  test('is short, however much a peer asks for and whatever it calls itself', () => {
+    const long = 'x'.repeat(1024 * 1024);
+    const names = Array.from({ length: 1_024 }, (_, i) => `${i}${'y'.repeat(2_000)}`);
+    for (const event of [
+      { type: 'names_held', ...stream, node: long, names, available: names },
+      { type: 'names_held', ...stream, names, available: [] },
+      { type: 'stream_subscribed', ...stream, node: long, subscription: 'names', names, form: 'spiffe' },
+      { type: 'secrets_pushed', ...pushed, secrets: names.map((name) => ({ ...secret, name })), removed: names },
+      { type: 'type_ignored', ...stream, node: long, typeUrl: long },
+      { type: 'stream_denied', ...stream, node: long, reason: 'names', details: long },
+    ] satisfies readonly Event[])
+      expect(JSON.stringify(logged(event)[0]).length, event.type).toBeLessThan(8_192);
+  });
+
+  test('says how many names it does not list', () => {
+    const names = Array.from({ length: 30 }, (_, i) => `${i}${'y'.repeat(200)}`);
+    expect(sentenceOf({ type: 'names_held', ...stream, names, available: [] })).toMatch(/3y+, 4y+ and 25 more: held/);
+  });
+
   test.for(['none', 'everything'] as const)('about a subscription to %s says that', (subscription) => {
     expect(sentenceOf({ type: 'stream_subscribed', ...stream, subscription, names: [], form: 'spiffe' })).toBe(
       `stream 7 of node "edge" asks for ${subscription}`,
@@ -298,12 +329,13 @@ describe('a line', () => {
 describe('the log', () => {
   const file = join(import.meta.dirname, '..', '..', 'src', 'telemetry', 'log.ts');
 
-  /** What a process writes that tells two events. */
-  function written(format: string, level: string): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  /** What a process writes that tells two events, and more in between. */
+  function written(format: string, level: string, more = ''): Promise<{ readonly stdout: string; readonly stderr: string }> {
     const program = `
       const { openLog } = await import(${JSON.stringify(file)});
       const { events: tell } = await openLog({ level: '${level}', format: '${format}' });
       tell({ type: 'draining', streams: 3 });
+      ${more}
       tell({ type: 'stopped' });
       process.exit();`;
     return promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program]);
@@ -316,6 +348,14 @@ describe('the log', () => {
       .split('\n')
       .map((line) => JSON.parse(line).event);
     expect([stdout, events]).toEqual(['', ['draining', 'stopped']]);
+  });
+
+  test('in JSON holds nothing that commands a terminal or begins a line for some readers, and is the same all the same', async () => {
+    const name = 'x\u009b2J\x7f\u2028\u202e\u{e0001}y';
+    const event = { type: 'names_held', ...stream, names: [name], available: [] };
+    const { stderr } = await written('json', 'info', `tell(${JSON.stringify(event)});`);
+    expect(stderr).not.toMatch(/[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/u);
+    expect(JSON.parse(stderr.split('\n')[1] ?? '')).toMatchObject({ names: [name] });
   });
 
   test('as text is a sentence in each line of stderr, without colours where there is no terminal', async () => {

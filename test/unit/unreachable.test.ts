@@ -25,6 +25,13 @@ describe('why a Unix socket cannot be connected to', () => {
     );
   });
 
+  it('is a wrong path, when a folder or a file is there', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'unreachable-'));
+    const why = (path: string) => whyUnreachable({ kind: 'unix', path }, told(`connect ECONNREFUSED ${path}`));
+    expect(why(folder.path)).toMatch(/: that is a folder: name the socket in it$/);
+    expect(why(import.meta.filename)).toMatch(/: that is not a socket: correct the path$/);
+  });
+
   it.each([
     ['ECONNREFUSED', 'nobody listens'],
     ['EACCES', 'this user may not write to the socket'],

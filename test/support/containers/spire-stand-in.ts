@@ -1,8 +1,8 @@
 /**
- * What takes the place of SPIRE's images where none can be had. It tries the wiring of the profile, its users, volumes and order, not SPIRE:
- * nothing is attested.
+ * What takes the place of SPIRE's images where none can be had. It tries the wiring of the profile, its users, volumes and order, and how the
+ * agent gets at the labels of containers; not SPIRE.
  */
-import { copyFile, mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { cp, mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ContainerEngine, ROOT } from './engine.ts';
@@ -32,12 +32,13 @@ async function build(
 ): Promise<void> {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'spire-stand-in-'));
   const program = `/opt/spire/bin/spire-${part}`;
-  await copyFile(join(import.meta.dirname, 'spire', part), join(folder.path, part));
+  await cp(join(import.meta.dirname, 'spire'), folder.path, { recursive: true });
   // As in SPIRE's images: these folders are there, and their user's.
   const dockerfile = `${from}
 USER 0:0
 RUN mkdir -p ${folders.join(' ')} && chown -R ${owner} ${folders.join(' ')}
 COPY ${part} ${program}
+COPY agent.ts /opt/spire/bin/
 RUN chmod 0755 ${program}
 USER ${owner}
 ENTRYPOINT ["${program}", "run"]
