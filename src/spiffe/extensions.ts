@@ -1,5 +1,5 @@
 /** The extensions of a certificate that SPIFFE judges by and that node:crypto does not show whole. RFC 5280, section 4.2.1. */
-import { type DerElement, elementsOf } from './der.ts';
+import { type DerElement, elementsOf, isBitString } from './der.ts';
 
 export interface Extensions {
   readonly uriSans: readonly string[];
@@ -94,10 +94,10 @@ function naturalNumber(bytes: Uint8Array): number {
 }
 
 function keyUsage(value: Uint8Array): KeyUsage {
-  const [unused = 8, first = 0, ...rest] = only(value, TAG.bitString);
-  if (unused > 7) throw new Error('its key usage is not a bit string');
-  const bits = rest.length === 0 ? first & (0xff << unused) : first;
-  const has = (bit: number) => (bits & bit) !== 0;
+  const content = only(value, TAG.bitString);
+  // Envoy would refuse a leaf, and not verify a chain with any other.
+  if (!isBitString(content)) throw new Error('its key usage is not a bit string');
+  const has = (bit: number) => ((content[1] ?? 0) & bit) !== 0;
   return { digitalSignature: has(DIGITAL_SIGNATURE), keyCertSign: has(KEY_CERT_SIGN), crlSign: has(CRL_SIGN) };
 }
 

@@ -1,9 +1,9 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { CertificateReader } from '../../src/spiffe/certificate.ts';
-import { BASIC_CONSTRAINTS, buildCertificate, commonName, KEY_USAGE, name } from '../support/certificate-builder.ts';
+import { BASIC_CONSTRAINTS, buildCertificate, commonName, extension, KEY_USAGE, name } from '../support/certificate-builder.ts';
 import { concatenated, cRLSign, HOUR, issueAuthority, issueLeaf, NOW, sans } from '../support/certificates.ts';
-import { context, integer } from '../support/der-writer.ts';
+import { bitString, context, integer, TAG, tlv } from '../support/der-writer.ts';
 
 const WEB = 'spiffe://example.org/web';
 const authority = await issueAuthority({ pathLength: 1 });
@@ -108,6 +108,18 @@ describe('bytes are refused', () => {
     const { certificates, unreadable } = new CertificateReader().readAll(bytes);
     expect(unreadable).toEqual([expect.objectContaining({ position, reason: expect.stringContaining(reason) })]);
     expect(certificates).toHaveLength(position - 1);
+  });
+
+  test.for([
+    ['with unused bits that are set', bitString(Uint8Array.of(0xff), 1)],
+    ['with more unused bits than there are', bitString(Uint8Array.of(), 1)],
+    ['without the number of unused bits', tlv(TAG.bitString)],
+  ] as const)('with a key usage %s', ([_what, usage]) => {
+    const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const der = buildCertificate({ extensions: [BASIC_CONSTRAINTS, extension('2.5.29.15', usage)] }, keys);
+    expect(new CertificateReader().readAll(der).unreadable).toEqual([
+      expect.objectContaining({ reason: 'it does not parse: its key usage is not a bit string' }),
+    ]);
   });
 
   test('without their neighbours', () => {
