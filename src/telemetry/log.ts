@@ -98,6 +98,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'audit_failed':
     case 'audit_dropped':
     case 'admin_failed':
+    case 'socket_lost':
       return 'error';
     case 'workload_api_lost':
       return event.retryInMs === undefined ? 'error' : 'warn';
@@ -112,7 +113,9 @@ function levelOf(event: Event): LogLine['level'] {
     case 'peer_credentials_unavailable':
     case 'telemetry_failed':
     case 'connection_refused':
+    case 'connection_broken':
     case 'stream_denied':
+    case 'socket_unprotected':
       return 'warn';
     case 'bundle_rolled_out':
       return event.late === 0 ? 'info' : 'warn';
@@ -120,6 +123,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'svid_rotated':
       return event.warning === undefined ? 'info' : 'warn';
     case 'listening':
+    case 'socket_restored':
     case 'admin_listening':
     case 'draining':
     case 'stopped':

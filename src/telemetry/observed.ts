@@ -66,6 +66,8 @@ export class Observed {
   discarded: Discarded | undefined;
   lastReload: Reload | undefined;
   listening: string | undefined;
+  /** Why nobody can connect there just now. */
+  socketLost: string | undefined;
   draining = false;
   /** Whether there ever was an identity and a bundle. */
   served = false;
@@ -80,6 +82,12 @@ export class Observed {
     switch (event.type) {
       case 'listening':
         this.listening = event.address;
+        break;
+      case 'socket_lost':
+        this.socketLost = event.reason;
+        break;
+      case 'socket_restored':
+        this.socketLost = undefined;
         break;
       case 'draining':
         this.draining = true;

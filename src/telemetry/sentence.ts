@@ -8,6 +8,12 @@ export function sentence(event: Event): string {
   switch (event.type) {
     case 'listening':
       return `serving SDS on ${event.address}`;
+    case 'socket_lost':
+      return `nobody can connect to ${event.address} any more: ${event.reason}`;
+    case 'socket_restored':
+      return `the socket is back: serving SDS on ${event.address}`;
+    case 'socket_unprotected':
+      return `everybody may write in ${event.folder}, and so put another socket in the place of ${event.address}: take that right away (chmod o-w), or make the folder sticky (chmod +t); in a pod mount the volume with readOnly: true where Envoy runs, which can connect all the same`;
     case 'draining':
       return `stopping: ending ${event.streams} streams`;
     case 'stopped':
@@ -96,6 +102,8 @@ export function sentence(event: Event): string {
       return `lost ${event.lines} audit lines: they are not taken in time where they go (log.audit)`;
     case 'connection_refused':
       return `refused a connection${peerText(event.peer)}: there are ${event.limit} already (sds.limits.connections)`;
+    case 'connection_broken':
+      return `closed connection ${event.peer.connection}${peerText(event.peer)}: ${event.reason}`;
     case 'stream_denied':
       return `ended stream ${event.stream} of node ${quoted(event.node)}${peerText(event.peer)}: ${event.details}`;
   }
