@@ -69,6 +69,10 @@ export class Observed {
   /** Why nobody can connect there just now. */
   socketLost: string | undefined;
   draining = false;
+  /** Another one after each event that is not about a single peer. */
+  revision = 0;
+  /** Whether an update goes out: not all whom it concerns have it and have answered. */
+  pushing = false;
   /** Whether there ever was an identity and a bundle. */
   served = false;
 
@@ -79,6 +83,7 @@ export class Observed {
   }
 
   hear(event: Event): void {
+    if (!('peer' in event)) this.revision += 1;
     switch (event.type) {
       case 'listening':
         this.listening = event.address;
@@ -132,7 +137,11 @@ export class Observed {
       case 'trust_domain_distrusted':
         this.distrusted.add(event.trustDomain);
         break;
+      case 'update_settled':
+        this.pushing = false;
+        break;
       case 'secrets_updated':
+        this.pushing = true;
         this.served ||= this.identities.size > 0 && this.bundles.size > 0;
         break;
       case 'configuration_reloaded':
