@@ -3,7 +3,6 @@
  * Everything is bounded: how many connect, how long they may ask and how long they may take to read.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { setImmediate, setTimeout } from 'node:timers/promises';
 import { type Clock, systemClock } from '../clock.ts';
 import { isLoopback } from '../config/admin-rules.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
@@ -25,6 +24,7 @@ import { type Answer, type MetricsPage, notFound, type Route, routesOf, safeJson
 import { SharedAnswers } from './shared-answers.ts';
 import { statusOf } from './status.ts';
 import { gatherSubscribers, type SubscriberFilter } from './subscribers.ts';
+import { wayGiver } from './way-giver.ts';
 
 const MAX_HEADER_BYTES = 8 * 1024;
 const MAX_REQUESTS_PER_CONNECTION = 1000;
@@ -32,9 +32,6 @@ const HEADERS_MS = 5_000;
 const REQUEST_MS = 10_000;
 const ANSWER_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
-/** How long a status waits for an update in all, and how often it looks. */
-const PUSH_MS = 250;
-const LOOK_MS = 5;
 
 export interface AdminOptions {
   /** At the start: `admin`, and the mode and group of a Unix socket, which are those of the SDS socket. */
@@ -141,15 +138,6 @@ function httpServer({ configuration, loaded, observed, sidecar, metrics, clock }
   boundConnections(server);
   server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
   return server;
-}
-
-/** Lets others run between slices, and an update go out first, which takes longer only when somebody does not answer. */
-function wayGiver(isPushing: () => boolean): () => Promise<void> {
-  let patience = PUSH_MS / LOOK_MS;
-  return async () => {
-    await setImmediate();
-    for (; isPushing() && patience > 0; patience--) await setTimeout(LOOK_MS);
-  };
 }
 
 async function answer(
