@@ -76,11 +76,16 @@ export type DenialReason = 'connections' | 'names' | 'name_length' | 'requests';
 
 export type Event =
   | { readonly type: 'listening'; readonly address: string; readonly mode: string }
+  /** Nobody can connect by its path any more. It is put back as soon as that can be done. */
+  | { readonly type: 'socket_lost'; readonly address: string; readonly reason: string }
+  | { readonly type: 'socket_restored'; readonly address: string }
+  /** Anybody may put a socket of his own in the place of ours: everybody may write in its folder. */
+  | { readonly type: 'socket_unprotected'; readonly address: string; readonly folder: string }
   | { readonly type: 'draining'; readonly streams: number }
   | { readonly type: 'stopped' }
   // Admin API
   | { readonly type: 'admin_listening'; readonly address: string }
-  /** The sidecar goes on without it. */
+  /** The sidecar goes on without it. Told once for each reason; it is tried again. */
   | { readonly type: 'admin_failed'; readonly address: string; readonly reason: string }
   // Workload API
   /** The first message of a stream is here, so many milliseconds after it was opened. */
@@ -180,6 +185,8 @@ export type Event =
   /** A client that does not speak HTTP/2, which gRPC takes. */
   | { readonly type: 'connection_not_http2'; readonly peer: Peer }
   | { readonly type: 'connection_refused'; readonly limit: number; readonly peer: Peer }
+  /** It was closed, with all its streams, for what its peer sent. */
+  | { readonly type: 'connection_broken'; readonly reason: string; readonly peer: Peer }
   /** A stream was ended because its peer asks for too much. */
   | ({
       readonly type: 'stream_denied';

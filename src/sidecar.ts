@@ -1,5 +1,6 @@
 /** The composition root: a Workload API on one side, a socket that serves SDS on the other, and what was configured in between. */
 import { createServer } from 'node:net';
+import { dirname } from 'node:path';
 import { type Clock, systemClock } from './clock.ts';
 import { matcherOf } from './config/pattern.ts';
 import { prefixesOf } from './config/presets.ts';
@@ -13,8 +14,9 @@ import { SecretPublisher } from './secrets/publisher.ts';
 import type { SecretDescription } from './secrets/secret-set.ts';
 import { type GrpcLimits, GrpcServer } from './server/grpc-server.ts';
 import { HealthService } from './server/health.ts';
+import { KeptListener } from './server/kept-listener.ts';
 import type { CredentialsReader } from './server/peer.ts';
-import { UnixListener } from './server/unix-listener.ts';
+import { isOpenToAll } from './server/unix-listener.ts';
 import { CertificateReader } from './spiffe/certificate.ts';
 import { startNeeds } from './start-needs.ts';
 import { type Fetch, fetchX509Bundles, fetchX509Svid } from './workload-api/client.ts';
@@ -91,15 +93,22 @@ export async function startSidecar({
     closed: (peer) => events({ type: 'connection_closed', peer }),
     refused: (peer) => events({ type: 'connection_refused', limit: inForce.sds.limits.connections, peer }),
     notHttp2: (peer) => events({ type: 'connection_not_http2', peer }),
+    broken: (peer, reason) => events({ type: 'connection_broken', reason, peer }),
   });
-  const listener = await UnixListener.open({
+  const address = formatEndpoint(sds.listen);
+  const listener = await KeptListener.open({
     path: sds.listen.path,
     mode: sds.mode,
     setting: 'sds.listen',
     ...(gid !== undefined && { gid }),
     server: createServer((socket) => server.accept(socket)),
+    clock,
+    onLost: (reason) => events({ type: 'socket_lost', address, reason }),
+    onRestored: () => events({ type: 'socket_restored', address }),
   });
-  events({ type: 'listening', address: formatEndpoint(sds.listen), mode: sds.mode.toString(8).padStart(4, '0') });
+  events({ type: 'listening', address, mode: sds.mode.toString(8).padStart(4, '0') });
+  const folder = dirname(sds.listen.path);
+  if (await isOpenToAll(folder)) events({ type: 'socket_unprotected', address, folder });
 
   const publisher = new SecretPublisher(namingOf(configuration), {
     clock,

@@ -3,8 +3,8 @@
  * Everything is bounded: how many connect, how long they may ask and how long they may take to read.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { setImmediate } from 'node:timers/promises';
-import type { Clock } from '../clock.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import { isLoopback } from '../config/admin-rules.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import type { Configuration } from '../config/schema.ts';
 import { formatAdminListen } from '../config/telemetry-schema.ts';
@@ -13,15 +13,19 @@ import { messageOf } from '../error.ts';
 import type { EventListener } from '../events.ts';
 import { printable } from '../printable.ts';
 import { gidOf } from '../server/group.ts';
-import { listen, UnixListener } from '../server/unix-listener.ts';
+import { KeptListener } from '../server/kept-listener.ts';
+import { ListeningAgain, type Stop } from '../server/listening-again.ts';
+import { listen } from '../server/unix-listener.ts';
 import type { Sidecar } from '../sidecar.ts';
 import type { Observed } from '../telemetry/observed.ts';
+import { boundConnections } from './connections.ts';
 import { isOwnHost } from './host.ts';
-import { type Answer, type MetricsPage, notFound, type Route, routesOf, text } from './routes.ts';
+import { type Answer, type MetricsPage, notFound, type Route, routesOf, safeJson, text } from './routes.ts';
+import { SharedAnswers } from './shared-answers.ts';
 import { statusOf } from './status.ts';
-import { gatherSubscribers } from './subscribers.ts';
+import { gatherSubscribers, type SubscriberFilter } from './subscribers.ts';
+import { wayGiver } from './way-giver.ts';
 
-const MAX_CONNECTIONS = 32;
 const MAX_HEADER_BYTES = 8 * 1024;
 const MAX_REQUESTS_PER_CONNECTION = 1000;
 const HEADERS_MS = 5_000;
@@ -46,26 +50,27 @@ export interface Admin extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Serves until it is closed. Never rejects: what is in the way is told as `admin_failed`. */
+/** Serves until it is closed. Never rejects: what is in the way is told as `admin_failed`, and tried again. */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
-  const { configuration, events } = options;
-  const endpoint = configuration.admin.listen;
+  const endpoint = options.configuration.admin.listen;
   if (endpoint === 'off') return admin(async () => undefined);
   const address = formatAdminListen(endpoint);
   const server = httpServer(options, endpoint);
-  try {
-    const stop = await serveAt(server, endpoint, configuration);
-    server.on('error', () => undefined);
-    events({ type: 'admin_listening', address });
-    return admin(async () => {
-      await stop();
-      server.closeAllConnections();
-    });
-  } catch (error) {
-    const reason = `${messageOf(error)}; choose another address, or "" for no admin API (admin.listen)`;
-    events({ type: 'admin_failed', address, reason });
-    return admin(async () => undefined);
-  }
+  server.on('error', () => undefined);
+  const { clock, events } = options;
+  const listening = await ListeningAgain.start({
+    clock,
+    listen: () => serveAt(server, endpoint, options),
+    onListening: () => events({ type: 'admin_listening', address }),
+    onFailed(error) {
+      const mend = 'it is tried again; or choose another address, "" for no admin API (--admin, admin.listen)';
+      events({ type: 'admin_failed', address, reason: `${messageOf(error)}; ${mend}` });
+    },
+  });
+  return admin(async () => {
+    await listening.stop();
+    server.closeAllConnections();
+  });
 }
 
 function admin(close: () => Promise<void>): Admin {
@@ -73,30 +78,47 @@ function admin(close: () => Promise<void>): Admin {
 }
 
 /** @returns what stops it */
-async function serveAt(server: Server, endpoint: Endpoint, { sds }: Configuration): Promise<() => Promise<void>> {
+async function serveAt(server: Server, endpoint: Endpoint, { configuration, clock, events }: AdminOptions): Promise<Stop> {
   if (endpoint.kind === 'tcp') {
     await listen(server, { host: endpoint.host, port: endpoint.port });
     return async () => void server.close();
   }
-  const gid = sds.group === undefined ? {} : { gid: await gidOf(sds.group) };
-  const listener = await UnixListener.open({ path: endpoint.path, mode: sds.mode, ...gid, setting: 'admin.listen', server });
+  const { sds } = configuration;
+  const address = formatAdminListen(endpoint);
+  const listener = await KeptListener.open({
+    path: endpoint.path,
+    mode: sds.mode,
+    ...(sds.group !== undefined && { gid: await gidOf(sds.group) }),
+    setting: 'admin.listen',
+    server,
+    clock,
+    onLost: (reason) => events({ type: 'admin_failed', address, reason }),
+    onRestored: () => events({ type: 'admin_listening', address }),
+  });
   return () => listener.close();
 }
 
 function httpServer({ configuration, loaded, observed, sidecar, metrics, clock }: AdminOptions, endpoint: Endpoint): Server {
-  const routes = routesOf({
-    observed,
-    now: () => clock.now(),
-    metrics,
-    status: async (filter) => {
-      const subscribers = await gatherSubscribers(sidecar.streams, filter, () => setImmediate());
+  const { listen } = configuration.sds;
+  const statuses = new SharedAnswers({
+    async make(filter: SubscriberFilter) {
+      const subscribers = await gatherSubscribers(
+        sidecar.streams,
+        filter,
+        wayGiver(() => observed.pushing),
+      );
       const described = sidecar.names.map((name) => [name, sidecar.describe(name)] as const);
       const names = new Map(described.flatMap(([name, secret]) => (secret === undefined ? [] : [[name, secret]])));
-      return statusOf({ observed, loaded: loaded(), names, counts: sidecar.counts, subscribers, now: clock.now() });
+      const { counts } = sidecar;
+      return safeJson(statusOf({ observed, listen, loaded: loaded(), names, counts, subscribers, now: clock.now() }));
     },
+    revision: () => observed.revision,
+    clock,
   });
-  // Who may open a Unix socket is not a browser.
-  const isOurs = (host = '') => endpoint.kind === 'unix' || isOwnHost(host, configuration.admin.hosts);
+  const routes = routesOf({ observed, now: () => clock.now(), metrics, status: (filter) => statuses.ask(filter) });
+  // Who may open a Unix socket is not a browser, and every browser says which host it means: HTTP/1.0 need not.
+  const isOurs = (host: string | undefined) =>
+    endpoint.kind === 'unix' || (host === undefined ? isLoopback(endpoint.host) : isOwnHost(host, configuration.admin.hosts));
   const limits = {
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: HEADERS_MS,
@@ -105,15 +127,15 @@ function httpServer({ configuration, loaded, observed, sidecar, metrics, clock }
     connectionsCheckingInterval: 1_000,
   };
   const server = createServer(limits, (request, response) => {
-    const deadline = setTimeout(() => response.destroy(), ANSWER_MS).unref();
-    response.once('close', () => clearTimeout(deadline));
+    const forget = systemClock.after(ANSWER_MS, () => response.destroy());
+    response.once('close', forget);
     response.on('error', () => response.destroy());
     answer(request, routes, isOurs).then(
       (found) => send(response, request, found),
       (error) => send(response, request, text(500, `this did not work: ${printable(messageOf(error))}\n`)),
     );
   });
-  server.maxConnections = MAX_CONNECTIONS;
+  boundConnections(server);
   server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
   return server;
 }

@@ -41,8 +41,11 @@ export function allPassed(checks: readonly Check[]): boolean {
   return checks.every(({ ok }) => ok);
 }
 
-function socket({ listening }: Observed): Check {
-  return listening === undefined ? failed('socket', 'it does not listen yet') : passed('socket', `SDS is served on ${listening}`);
+function socket({ listening, socketLost }: Observed): Check {
+  if (listening === undefined) return failed('socket', 'it does not listen yet');
+  return socketLost === undefined
+    ? passed('socket', `SDS is served on ${listening}`)
+    : failed('socket', `nobody can connect to ${listening}: ${socketLost}`);
 }
 
 function secrets(observed: Observed): Check {

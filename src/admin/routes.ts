@@ -2,7 +2,6 @@
 import { printable } from '../printable.ts';
 import type { Observed } from '../telemetry/observed.ts';
 import { allPassed, type Check, livez, type Probe, readyz, startupz } from './readiness.ts';
-import type { Status } from './status.ts';
 import type { SubscriberFilter } from './subscribers.ts';
 
 export interface Answer {
@@ -19,7 +18,8 @@ export interface RouteOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly metrics: MetricsPage;
-  readonly status: (filter: SubscriberFilter) => Promise<Status>;
+  /** As JSON. */
+  readonly status: (filter: SubscriberFilter) => Promise<string>;
 }
 
 export interface Asked {
@@ -51,7 +51,7 @@ export function routesOf({ observed, now, metrics, status }: RouteOptions): Read
       '/v1/status',
       async ({ query }) => {
         const filter = { node: query.get('node') ?? undefined, name: query.get('name') ?? undefined };
-        return { status: 200, contentType: 'application/json', body: safeJson(await status(filter)) };
+        return { status: 200, contentType: 'application/json', body: await status(filter) };
       },
     ],
     [
@@ -87,7 +87,7 @@ function checkLine({ name, ok, reason }: Check): string {
 }
 
 /** What JSON allows in a string and a terminal or a reader of lines would heed is escaped. */
-function safeJson(value: unknown): string {
+export function safeJson(value: unknown): string {
   const escaped = (characters: string) =>
     characters.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
   return `${JSON.stringify(value, undefined, 2).replace(/(?:[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}])+/gu, escaped)}\n`;

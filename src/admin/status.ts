@@ -1,7 +1,7 @@
 /** What /v1/status says: all that the running sidecar knows and may be told, as JSON. No key is in reach of what it is made from. */
 import { configurationDigest } from '../config/digest.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
-import { formatEndpoint } from '../endpoint.ts';
+import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import type { SecretDescription } from '../secrets/secret-set.ts';
 import type { SidecarCounts } from '../sidecar.ts';
 import type { Observed, ObservedIdentity, Upstream } from '../telemetry/observed.ts';
@@ -11,6 +11,8 @@ import { type HeldName, type SubscriberStatus, type Subscribers, timestamp } fro
 
 export interface StatusInputs {
   readonly observed: Observed;
+  /** Where SDS is served. */
+  readonly listen: Endpoint;
   /** The configuration in force, and its file. */
   readonly loaded: Pick<LoadedConfiguration, 'configuration' | 'file'>;
   readonly names: ReadonlyMap<string, SecretDescription>;
@@ -27,6 +29,8 @@ export interface Status {
   readonly uptime: number;
   readonly ready: boolean;
   readonly checks: readonly Check[];
+  /** Whose status this is. */
+  readonly sds: { readonly address: string };
   readonly configuration: {
     readonly digest: string;
     readonly file?: string;
@@ -88,7 +92,7 @@ export interface NameStatus {
   readonly versions: readonly string[];
 }
 
-export function statusOf({ observed, loaded, names, counts, subscribers, now }: StatusInputs): Status {
+export function statusOf({ observed, listen, loaded, names, counts, subscribers, now }: StatusInputs): Status {
   const checks = readyz(observed, now);
   const { configuration, file } = loaded;
   return {
@@ -97,6 +101,7 @@ export function statusOf({ observed, loaded, names, counts, subscribers, now }: 
     uptime: seconds(now - observed.startedAt),
     ready: allPassed(checks),
     checks,
+    sds: { address: formatEndpoint(listen) },
     configuration: {
       digest: configurationDigest(configuration),
       ...(file !== undefined && { file }),

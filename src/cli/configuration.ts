@@ -8,6 +8,7 @@ export interface ConfigurationFlags {
   readonly config?: string;
   readonly workloadApi?: string;
   readonly listen?: string;
+  readonly admin?: string;
   readonly logLevel?: string;
   readonly logFormat?: string;
 }
@@ -22,11 +23,11 @@ export async function configurationOf(flags: ConfigurationFlags): Promise<Loaded
 
 /** @throws SpiffeSdsError `config_invalid` or `config_unreadable` */
 export function load(
-  { config, workloadApi, listen, logLevel, logFormat }: ConfigurationFlags,
+  { config, workloadApi, listen, admin, logLevel, logFormat }: ConfigurationFlags,
   regexProblem?: RegexProblem,
 ): LoadedConfiguration {
   return loadConfiguration({
-    flags: { config, workload_api: workloadApi, listen, log_level: logLevel, log_format: logFormat },
+    flags: { config, workload_api: workloadApi, listen, admin, log_level: logLevel, log_format: logFormat },
     env: process.env,
     readFile: (path) => readFileSync(path, 'utf8'),
     ...(regexProblem && { regexProblem }),

@@ -1,11 +1,12 @@
-#!/usr/bin/env -S node --disable-sigusr1 --max-semi-space-size=2
+#!/usr/bin/env -S node --max-semi-space-size=2
 /**
- * The command. Says so when Node is too old, before anything is loaded that would fail to parse there.
+ * The command. Says so when Node is too old, before anything is loaded that would fail to parse there; the line above has only what an old
+ * one knows, too.
  *
- * --disable-sigusr1: SIGUSR1 would open Node's inspector, and with it the keys, to any process of the same user.
  * --max-semi-space-size=2: halves the memory that many streams take.
  */
 import { existsSync } from 'node:fs';
+import inspector from 'node:inspector';
 import module from 'node:module';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -16,6 +17,11 @@ if (major < 22 || (major === 22 && minor < 15)) {
     `spiffe-sds needs Node 22.15 or newer, this is ${process.version}: install Node 24, or use the container image\n`,
   );
   process.exitCode = 2;
+} else if (isInspectorOpen()) {
+  process.stderr.write(
+    'spiffe-sds does not run with an inspector that nobody asked for, which shows keys: somebody sent SIGUSR1; run node --disable-sigusr1, or --inspect for an inspector\n',
+  );
+  process.exit(1);
 } else {
   // Made by the build beside the bundle: whoever may write there may change the program anyway.
   const compiled = join(import.meta.dirname, '.compile-cache');
@@ -25,4 +31,14 @@ if (major < 22 || (major === 22 && minor < 15)) {
   }
   // Not awaited: bundled chunks may import this file, and would wait for it while it waits for them.
   void import('./program.ts').then(({ run }) => run(process.argv));
+}
+
+/**
+ * SIGUSR1 opens Node's inspector, on a port that every user of this machine can connect to, unless somebody listens for the signal.
+ * @returns whether it did before this could run; what was asked for on the command line does not count
+ */
+function isInspectorOpen(): boolean {
+  process.on('SIGUSR1', () => undefined);
+  const options = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ');
+  return !/--inspect(?!-port)/.test(options) && inspector.url() !== undefined;
 }

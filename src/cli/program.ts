@@ -68,8 +68,8 @@ function createProgram(): Command {
     .command('status')
     .description('what the running sidecar knows: identities, expiry, names, subscribers, the Workload API')
     .option('--config <file>', 'configuration file, for the addresses of the sidecar')
-    .option('--listen <uri>', 'the SDS socket, for --ready')
-    .option('--admin <uri>', 'the admin API: IP:PORT or unix:///… (default: admin.listen, 127.0.0.1:8082)')
+    .option('--listen <uri>', 'the SDS socket of the sidecar that is meant (SPIFFE_SDS_LISTEN)')
+    .option('--admin <uri>', 'the admin API: IP:PORT or unix:///… (default: SPIFFE_SDS_ADMIN, admin.listen, or 127.0.0.1:8082)')
     .addOption(new Option('--output <format>', 'how to print').choices(['text', 'json', 'yaml']).default('text'))
     .option('--ready', 'only whether it is ready, in one line; the exit code says it too: for health checks')
     .action(async ({ ready, ...flags }) =>
@@ -100,6 +100,7 @@ function withConfigurationOptions(command: Command): Command {
     .option('--config <file>', 'configuration file (SPIFFE_SDS_CONFIG)')
     .option('--workload-api <uri>', 'the Workload API: unix:///… or tcp://IP:PORT (SPIFFE_ENDPOINT_SOCKET)')
     .option('--listen <uri>', 'the SDS socket: unix:///… (SPIFFE_SDS_LISTEN)')
+    .option('--admin <uri>', 'the admin API: IP:PORT or unix:///…, "" for none (SPIFFE_SDS_ADMIN)')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent (SPIFFE_SDS_LOG_LEVEL)')
     .option('--log-format <format>', 'text or json (SPIFFE_SDS_LOG_FORMAT)');
 }

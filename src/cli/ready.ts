@@ -7,24 +7,19 @@ import { formatEndpoint, parseEndpoint } from '../endpoint.ts';
 import { messageOf } from '../error.ts';
 import { printable } from '../printable.ts';
 import { checkHealth } from './health-client.ts';
-
-export interface ReadyFlags {
-  readonly config?: string;
-  readonly listen?: string;
-  readonly admin?: string;
-}
+import type { SidecarFlags } from './status.ts';
 
 const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';
 const TIMEOUT_MS = 2_000;
 
-export async function ready(flags: ReadyFlags): Promise<void> {
+export async function ready(flags: SidecarFlags): Promise<void> {
   const { isReady, line } = await readiness(flags);
   process.stdout.write(`${printable(line)}\n`);
   if (!isReady) process.exitCode = 1;
 }
 
 /** The SDS socket says whether; the admin API, if it can be asked, says why not. */
-async function readiness(flags: ReadyFlags): Promise<{ readonly isReady: boolean; readonly line: string }> {
+async function readiness(flags: SidecarFlags): Promise<{ readonly isReady: boolean; readonly line: string }> {
   const path = await socketPath(flags);
   const address = formatEndpoint({ kind: 'unix', path });
   try {
@@ -37,7 +32,7 @@ async function readiness(flags: ReadyFlags): Promise<{ readonly isReady: boolean
   return { isReady: false, line: `not ready: ${reasons ?? `${address} has nothing good to serve: look at the log`}` };
 }
 
-async function socketPath(flags: ReadyFlags): Promise<string> {
+async function socketPath(flags: SidecarFlags): Promise<string> {
   const { config, listen } = flags;
   const known = listenWithoutFile({ config, listen }, process.env);
   const endpoint = known === undefined ? undefined : parseEndpoint(known);

@@ -14,13 +14,14 @@ import { terminated } from './signals.ts';
 export async function serve(flags: ConfigurationFlags): Promise<void> {
   const loaded = await configurationOf(flags);
   const stop = terminated();
-  const operated = await startOperatedSidecar({ loaded, env: process.env });
+  let operated: OperatedSidecar | undefined;
   let watch: ConfigurationWatch | undefined;
-  // Also where there is no file to load: by default this signal would end the process.
+  // Also where there is no file to load, and while it starts: by default this signal would end the process.
   process.on('SIGHUP', () => {
-    operated.reopen();
+    operated?.reopen();
     watch?.reload();
   });
+  operated = await startOperatedSidecar({ loaded, env: process.env });
   watch = await follow(loaded, flags, operated);
   await stop;
   watch?.stop();

@@ -27,13 +27,14 @@ type Ago = (at: string | undefined) => string;
 /** The first line is the row; what else there is to say stands below it. */
 type Row = readonly string[] | { readonly cells: readonly string[]; readonly below: readonly string[] };
 
-function head({ version, uptime, ready, checks, configuration, upstream }: Status, ago: Ago): string {
+function head({ version, uptime, ready, checks, sds, configuration, upstream }: Status, ago: Ago): string {
   const { digest, file, last_reload: reload } = configuration;
   // Of the Workload API there is more to say below.
   const failed = checks.filter(({ name, ok }) => !ok && name !== 'upstream');
   const lines = [
     `spiffe-sds ${version}, ${ready ? 'ready' : 'not ready'}, up ${span(uptime * 1000)}`,
     ...failed.map(({ name, reason }) => `  ${name}: ${reason}`),
+    `  SDS            ${sds.address}`,
     `  configuration  ${file ?? 'no file'}, ${digest.slice(0, 'sha256:'.length + 12)}`,
     ...(reload?.problem === undefined ? [] : [`    the file of ${ago(reload.at)} is not used: ${reload.problem}`]),
     ...(reload === undefined || reload.need_restart.length === 0

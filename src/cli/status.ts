@@ -1,42 +1,84 @@
 /** `spiffe-sds status`: what the running sidecar knows. */
+import { stat } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import type { Status } from '../admin/status.ts';
-import { formatAdminListen, parseAdminListen } from '../config/telemetry-schema.ts';
-import type { Endpoint } from '../endpoint.ts';
+import { type AdminListen, formatAdminListen, parseAdminListen } from '../config/telemetry-schema.ts';
+import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import { printable } from '../printable.ts';
 import { askAdmin } from './admin-client.ts';
-import { configurationOf } from './configuration.ts';
+import { type ConfigurationFlags, configurationOf } from './configuration.ts';
 import { statusText } from './status-text.ts';
 
-export interface StatusFlags {
-  readonly config?: string;
-  readonly admin?: string;
+/** Which sidecar is meant. */
+export type SidecarFlags = Pick<ConfigurationFlags, 'config' | 'listen' | 'admin'>;
+
+export interface StatusFlags extends SidecarFlags {
   readonly output: 'text' | 'json' | 'yaml';
+}
+
+export interface AskedStatus {
+  readonly status: Status;
+  /** As it came. */
+  readonly body: string;
 }
 
 const TIMEOUT_MS = 5_000;
 
-/** @throws SpiffeSdsError `admin_failed` when it cannot be asked */
+/** @throws SpiffeSdsError `admin_failed` as `askStatus` does, and when there is nobody to ask */
 export async function status({ output, ...flags }: StatusFlags): Promise<void> {
-  const endpoint = await adminAddress(flags);
-  if (endpoint === 'off') throw new SpiffeSdsError('admin_failed', 'there is no admin API to ask: admin.listen is empty');
-  const { status: code, body } = await askAdmin(endpoint, '/v1/status', TIMEOUT_MS);
-  // What is not ours to print may be anything; ours is escaped already.
-  const read = parse(endpoint, code, body);
-  process.stdout.write(output === 'json' ? body : formatted(read, output));
+  const asked = await askStatus(flags, TIMEOUT_MS);
+  if (asked === 'off') throw new SpiffeSdsError('admin_failed', 'there is no admin API to ask: admin.listen is empty');
+  process.stdout.write(output === 'json' ? asked.body : formatted(asked.status, output));
 }
 
-/** The one that was named, or that of the configuration. */
-export async function adminAddress({ config, admin }: Pick<StatusFlags, 'config' | 'admin'>): Promise<Endpoint | 'off'> {
-  if (admin !== undefined) return parseAdminListen(admin);
-  return (await configurationOf(config === undefined ? {} : { config })).configuration.admin.listen;
+/**
+ * Asks the admin API that the flags, the environment or the file name.
+ * @throws SpiffeSdsError `admin_failed` when it cannot be asked, or is that of another sidecar
+ */
+export async function askStatus(flags: SidecarFlags, timeoutMs: number): Promise<AskedStatus | 'off'> {
+  const { endpoint, socket } = await sidecarMeant(flags);
+  if (endpoint === 'off') return 'off';
+  const { status: code, body } = await askAdmin(endpoint, '/v1/status', timeoutMs);
+  // What is not ours to print may be anything; ours is escaped already.
+  const status = parse(endpoint, code, body);
+  if (socket !== undefined) await refuseOther(endpoint, status, socket);
+  return { status, body };
+}
+
+/** Its admin API, and the path of its SDS socket when that was named: whoever names only an admin API means the sidecar that has it. */
+async function sidecarMeant(flags: SidecarFlags): Promise<{ readonly endpoint: AdminListen; readonly socket?: string }> {
+  if (flags.admin !== undefined && flags.listen === undefined) return { endpoint: parseAdminListen(flags.admin) };
+  const { configuration, sources } = await configurationOf(flags);
+  const endpoint = configuration.admin.listen;
+  return sources.get('sds.listen') === 'default' ? { endpoint } : { endpoint, socket: configuration.sds.listen.path };
+}
+
+/** @param path of the SDS socket that is meant */
+async function refuseOther(endpoint: Endpoint, { sds }: Status, path: string): Promise<void> {
+  const address = formatEndpoint({ kind: 'unix', path });
+  if (sds.address === address || (await isSameFile(sds.address.replace('unix://', ''), path))) return;
+  const message = `${formatAdminListen(endpoint)} is the admin API of another spiffe-sds, which serves ${sds.address}`;
+  const mend = `name the one of ${address} (--admin, SPIFFE_SDS_ADMIN, admin.listen), or give it one of its own`;
+  throw new SpiffeSdsError('admin_failed', `${message}: ${mend}`);
+}
+
+/** By whatever links a path leads there. */
+async function isSameFile(one: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all([one, other].map((path) => stat(path).catch(() => undefined)));
+  return a !== undefined && a.ino === b?.ino && a.dev === b.dev;
 }
 
 function parse(endpoint: Endpoint, code: number, body: string): Status {
   try {
     const read = JSON.parse(body, (_, value) => (typeof value === 'string' ? printable(value) : value));
-    if (code === 200 && Array.isArray(read.identities) && Array.isArray(read.subscribers)) return read;
+    if (
+      code === 200 &&
+      Array.isArray(read.identities) &&
+      Array.isArray(read.subscribers) &&
+      typeof read.sds?.address === 'string'
+    )
+      return read;
   } catch {
     // Said below.
   }

@@ -10,6 +10,7 @@ export function adminProblems({ admin: { listen, remote } }: Configuration): rea
   return [{ code: 'custom', path: ['admin', 'listen'], message }];
 }
 
-function isLoopback(host: string): boolean {
+/** @param host an IP literal */
+export function isLoopback(host: string): boolean {
   return host === '::1' || host.startsWith('127.');
 }

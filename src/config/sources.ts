@@ -7,6 +7,7 @@ export interface Flags {
   readonly config?: string | undefined;
   readonly workload_api?: string | undefined;
   readonly listen?: string | undefined;
+  readonly admin?: string | undefined;
   readonly log_level?: string | undefined;
   readonly log_format?: string | undefined;
 }
@@ -24,6 +25,7 @@ export const DEFAULT_LISTEN = 'unix:///run/spiffe-sds/sds.sock';
 const SETTINGS = [
   { section: 'workload_api', key: 'address', flag: 'workload_api', variable: 'SPIFFE_ENDPOINT_SOCKET' },
   { section: 'sds', key: 'listen', flag: 'listen', variable: 'SPIFFE_SDS_LISTEN' },
+  { section: 'admin', key: 'listen', flag: 'admin', variable: 'SPIFFE_SDS_ADMIN' },
   { section: 'log', key: 'level', flag: 'log_level', variable: 'SPIFFE_SDS_LOG_LEVEL' },
   { section: 'log', key: 'format', flag: 'log_format', variable: 'SPIFFE_SDS_LOG_FORMAT' },
 ] as const;

@@ -1,8 +1,12 @@
 /**
- * A Unix socket that appears whole: bound under a temporary name, given its mode and group, then renamed into place. There is no moment
- * with a wrong mode, a file left behind by a dead process is replaced, and a successor's socket is never removed.
+ * A Unix socket that appears whole: bound inside a folder that only this user may enter, given its group there, then linked into place.
+ * There is no moment with a wrong mode, and nobody can connect before. The name is the lock: link(2) does not take a name that is taken,
+ * and a socket whose process is dead answers nobody. So of two that start at once one is refused, no lock is left behind, and neither a
+ * privilege nor a shared namespace is needed. A successor's socket is never removed.
  */
-import { chmod, chown, lstat, mkdir, rename, unlink } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { chmod, lchown, link, lstat, mkdir, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { connect, type ListenOptions, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { messageOf, SpiffeSdsError } from '../error.ts';
@@ -28,56 +32,163 @@ const MENDS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of that path is not a folder',
   EEXIST: 'a part of that path is not a folder',
 };
+/** With those of the path before it no longer than `sds.sock`: a socket's path has at most 107 bytes. */
+const RANDOM_BYTES = 3;
+const SOCKET = 's';
+const TRIES = 10;
+
+interface Identity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
 
 export class UnixListener {
-  readonly #server: Server;
-  readonly #path: string;
-  readonly #inode: bigint;
+  readonly #options: UnixListenerOptions;
+  #identity: Identity;
 
-  private constructor(server: Server, path: string, inode: bigint) {
-    this.#server = server;
-    this.#path = path;
-    this.#inode = inode;
+  private constructor(options: UnixListenerOptions, identity: Identity) {
+    this.#options = options;
+    this.#identity = identity;
   }
 
   /** @throws SpiffeSdsError `listen_failed` naming the path, the user and the mend */
-  static async open({ path, mode, gid, setting, server }: UnixListenerOptions): Promise<UnixListener> {
-    // Short, for a socket's path has at most 107 bytes.
-    const temporary = join(dirname(path), `.${process.pid}`);
-    try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-      await refuseIfTaken(path, setting);
-      await unlink(temporary).catch(() => undefined);
-      await listen(server, { path: temporary });
-      if (gid !== undefined) await chown(temporary, -1, gid);
-      await chmod(temporary, mode);
-      const { ino } = await lstat(temporary, { bigint: true });
-      await rename(temporary, path);
-      return new UnixListener(server, path, ino);
-    } catch (error) {
-      server.close();
-      await unlink(temporary).catch(() => undefined);
-      const mend = MENDS[(error as NodeJS.ErrnoException).code ?? ''];
-      const user = `uid ${process.getuid?.()}, gid ${process.getgid?.()}`;
-      const message = `cannot listen on unix://${path} as ${user}: ${messageOf(error)}${mend === undefined ? '' : `: ${mend}`}`;
-      throw new SpiffeSdsError('listen_failed', message, { cause: error });
-    }
+  static async open(options: UnixListenerOptions): Promise<UnixListener> {
+    return new UnixListener(options, await appear(options, 'refuse'));
+  }
+
+  /** Why nobody can connect by the path any more. Undefined: the socket is there, and it is this one. */
+  async lost(): Promise<string | undefined> {
+    const found = await lstat(this.#options.path, { bigint: true }).catch(codeOf);
+    if (found === 'ENOENT' || found === 'ENOTDIR') return 'it was removed';
+    if (typeof found === 'string') return `it cannot be reached any more: ${found}`;
+    if (isSame(found, this.#identity)) return undefined;
+    return found.isSocket()
+      ? `another socket, of uid ${found.uid}, is in its place`
+      : `something that is not a socket, of uid ${found.uid}, is in its place`;
+  }
+
+  /**
+   * Listens anew, also in the place of another socket that lives: the path is ours. Who is connected stays so.
+   * @throws SpiffeSdsError as `open` does
+   */
+  async restore(): Promise<void> {
+    this.#options.server.close();
+    this.#identity = await appear(this.#options, 'replace');
   }
 
   /** Accepts no more, and removes the file unless another process has put its own there. */
   async close(): Promise<void> {
-    this.#server.close();
-    const found = await lstat(this.#path, { bigint: true }).catch(() => undefined);
-    if (found?.ino === this.#inode) await unlink(this.#path).catch(() => undefined);
+    const { server, path } = this.#options;
+    server.close();
+    const found = await lstat(path, { bigint: true }).catch(() => undefined);
+    if (found !== undefined && isSame(found, this.#identity)) await unlink(path).catch(() => undefined);
   }
 }
 
-async function refuseIfTaken(path: string, setting: string): Promise<void> {
-  const found = await lstat(path).catch(() => undefined);
-  if (found === undefined) return;
+/** Whether anybody may put something else in the place of what is in this folder. */
+export async function isOpenToAll(folder: string): Promise<boolean> {
+  const found = await stat(folder).catch(() => undefined);
+  return found !== undefined && (found.mode & 0o1002) === 0o0002;
+}
+
+/** @param living what to do with one that answers at the path */
+async function appear(options: UnixListenerOptions, living: 'refuse' | 'replace'): Promise<Identity> {
+  const { path, mode, gid, server, setting } = options;
+  let hidden: string | undefined;
+  try {
+    const folder = dirname(path);
+    await mkdir(folder, { recursive: true, mode: 0o755 });
+    await refuseIfTaken(path, living, setting);
+    hidden = hiddenFolder(folder);
+    const socket = join(hidden, SOCKET);
+    await listenWithMode(server, socket, mode);
+    if (gid !== undefined) await lchown(socket, -1, gid);
+    const identity = await lstat(socket, { bigint: true });
+    await take(path, socket, living, setting);
+    await remove(hidden);
+    return identity;
+  } catch (error) {
+    server.close();
+    if (hidden !== undefined) await remove(hidden);
+    const mend = MENDS[(error as NodeJS.ErrnoException).code ?? ''];
+    const user = `uid ${process.getuid?.()}, gid ${process.getgid?.()}`;
+    const message = `cannot listen on unix://${path} as ${user}: ${messageOf(error)}${mend === undefined ? '' : `: ${mend}`}`;
+    throw new SpiffeSdsError('listen_failed', message, { cause: error });
+  }
+}
+
+/** One that only this user may enter, whatever the umask. */
+function hiddenFolder(folder: string): string {
+  for (let tries = TRIES; ; tries--) {
+    const name = join(folder, `.${randomBytes(RANDOM_BYTES).toString('base64url')}`);
+    try {
+      withUmask(0o077, () => mkdirSync(name, 0o700));
+      return name;
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST' || tries === 0) throw error;
+    }
+  }
+}
+
+/** Born with its mode: in a folder that others may write, what a later chmod follows could be somebody else's link. */
+async function listenWithMode(server: Server, path: string, mode: number): Promise<void> {
+  // It is bound before `listen` returns.
+  await withUmask(~mode & 0o777, () => listen(server, { path }));
+  // Where the folder has a default ACL the kernel knows no umask.
+  if (((await lstat(path)).mode & 0o777) !== mode) await chmod(path, mode);
+}
+
+function withUmask<T>(mask: number, run: () => T): T {
+  const before = process.umask(mask);
+  try {
+    return run();
+  } finally {
+    process.umask(before);
+  }
+}
+
+/** Gives the socket its name; what a dead process left there makes way, and only that. */
+async function take(path: string, socket: string, living: 'refuse' | 'replace', setting: string): Promise<void> {
+  for (let tries = TRIES; ; tries--) {
+    try {
+      await link(socket, path);
+      return;
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST' || tries === 0) throw error;
+      await makeWay(path, `${socket}.old`, living, setting);
+    }
+  }
+}
+
+async function makeWay(path: string, aside: string, living: 'refuse' | 'replace', setting: string): Promise<void> {
+  const judged = await refuseIfTaken(path, living, setting);
+  if (judged === undefined) return;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    return;
+  }
+  if (isSame(await lstat(aside, { bigint: true }), judged)) {
+    await unlink(aside);
+    return;
+  }
+  // Another one came just now. It gets its name back, unless a third has taken it.
+  await link(aside, path).then(
+    () => unlink(aside),
+    () => rename(aside, path),
+  );
+}
+
+/** @returns what is there, unless that is nothing */
+async function refuseIfTaken(path: string, living: 'refuse' | 'replace', setting: string): Promise<Identity | undefined> {
+  const found = await lstat(path, { bigint: true }).catch(() => undefined);
+  if (found === undefined) return undefined;
   if (!found.isSocket())
     throw new Error(`something that is not a socket is there: remove it, or choose another path (${setting})`);
-  if (await answers(path)) throw new Error(`another process answers there: stop it, or choose another path (${setting})`);
+  if (living === 'refuse' && (await answers(path)))
+    throw new Error(`another process answers there: stop it, or choose another path (${setting})`);
+  return found;
 }
 
 /** Refused is dead; anything else, a full backlog or a missing permission, comes from a living one. */
@@ -87,6 +198,19 @@ function answers(path: string): Promise<boolean> {
     probe.once('connect', () => resolve(true));
     probe.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT'));
   }).finally(() => probe.destroy()) as Promise<boolean>;
+}
+
+async function remove(hidden: string): Promise<void> {
+  await unlink(join(hidden, SOCKET)).catch(() => undefined);
+  await rmdir(hidden).catch(() => undefined);
+}
+
+function isSame(a: Identity, b: Identity): boolean {
+  return a.ino === b.ino && a.dev === b.dev;
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? messageOf(error);
 }
 
 /** Resolves when it listens, rejects with what is in the way. */

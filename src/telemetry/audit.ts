@@ -5,6 +5,7 @@
  * | event_type | actor | resource | metadata |
  * |---|---|---|---|
  * | `service.started`, `service.stopped` | spiffe-sds | `address`; none | `mode`; none |
+ * | `socket.lost`, `socket.restored` | spiffe-sds | `address` | `reason`; none |
  * | `workload.authorized`, `workload.denied` | workload_api | `address` | of a denial `code`, `reason`, `failures` |
  * | `message.discarded`: what the Workload API sent is not used | workload_api | `message` | `code`, `reason` |
  * | `identity.received`, `.rotated`, `.renewed`: other intermediates for the same certificate | workload_api | `spiffe_id`, `hint`, `serial` | `not_after`, `warning` |
@@ -31,6 +32,7 @@ import { shortened } from '../printable.ts';
 
 export type AuditEventType =
   | `service.${'started' | 'stopped'}`
+  | `socket.${'lost' | 'restored'}`
   | `workload.${'authorized' | 'denied'}`
   | 'message.discarded'
   | `identity.${'received' | 'rotated' | 'renewed' | 'withdrawn' | 'expired'}`
@@ -87,6 +89,10 @@ function seldom(event: Event): readonly Untimed[] {
   switch (event.type) {
     case 'listening':
       return success('service.started', 'start', ITSELF, { address: event.address }, { mode: event.mode });
+    case 'socket_lost':
+      return failure('socket.lost', 'listen', ITSELF, { address: event.address }, { reason: event.reason });
+    case 'socket_restored':
+      return success('socket.restored', 'listen', ITSELF, { address: event.address });
     case 'stopped':
       return success('service.stopped', 'stop', ITSELF, NOTHING);
     case 'workload_api_connected':
@@ -145,6 +151,10 @@ function seldom(event: Event): readonly Untimed[] {
     case 'connection_refused': {
       const actor = actorOf(event.peer, '');
       return denied('peer.denied', 'connect', actor, { service: 'sds' }, { reason: 'connections', limit: event.limit });
+    }
+    case 'connection_broken': {
+      const actor = actorOf(event.peer, '');
+      return denied('peer.denied', 'connect', actor, { service: 'sds' }, { reason: 'protocol', details: event.reason });
     }
     case 'stream_denied': {
       const { stream, method, reason, details } = event;

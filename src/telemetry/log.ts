@@ -103,6 +103,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'audit_failed':
     case 'audit_dropped':
     case 'admin_failed':
+    case 'socket_lost':
       return 'error';
     case 'workload_api_lost':
       return event.retryInMs === undefined ? 'error' : 'warn';
@@ -119,7 +120,9 @@ function levelOf(event: Event): LogLine['level'] {
     case 'telemetry_failed':
     case 'connection_refused':
     case 'connection_not_http2':
+    case 'connection_broken':
     case 'stream_denied':
+    case 'socket_unprotected':
     case 'audit_omitted':
       return 'warn';
     case 'bundle_rolled_out':
@@ -130,6 +133,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'bundle_updated':
       return event.warning === undefined ? 'info' : 'warn';
     case 'listening':
+    case 'socket_restored':
     case 'admin_listening':
     case 'draining':
     case 'stopped':

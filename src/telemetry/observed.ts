@@ -68,7 +68,13 @@ export class Observed {
   discarded: Discarded | undefined;
   lastReload: Reload | undefined;
   listening: string | undefined;
+  /** Why nobody can connect there just now. */
+  socketLost: string | undefined;
   draining = false;
+  /** Another one after each event that is not about a single peer. */
+  revision = 0;
+  /** Whether an update goes out: not all whom it concerns have it and have answered. */
+  pushing = false;
   /** Whether there ever was an identity and a bundle. */
   served = false;
 
@@ -79,9 +85,16 @@ export class Observed {
   }
 
   hear(event: Event): void {
+    if (!('peer' in event)) this.revision += 1;
     switch (event.type) {
       case 'listening':
         this.listening = event.address;
+        break;
+      case 'socket_lost':
+        this.socketLost = event.reason;
+        break;
+      case 'socket_restored':
+        this.socketLost = undefined;
         break;
       case 'draining':
         this.draining = true;
@@ -134,7 +147,11 @@ export class Observed {
       case 'trust_domain_distrusted':
         this.distrusted.add(event.trustDomain);
         break;
+      case 'update_settled':
+        this.pushing = false;
+        break;
       case 'secrets_updated':
+        this.pushing = true;
         this.served ||= this.identities.size > 0 && this.bundles.size > 0;
         break;
       case 'configuration_reloaded':

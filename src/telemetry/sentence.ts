@@ -26,6 +26,12 @@ export function sentence(event: Event): string {
   switch (event.type) {
     case 'listening':
       return `serving SDS on ${event.address}`;
+    case 'socket_lost':
+      return `nobody can connect to ${event.address} any more: ${event.reason}`;
+    case 'socket_restored':
+      return `the socket is back: serving SDS on ${event.address}`;
+    case 'socket_unprotected':
+      return `everybody may write in ${event.folder}, and so put another socket in the place of ${event.address}: take that right away (chmod o-w), or make the folder sticky (chmod +t); in a pod mount the volume with readOnly: true where Envoy runs, which can connect all the same`;
     case 'draining':
       return `stopping: ending ${event.streams} streams`;
     case 'stopped':
@@ -125,6 +131,8 @@ export function sentence(event: Event): string {
       return `refused a connection${peerText(event.peer)}: there are ${event.limit} already (sds.limits.connections)`;
     case 'connection_not_http2':
       return `a peer${peerText(event.peer)} does not speak HTTP/2 on the SDS socket: in Envoy, give its cluster ${HTTP2_CLUSTER}`;
+    case 'connection_broken':
+      return `closed connection ${event.peer.connection}${peerText(event.peer)}: ${event.reason}`;
     case 'stream_denied':
       return `ended stream ${event.stream} of node ${quoted(event.node)}${peerText(event.peer)}: ${event.details}`;
   }

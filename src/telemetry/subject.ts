@@ -17,9 +17,17 @@ export function subjectOf(event: Event, message: string): Subject | undefined {
     case 'connection_refused':
     case 'connection_not_http2':
       return { kind: event.type, about: `${event.peer.credentials?.uid}` };
+    case 'connection_broken':
+      return { kind: event.type, about: JSON.stringify([event.peer.credentials?.uid, event.reason]) };
     case 'stream_denied':
       return { kind: event.type, about: JSON.stringify([event.node, event.peer.credentials?.uid, event.reason]) };
-    // Its coming and going is one story, told in order.
+    // Their coming and going is one story each, told in order.
+    case 'socket_lost':
+    case 'socket_restored':
+      return { kind: 'socket', about: message };
+    case 'admin_listening':
+    case 'admin_failed':
+      return { kind: 'admin', about: message };
     case 'workload_api_connected':
     case 'workload_api_lost':
       return { kind: 'workload_api', about: message };

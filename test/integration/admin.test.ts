@@ -1,8 +1,10 @@
 /** The admin API of a sidecar that serves, asked over real sockets. */
 import { once } from 'node:events';
-import { stat } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { rm, stat } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { LOOK_MS } from '../../src/server/kept-listener.ts';
+import { FIRST_RETRY_MS } from '../../src/server/listening-again.ts';
 import { ask, type Reply, type Serving, serving } from '../support/admin.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
@@ -231,12 +233,16 @@ describe('over TCP', () => {
     },
   );
 
-  test('a request that does not say which host it means is refused', async () => {
-    const silent = connect(port, '127.0.0.1');
-    silent.write('GET /livez HTTP/1.0\r\n\r\n');
-    const [head] = await once(silent, 'data');
-    expect(String(head)).toMatch(/^HTTP\/1\.1 421 /);
-    silent.destroy();
+  test.for([
+    ['HTTP/1.0 without a host, as HAProxy asks, is answered', 'GET /livez HTTP/1.0\r\n\r\n', 200],
+    ['an empty host is refused', 'GET /livez HTTP/1.1\r\nhost:\r\n\r\n', 421],
+    ['no host in HTTP/1.1 is refused', 'GET /livez HTTP/1.1\r\n\r\n', 400],
+  ] as const)('a request of %s', async ([_, request, status]) => {
+    const client = connect(port, '127.0.0.1');
+    client.write(request);
+    const [head] = await once(client, 'data');
+    expect(String(head).slice(0, 12)).toBe(`HTTP/1.1 ${status}`);
+    client.destroy();
   });
 
   test('it tells where it is', () => {
@@ -253,6 +259,35 @@ describe('an address', () => {
     const reason = expect.stringMatching(/EADDRINUSE.*admin\.listen/);
     expect(admin.told).toEqual([{ type: 'admin_failed', address, reason }]);
     expect(await admin.running.client.stream().request(['default']).secrets()).toHaveLength(1);
+  });
+
+  test('that is taken is tried again, without a word until it is free', async () => {
+    const clock = new ManualClock();
+    await using taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    await using admin = await serving({ clock, admin: () => ({ listen: `127.0.0.1:${port}` }) });
+    await vi.waitFor(() => expect(admin.told).toHaveLength(1));
+    clock.advance(FIRST_RETRY_MS);
+    taken.close();
+    await vi.waitFor(() => {
+      clock.advance(HOUR);
+      expect(admin.told.map(({ type }) => type)).toEqual(['admin_failed', 'admin_listening']);
+    });
+    expect(await ask({ port }, '/livez')).toMatchObject({ status: 200 });
+  });
+
+  test('of a Unix socket that is removed is told and put back', async () => {
+    const clock = new ManualClock();
+    await using admin = await serving({ clock });
+    await rm((admin.to as { socketPath: string }).socketPath);
+    clock.advance(LOOK_MS);
+    await vi.waitFor(() => expect(admin.told).toHaveLength(3));
+    expect(admin.told.slice(1)).toEqual([
+      expect.objectContaining({ type: 'admin_failed', reason: 'it was removed' }),
+      expect.objectContaining({ type: 'admin_listening' }),
+    ]);
+    expect((await admin.get('/livez')).status).toBe(200);
   });
 
   test('of a Unix socket that is taken is told, too', async () => {
@@ -289,7 +324,23 @@ describe('a client', () => {
     await closed;
   });
 
-  test('that opens too many connections is refused more of them', async () => {
+  test.for([
+    ['silent', ''],
+    ['slow', 'GET /livez HTTP/1.1\r\nhost: lo'],
+    ['kept alive', 'GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n'],
+  ] as const)('with 32 %s connections does not keep a probe out', async ([_, bytes]) => {
+    await using admin = await serving();
+    const { socketPath } = admin.to as { socketPath: string };
+    const sockets = Array.from({ length: 32 }, () => connect(socketPath).on('error', () => undefined));
+    for (const socket of sockets) socket.write(bytes);
+    await Promise.all(sockets.map((socket) => once(socket, bytes.endsWith('\r\n\r\n') ? 'data' : 'connect')));
+    const oldest = once(sockets[0]?.resume() as Socket, 'close');
+    expect((await admin.get('/livez')).status).toBe(200);
+    await oldest;
+    for (const socket of sockets) socket.destroy();
+  });
+
+  test('loses its oldest connections when it opens too many', async () => {
     await using admin = await serving();
     const { socketPath } = admin.to as { socketPath: string };
     const sockets = Array.from({ length: 40 }, () =>
@@ -297,9 +348,10 @@ describe('a client', () => {
         .on('error', () => undefined)
         .resume(),
     );
-    let closed = 0;
-    for (const socket of sockets) socket.once('close', () => (closed += 1));
-    await eventually('eight refusals', async () => (closed === 8 ? true : undefined));
+    const closed: number[] = [];
+    for (const [number, socket] of sockets.entries()) socket.once('close', () => closed.push(number));
+    await eventually('eight of them closed', async () => closed.length === 8 || undefined);
+    expect(closed.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     for (const socket of sockets) socket.destroy();
   });
 });

@@ -60,6 +60,14 @@ describe('check', () => {
     expect(stdout).toMatch(/listen: unix:\/\/\/run\/spiffe-sds\/sds\.sock\s+# default/);
   });
 
+  test('takes the admin API from a flag or the environment, without a file', () => {
+    const env = { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/agent.sock', SPIFFE_SDS_ADMIN: '127.0.0.1:9000' };
+    expect(run(['check'], env).stdout).toMatch(/listen: 127\.0\.0\.1:9000\s+# environment SPIFFE_SDS_ADMIN/);
+    expect(run(['check', '--admin', 'unix:///run/admin.sock'], env).stdout).toMatch(
+      /listen: unix:\/\/\/run\/admin\.sock\s+# flag --admin/,
+    );
+  });
+
   test('names the line of each problem', async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
     const file = join(folder.path, 'config.yaml');

@@ -1,9 +1,12 @@
 /** grpc.health.v1 on the SDS socket, as any health client asks it. */
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { Client, type ClientReadableStream, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import type { HealthCheckRequest, HealthCheckResponse, HealthListResponse } from '../../src/gen/messages.ts';
+import { LOOK_MS } from '../../src/server/kept-listener.ts';
 import { type Input, method } from '../../src/wire.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { type Running, startRunning } from '../support/sidecar.ts';
 
 const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';
@@ -70,6 +73,19 @@ describe('the secret discovery service', () => {
     await running.workloadApi.setIdentities([{ path: '/web' }]);
     expect(await next(watch)).toEqual(SERVING);
     expect(await client.check(SDS)).toEqual(SERVING);
+    watch.cancel();
+  });
+
+  test('does not serve while nobody can connect to the socket, and tells who watches', async () => {
+    const clock = new ManualClock();
+    await using running = await startRunning({}, '', clock);
+    await running.event('svid_received');
+    using client = new HealthClient(running);
+    const watch = client.watch(SDS).on('error', () => undefined);
+    expect(await next(watch)).toEqual(SERVING);
+    await rm(running.socket);
+    clock.advance(LOOK_MS);
+    expect([await next(watch), await next(watch)]).toEqual([NOT_SERVING, SERVING]);
     watch.cancel();
   });
 

@@ -112,6 +112,41 @@ describe('sds.limits.streams_per_connection', () => {
     expect(await third.secrets()).toHaveLength(1);
   });
 
+  test('lets an Envoy reset all that it may open, and serves the others on the connection', async () => {
+    await using parts = new AsyncDisposableStack();
+    const running = await start('streams_per_connection: 2000', parts);
+    const streams = Array.from({ length: 2_000 }, () => running.client.stream().request([NAME]));
+    for (const stream of streams) await stream.secrets();
+    const [kept, ...dropped] = [streams.slice(0, 500), ...streams.slice(500)];
+    for (const stream of dropped) stream.cancel();
+    await running.workloadApi.rotate();
+    for (const stream of kept) expect(await stream.secrets()).toHaveLength(1);
+  }, 30_000);
+
+  test('closes the connection that resets more, and says whose it was', async () => {
+    await using parts = new AsyncDisposableStack();
+    const running = await start('streams_per_connection: 16', parts);
+    const { stillServed } = await bystander(running, parts);
+    const session = connect('http://localhost', { createConnection: () => createConnection(running.socket) });
+    parts.defer(() => session.destroy());
+    session.on('error', () => undefined);
+    const closed = new Promise((resolve) => session.once('close', resolve));
+    await once(session, 'remoteSettings');
+    const reset = () => {
+      if (session.destroyed) return;
+      const call = session.request({ ':method': 'POST', ':path': '/' }, { endStream: false });
+      call.on('error', () => undefined).once('close', reset);
+      call.close(8);
+    };
+    reset();
+    await closed;
+    expect(await running.event('connection_broken')).toMatchObject({
+      peer: { connection: 2 },
+      reason: expect.stringMatching(/reset more than 1000 streams .*sds\.limits\.streams_per_connection/),
+    });
+    await stillServed();
+  });
+
   test('lets ten thousand streams be answered on one connection by default', async () => {
     await using parts = new AsyncDisposableStack();
     const running = await start('', parts);

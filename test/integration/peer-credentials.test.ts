@@ -18,6 +18,7 @@ let path: string;
 let stack: AsyncDisposableStack;
 let server: GrpcServer;
 let opened: Promise<Peer>;
+const ignore = () => undefined;
 
 beforeEach(async () => {
   stack = new AsyncDisposableStack();
@@ -26,12 +27,7 @@ beforeEach(async () => {
   path = join(folder, 'sds.sock');
   const { promise, resolve } = Promise.withResolvers<Peer>();
   opened = promise;
-  server = new GrpcServer([], undefined, {
-    opened: resolve,
-    closed: () => undefined,
-    refused: () => undefined,
-    notHttp2: () => undefined,
-  });
+  server = new GrpcServer([], undefined, { opened: resolve, closed: ignore, refused: ignore, notHttp2: ignore, broken: ignore });
   stack.defer(() => server.close(0));
   const listener = await UnixListener.open({
     path,

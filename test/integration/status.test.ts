@@ -1,7 +1,7 @@
 /** `spiffe-sds status` as people and health checks run it. */
-import { mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { mkdtempDisposable, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type Serving, serving } from '../support/admin.ts';
@@ -95,6 +95,40 @@ describe('status', () => {
     await using admin = await serving();
     const { code, log } = await run('--admin', `unix://${admin.running.socket}`);
     expect({ code, log }).toEqual({ code: 1, log: expect.stringMatching(/the admin API/) });
+  });
+});
+
+describe('status of a sidecar whose admin API is not the one that answers', () => {
+  test('is refused, naming both sockets', async () => {
+    await using a = await serving();
+    await using b = await serving();
+    await b.running.event('svid_received');
+    const { socketPath } = b.to as { socketPath: string };
+    const { code, log } = await run('--admin', `unix://${socketPath}`, '--listen', `unix://${a.running.socket}`);
+    expect(code).toBe(1);
+    expect(log).toBe(
+      `spiffe-sds: unix://${socketPath} is the admin API of another spiffe-sds, which serves unix://${b.running.socket}: ` +
+        `name the one of unix://${a.running.socket} (--admin, SPIFFE_SDS_ADMIN, admin.listen), or give it one of its own\n`,
+    );
+  });
+
+  test('is not refused when its socket is reached by another path', async () => {
+    await using admin = await serving();
+    await admin.running.event('svid_received');
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
+    await symlink(dirname(admin.running.socket), join(folder.path, 'run'));
+    const { socketPath } = admin.to as { socketPath: string };
+    const listen = `unix://${join(folder.path, 'run', 'sds.sock')}`;
+    expect(await run('--admin', `unix://${socketPath}`, '--listen', listen)).toMatchObject({ code: 0 });
+  });
+
+  test("tells no reasons of the other's when it is not ready", async () => {
+    await using a = await serving({ workload: { identities: [] } });
+    await using b = await serving({ workload: { identities: [] } });
+    await b.running.event('workload_api_lost');
+    const { socketPath } = b.to as { socketPath: string };
+    const { code, log } = await run('--ready', '--admin', `unix://${socketPath}`, '--listen', `unix://${a.running.socket}`);
+    expect({ code, log }).toEqual({ code: 1, log: expect.stringMatching(/^not ready: unix:\/\/.*look at the log\n$/) });
   });
 });
 

@@ -44,6 +44,15 @@ const EVENTS: {
     { type: 'listening', address: 'unix:///s', mode: '0660' },
     ['service.started', 'start', 'success', itself, { address: 'unix:///s' }, { mode: '0660' }],
   ],
+  socket_lost: [
+    { type: 'socket_lost', address: 'unix:///s', reason: 'it was removed' },
+    ['socket.lost', 'listen', 'failure', itself, { address: 'unix:///s' }, { reason: 'it was removed' }],
+  ],
+  socket_restored: [
+    { type: 'socket_restored', address: 'unix:///s' },
+    ['socket.restored', 'listen', 'success', itself, { address: 'unix:///s' }, {}],
+  ],
+  socket_unprotected: [{ type: 'socket_unprotected', address: 'unix:///run/s', folder: '/run' }],
   draining: [{ type: 'draining', streams: 3 }],
   stopped: [{ type: 'stopped' }, ['service.stopped', 'stop', 'success', itself, {}, {}]],
   workload_api_connected: [
@@ -189,6 +198,10 @@ const EVENTS: {
   connection_refused: [
     { type: 'connection_refused', limit: 64, peer },
     ['peer.denied', 'connect', 'denied', connected, { service: 'sds' }, { reason: 'connections', limit: 64 }],
+  ],
+  connection_broken: [
+    { type: 'connection_broken', peer: stream.peer, reason: 'no HTTP/2' },
+    ['peer.denied', 'connect', 'denied', connected, { service: 'sds' }, { reason: 'protocol', details: 'no HTTP/2' }],
   ],
   stream_denied: [
     { type: 'stream_denied', ...stream, reason: 'names', details: 'too many' },

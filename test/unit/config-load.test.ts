@@ -217,6 +217,7 @@ describe('of several values for one key', () => {
   test.each([
     ['workload_api.address', { workload_api: 'unix:///a' }, '--workload-api', { SPIFFE_ENDPOINT_SOCKET: 'unix:///a' }],
     ['sds.listen', { listen: 'unix:///a' }, '--listen', { SPIFFE_SDS_LISTEN: 'unix:///a' }],
+    ['admin.listen', { admin: '[::1]:1' }, '--admin', { SPIFFE_SDS_ADMIN: '[::1]:1' }],
     ['log.level', { log_level: 'debug' }, '--log-level', { SPIFFE_SDS_LOG_LEVEL: 'debug' }],
     ['log.format', { log_format: 'text' }, '--log-format', { SPIFFE_SDS_LOG_FORMAT: 'text' }],
   ])('%s has a flag and a variable', (path, flags, flag, env) => {

@@ -21,6 +21,17 @@ const lost = { address: 'unix:///a', code: 'UNAVAILABLE', details: 'gone', meani
 const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly type: Type }, level: string, sentence: string] } =
   {
     listening: [{ type: 'listening', address: 'unix:///s', mode: '0660' }, 'info', 'serving SDS on unix:///s'],
+    socket_lost: [
+      { type: 'socket_lost', address: 'unix:///s', reason: 'it was removed' },
+      'error',
+      'nobody can connect to unix:///s any more: it was removed',
+    ],
+    socket_restored: [{ type: 'socket_restored', address: 'unix:///s' }, 'info', 'the socket is back: serving SDS on unix:///s'],
+    socket_unprotected: [
+      { type: 'socket_unprotected', address: 'unix:///run/s', folder: '/run' },
+      'warn',
+      'everybody may write in /run, and so put another socket in the place of unix:///run/s: take that right away (chmod o-w), or make the folder sticky (chmod +t); in a pod mount the volume with readOnly: true where Envoy runs, which can connect all the same',
+    ],
     draining: [{ type: 'draining', streams: 3 }, 'info', 'stopping: ending 3 streams'],
     stopped: [{ type: 'stopped' }, 'info', 'stopped'],
     admin_listening: [{ type: 'admin_listening', address: '127.0.0.1:8082' }, 'info', 'the admin API is at 127.0.0.1:8082'],
@@ -155,6 +166,11 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       { type: 'connection_refused', limit: 64, peer },
       'warn',
       'refused a connection of uid 101, gid 102, pid 77: there are 64 already (sds.limits.connections)',
+    ],
+    connection_broken: [
+      { type: 'connection_broken', peer: stream.peer, reason: 'no HTTP/2' },
+      'warn',
+      'closed connection 3 of uid 101, gid 102, pid 77: no HTTP/2',
     ],
     stream_denied: [
       { type: 'stream_denied', ...stream, reason: 'names', details: 'too many' },

@@ -60,6 +60,14 @@ describe('readyz', () => {
     expect(failures(checksAfter(SERVING.slice(1)))).toEqual({ socket: 'it does not listen yet' });
   });
 
+  test('fails while nobody can connect to the socket, and says why', () => {
+    const gone: Event = { type: 'socket_lost', address: 'unix:///s', reason: 'it was removed' };
+    expect(failures(checksAfter([...SERVING, gone]))).toEqual({
+      socket: 'nobody can connect to unix:///s: it was removed',
+    });
+    expect(failures(checksAfter([...SERVING, gone, { type: 'socket_restored', address: 'unix:///s' }]))).toEqual({});
+  });
+
   test('fails while it drains', () => {
     expect(Object.keys(failures(checksAfter([...SERVING, { type: 'draining', streams: 1 }])))).toEqual(['shutdown']);
   });
