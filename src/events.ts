@@ -59,8 +59,8 @@ export type UpdateCause = 'workload_api' | 'configuration' | 'time';
 
 export type WorkloadApiMethod = 'FetchX509SVID' | 'FetchX509Bundles';
 
-/** What it was that went beyond a limit. */
-export type DenialReason = 'connections' | 'names' | 'name_length' | 'requests';
+/** What it was that went beyond a limit, or `malformed`: a request that does not parse. */
+export type DenialReason = 'connections' | 'names' | 'malformed' | 'requests';
 
 export type Event =
   | { readonly type: 'listening'; readonly address: string; readonly mode: string }
@@ -159,7 +159,9 @@ export type Event =
   /** Peers are known by the numbers of their connections only. */
   | { readonly type: 'peer_credentials_unavailable'; readonly reason: string }
   | { readonly type: 'connection_refused'; readonly limit: number; readonly peer: Peer }
-  /** A stream was ended because its peer asks for too much. */
+  /** A call that is no stream of requests was ended because its request does not parse. `call`: its path. */
+  | { readonly type: 'request_malformed'; readonly call: string; readonly details: string; readonly peer: Peer }
+  /** A stream was ended because its peer asks for too much, or for what cannot be read. */
   | ({
       readonly type: 'stream_denied';
       readonly reason: Exclude<DenialReason, 'connections'>;

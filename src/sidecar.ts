@@ -97,6 +97,7 @@ export async function startSidecar({
     opened: (peer) => events({ type: 'connection_opened', peer }),
     closed: (peer) => events({ type: 'connection_closed', peer }),
     refused: (peer) => events({ type: 'connection_refused', limit: inForce.sds.limits.connections, peer }),
+    malformed: (peer, call, details) => events({ type: 'request_malformed', call, details, peer }),
   });
   const listener = await UnixListener.open({
     path: sds.listen.path,

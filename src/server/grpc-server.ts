@@ -2,8 +2,10 @@
 import type { Socket } from 'node:net';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Peer } from '../events.ts';
+import { checked } from './malformed-requests.ts';
 import { ConnectedPeer, type CredentialsReader, UNKNOWN_PEER } from './peer.ts';
 
+/** A request that does not parse comes to a stream of requests as the MalformedMessage; all other calls are ended before they begin. */
 export interface GrpcService {
   readonly definition: ServiceDefinition;
   readonly implementation: UntypedServiceImplementation;
@@ -25,9 +27,16 @@ export interface ConnectionListener {
   closed(peer: Peer): void;
   /** It was closed at once, because there are too many. */
   refused(peer: Peer): void;
+  /** A call that is no stream of requests was ended: its request does not parse. */
+  malformed(peer: Peer, call: string, details: string): void;
 }
 
-const NOBODY: ConnectionListener = { opened: () => undefined, closed: () => undefined, refused: () => undefined };
+const NOBODY: ConnectionListener = {
+  opened: () => undefined,
+  closed: () => undefined,
+  refused: () => undefined,
+  malformed: () => undefined,
+};
 /** grpc-js shows the address of a call's socket; a Unix socket has none, so its number stands there. */
 const ADDRESS = 'connection';
 
@@ -44,10 +53,11 @@ export class GrpcServer {
   #generations: readonly Generation[];
 
   constructor(services: readonly GrpcService[], limits: GrpcLimits = DEFAULT_LIMITS, listener: ConnectionListener = NOBODY) {
-    this.#services = services;
+    const tell = (address: string, call: string, details: string) => listener.malformed(this.peerOf(address), call, details);
+    this.#services = services.map((service) => checked(service, tell));
     this.#listener = listener;
     this.#limits = limits;
-    this.#generations = [openGeneration(services, limits)];
+    this.#generations = [openGeneration(this.#services, limits)];
   }
 
   /** New connections have these limits. */

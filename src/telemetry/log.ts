@@ -112,6 +112,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'peer_credentials_unavailable':
     case 'telemetry_failed':
     case 'connection_refused':
+    case 'request_malformed':
     case 'stream_denied':
       return 'warn';
     case 'bundle_rolled_out':

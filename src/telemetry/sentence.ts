@@ -96,6 +96,8 @@ export function sentence(event: Event): string {
       return `lost ${event.lines} audit lines: they are not taken in time where they go (log.audit)`;
     case 'connection_refused':
       return `refused a connection${peerText(event.peer)}: there are ${event.limit} already (sds.limits.connections)`;
+    case 'request_malformed':
+      return `refused a call of ${event.call}${peerText(event.peer)}: ${event.details}`;
     case 'stream_denied':
       return `ended stream ${event.stream} of node ${quoted(event.node)}${peerText(event.peer)}: ${event.details}`;
   }

@@ -15,6 +15,8 @@ export function subjectOf(event: Event, message: string): Subject | undefined {
   switch (event.type) {
     case 'connection_refused':
       return { kind: event.type, about: `${event.peer.credentials?.uid}` };
+    case 'request_malformed':
+      return { kind: event.type, about: JSON.stringify([event.call, event.peer.credentials?.uid]) };
     case 'stream_denied':
       return { kind: event.type, about: JSON.stringify([event.node, event.peer.credentials?.uid, event.reason]) };
     // Its coming and going is one story, told in order.

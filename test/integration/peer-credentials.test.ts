@@ -26,7 +26,12 @@ beforeEach(async () => {
   path = join(folder, 'sds.sock');
   const { promise, resolve } = Promise.withResolvers<Peer>();
   opened = promise;
-  server = new GrpcServer([], undefined, { opened: resolve, closed: () => undefined, refused: () => undefined });
+  server = new GrpcServer([], undefined, {
+    opened: resolve,
+    closed: () => undefined,
+    refused: () => undefined,
+    malformed: () => undefined,
+  });
   stack.defer(() => server.close(0));
   const listener = await UnixListener.open({
     path,

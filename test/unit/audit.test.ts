@@ -173,6 +173,17 @@ const EVENTS: {
     { type: 'connection_refused', limit: 64, peer },
     ['peer.denied', 'connect', 'denied', connected, { service: 'sds' }, { reason: 'connections', limit: 64 }],
   ],
+  request_malformed: [
+    { type: 'request_malformed', call: '/a.B/C', details: 'it is no D', peer },
+    [
+      'peer.denied',
+      'call',
+      'denied',
+      connected,
+      { service: 'sds' },
+      { reason: 'malformed', call: '/a.B/C', details: 'it is no D' },
+    ],
+  ],
   stream_denied: [
     { type: 'stream_denied', ...stream, reason: 'names', details: 'too many' },
     [
