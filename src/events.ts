@@ -71,8 +71,8 @@ export interface SvidEvent {
 
 export type WorkloadApiMethod = 'FetchX509SVID' | 'FetchX509Bundles';
 
-/** What it was that went beyond a limit. */
-export type DenialReason = 'connections' | 'names' | 'name_length' | 'requests';
+/** What it was that went beyond a limit, or `malformed`: a request that does not parse. */
+export type DenialReason = 'connections' | 'names' | 'malformed' | 'requests';
 
 export type Event =
   | { readonly type: 'listening'; readonly address: string; readonly mode: string }
@@ -187,7 +187,9 @@ export type Event =
   | { readonly type: 'connection_refused'; readonly limit: number; readonly peer: Peer }
   /** It was closed, with all its streams, for what its peer sent. */
   | { readonly type: 'connection_broken'; readonly reason: string; readonly peer: Peer }
-  /** A stream was ended because its peer asks for too much. */
+  /** A call that is no stream of requests was ended because its request does not parse. `call`: its path. */
+  | { readonly type: 'request_malformed'; readonly call: string; readonly details: string; readonly peer: Peer }
+  /** A stream was ended because its peer asks for too much, or for what cannot be read. */
   | ({
       readonly type: 'stream_denied';
       readonly reason: Exclude<DenialReason, 'connections'>;

@@ -94,6 +94,7 @@ export async function startSidecar({
     refused: (peer) => events({ type: 'connection_refused', limit: inForce.sds.limits.connections, peer }),
     notHttp2: (peer) => events({ type: 'connection_not_http2', peer }),
     broken: (peer, reason) => events({ type: 'connection_broken', reason, peer }),
+    malformed: (peer, call, details) => events({ type: 'request_malformed', call, details, peer }),
   });
   const address = formatEndpoint(sds.listen);
   const listener = await KeptListener.open({

@@ -3,6 +3,7 @@
  * beside each rule. One secret in each response, so that a rejection has one culprit.
  */
 import type { Secret } from '../secrets/secret.ts';
+import { isStandIn } from './long-name.ts';
 import {
   afterAccept,
   afterReject,
@@ -155,10 +156,11 @@ function judge(state: DeltaState, answered: DeltaResponse, rejected: boolean): D
 }
 
 /**
- * A certificate that was withdrawn, or a name on demand that there is none for. A bundle is never removed: Envoy would go on trusting it.
+ * A certificate that was withdrawn, or a name on demand that there is none for. A bundle is never removed: Envoy would go on trusting it;
+ * nor is a name that is too long, which the client does not know by what stands for it here.
  */
 function isGone(name: string, { sent, holds, removed }: NameState, view: SecretsView): boolean {
-  if (removed || !view.complete || view.get(name) !== undefined) return false;
+  if (removed || isStandIn(name) || !view.complete || view.get(name) !== undefined) return false;
   const hadCertificate = sent?.kind === 'tls_certificate' || (holds !== undefined && !TRUST_DOMAIN.test(name));
   return hadCertificate || (sent === undefined && view.onDemand(name));
 }

@@ -24,6 +24,8 @@ export interface NameState {
   readonly owed?: true;
   /** A delta client was told that there is none. */
   readonly removed?: true;
+  /** Envoy has had a state-of-the-world response without it: only the first of those is taken ill. */
+  readonly missed?: true;
 }
 
 const UNSEEN = [''];
@@ -55,6 +57,14 @@ export function wanted(name: string, state: NameState, view: SecretsView): Secre
 /** What Envoy has and is happy with, as far as that is known. */
 export function lastGood({ sent, accepted, rejected, suspect }: NameState): Secret | undefined {
   return sent === undefined || sent.version === rejected || sent.version === suspect ? accepted : sent;
+}
+
+/**
+ * What a state-of-the-world response carries of a name of which it says nothing new. What was sent once must not be missing, be it good
+ * or not known to be; what was rejected is not sent again.
+ */
+export function standing(state: NameState): Secret | undefined {
+  return lastGood(state) ?? (state.sent?.version === state.rejected ? undefined : state.sent);
 }
 
 /** Whether there is content to send for this name. */

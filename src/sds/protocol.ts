@@ -28,8 +28,6 @@ export type RequestMessage = DiscoveryRequest | DeltaDiscoveryRequest;
 export interface Protocol<Message extends RequestMessage, State, Response extends Sent> {
   readonly method: 'sotw' | 'delta';
   readonly initial: State;
-  /** The names that the request subscribes to. */
-  asked(message: Message): readonly string[];
   /** How many names the stream would have with this request. */
   names(state: State, message: Message): number;
   /** Whether a first request shows that this Envoy had secrets from an earlier stream. */
@@ -48,7 +46,6 @@ export interface Protocol<Message extends RequestMessage, State, Response extend
 export const SOTW: Protocol<DiscoveryRequest, sotw.SotwState, sotw.SotwResponse> = {
   method: 'sotw',
   initial: sotw.INITIAL_SOTW_STATE,
-  asked: ({ resource_names }) => resource_names,
   names: (_, { resource_names }) => resource_names.length,
   resumes: ({ version_info }) => version_info !== '',
   receive(state, { resource_names, response_nonce, error_detail }, options) {
@@ -68,7 +65,6 @@ export const SOTW: Protocol<DiscoveryRequest, sotw.SotwState, sotw.SotwResponse>
 export const DELTA: Protocol<DeltaDiscoveryRequest, delta.DeltaState, delta.DeltaResponse> = {
   method: 'delta',
   initial: delta.INITIAL_DELTA_STATE,
-  asked: ({ resource_names_subscribe }) => resource_names_subscribe,
   names({ named }, { resource_names_subscribe, resource_names_unsubscribe }) {
     const gone = new Set(resource_names_unsubscribe);
     return new Set([...[...named].filter((name) => !gone.has(name)), ...resource_names_subscribe]).size;

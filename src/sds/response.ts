@@ -28,7 +28,7 @@ const sotwResponses = new WeakMap<Secret, Encoded>();
 const deltaResponses = new WeakMap<Secret, Encoded>();
 
 /** envoy.service.discovery.v3.DiscoveryResponse. The bytes may be those of an earlier call. */
-export function encodeSotw({ secrets, nonce }: SotwResponse): Buffer {
+export function encodeSotw({ secrets, nonce }: Pick<SotwResponse, 'secrets' | 'nonce'>): Buffer {
   return encodeOnce(sotwResponses, secrets, nonce, sotwPart);
 }
 

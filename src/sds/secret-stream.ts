@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { DenialReason, EventListener, Peer, StreamInfo } from '../events.ts';
 import { SECRET_TYPE_URL, type Secret, type ValidationForm } from '../secrets/secret.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
+import { MalformedMessage } from '../wire-format.ts';
 import type { Subscriber } from './delivery.ts';
 import type { Recall } from './name-state.ts';
 import { formFor } from './node.ts';
@@ -58,8 +59,6 @@ export type OtherTypes = 'refuse' | 'ignore';
 
 const EXHAUSTED = status.RESOURCE_EXHAUSTED;
 const MAX_TEXT = 256;
-/** No SPIFFE ID is longer. What is held costs memory, and a line in the log. */
-const MAX_NAME_LENGTH = 2048;
 /** Of an aggregated stream, told once each. */
 const MAX_IGNORED_TYPES = 100;
 
@@ -101,7 +100,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#state = protocol.initial;
     this.#openedAt = context.clock.now();
     this.#rate = initialRate(this.#openedAt);
-    call.on('data', (message: Message) => this.#receive(message));
+    call.on('data', (message: Message | MalformedMessage) => this.#receive(message));
     const [traceparent] = call.metadata.get('traceparent');
     context.events({ type: 'stream_opened', ...this.#info, ...(typeof traceparent === 'string' && { traceparent }) });
   }
@@ -149,8 +148,12 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#context.events({ type: 'stream_closed', reason, ...this.#info });
   }
 
-  #receive(message: Message): void {
+  #receive(message: Message | MalformedMessage): void {
     if (!this.#open) return;
+    if (message instanceof MalformedMessage) {
+      this.#deny('malformed', status.INVALID_ARGUMENT, message.message);
+      return;
+    }
     const { rejections, settings } = this.#context;
     const { maxNames, answerEmptyRequest } = settings();
     if (!this.#greeted) {
@@ -169,9 +172,6 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
         EXHAUSTED,
         `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`,
       );
-    } else if (this.#protocol.asked(message).some(({ length }) => length > MAX_NAME_LENGTH)) {
-      const details = `this stream asks for a name of more than ${MAX_NAME_LENGTH} characters`;
-      this.#deny('name_length', status.INVALID_ARGUMENT, details);
     } else {
       const recall: Recall = this.#protocol.resumes(message) ? rejections.recall(this.#info.node) : () => undefined;
       this.#advance(message, this.#protocol.receive(this.#state, message, { answerEmptyRequest, recall }));

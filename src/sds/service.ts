@@ -19,6 +19,7 @@ import type { GrpcService } from '../server/grpc-server.ts';
 import { method } from '../wire.ts';
 import { Delivery } from './delivery.ts';
 import { fetchSecrets } from './fetch.ts';
+import { withShortNames } from './long-name.ts';
 import { formFor } from './node.ts';
 import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from './protocol.ts';
 import { RefusedDomains } from './refused-domains.ts';
@@ -228,9 +229,14 @@ export class SdsService {
 }
 
 function bytesDefinition(service: string, methods: UntypedServiceImplementation): ServiceDefinition {
-  const asBytes = (name: string): MethodDefinition<unknown, Buffer> => ({
-    ...method<unknown, Buffer>(service, name),
-    responseSerialize: (response) => response,
-  });
+  const asBytes = (name: string): MethodDefinition<unknown, Buffer> => {
+    const { requestDeserialize, ...rest } = method<DiscoveryRequest | DeltaDiscoveryRequest, Buffer>(service, name);
+    return {
+      ...rest,
+      requestSerialize: rest.requestSerialize as (request: unknown) => Buffer,
+      requestDeserialize: (bytes) => withShortNames(requestDeserialize(bytes)),
+      responseSerialize: (response) => response,
+    };
+  };
   return Object.fromEntries(Object.keys(methods).map((name) => [name, asBytes(name)]));
 }

@@ -4,9 +4,6 @@
  */
 import type { Secret } from '../secrets/secret.ts';
 import {
-  afterAccept,
-  afterDoubt,
-  afterReject,
   afterSending,
   hasSeen,
   isDue,
@@ -16,9 +13,11 @@ import {
   type NameStates,
   type Recall,
   type ReceiveOptions,
+  standing,
   subscribed,
   wanted,
 } from './name-state.ts';
+import { culpritOf, judge } from './sotw-answer.ts';
 import type { SecretsView } from './view.ts';
 
 export type Subscription =
@@ -39,8 +38,14 @@ export interface SotwRequest {
 export interface SotwResponse {
   readonly nonce: string;
   readonly secrets: readonly Secret[];
-  /** Names that were asked for just before. */
+  /** Names that some listener may have of this response first: they were asked for just before, or meanwhile. */
   readonly asked: readonly string[];
+  /** Names of which Envoy had not certainly seen this content when it was sent. */
+  readonly unseen: readonly string[];
+  /** Names that were sent before and that it lacks, for there is nothing of them but what was rejected. */
+  readonly lacks: readonly string[];
+  /** It is without those of which nothing good is known, but for the one that it tries; `last`: none is left to be tried after it. */
+  readonly apart?: { readonly tried: string | undefined; readonly last: boolean };
 }
 
 export interface SotwState {
@@ -52,6 +57,8 @@ export interface SotwState {
   readonly unanswered: readonly SotwResponse[];
   /** The nonce that was answered last, until it comes again. */
   readonly lastAnswered: string | undefined;
+  /** How often what was rejected without a known culprit is still sent again as a whole; below 0: not any more. Absent: nothing was. */
+  readonly patience: number | undefined;
   /** How many responses were sent. */
   readonly sequence: number;
 }
@@ -73,22 +80,37 @@ export const INITIAL_SOTW_STATE: SotwState = {
   names: new Map(),
   unanswered: [],
   lastAnswered: undefined,
+  patience: undefined,
   sequence: 0,
 };
 
-/** Takes a request in. What is to be sent then, `next` says. */
+/**
+ * Takes a request in. What is to be sent then, `next` says.
+ *
+ * A request whose nonce is not that of the newest response, while that one is unanswered, is stale: its names are not taken (xDS protocol,
+ * "Resource updates"). Its client will answer the newest response, and says with that what it wants by then. So does an Envoy that wants
+ * other names while the first response is on its way: such a request has no nonce. Once the newest response is answered no list comes by
+ * itself any more, and names count whatever the nonce: with unified mux Envoy says after a NACK the nonce of the last response that it
+ * took, or none.
+ *
+ * The answer to an older response still is the answer to that one: Envoy has applied it, or has not.
+ */
 export function receive(state: SotwState, request: SotwRequest, options: ReceiveOptions): SotwReceived {
-  const subscription = subscribe(state, request.names, options);
+  const newest = state.unanswered.at(-1);
+  const isStale = newest !== undefined && newest.nonce !== request.nonce;
+  const subscription = isStale ? state.subscription : subscribe(state, request.names, options);
   const answered = state.unanswered.find(({ nonce }) => nonce === request.nonce);
-  const changed = answered === undefined ? [] : changedIn(answered, state);
-  const judged = answered === undefined ? state : judge(state, answered, changed, request.rejected);
+  const culprit = answered !== undefined && request.rejected ? culpritOf(answered, state) : undefined;
+  const judged = answered === undefined ? state : judge(state, answered, request, culprit);
   const recall: Recall = state.begun ? () => undefined : options.recall;
   const kept = subscription.kind === 'everything' ? judged.names : keep(judged.names, subscribedNames(subscription), recall);
   const next = { ...judged, begun: true, subscription, names: kept };
-  if (answered !== undefined) {
-    const culprit = request.rejected && changed.length === 1 ? changed[0] : undefined;
-    return { state: next, answered, ...(culprit && { culprit }) };
+  const isMereAnswer = answered !== undefined && sameNames(subscribedNames(subscription), request.names);
+  if (isStale && !isMereAnswer) {
+    const patience = answered === undefined ? undefined : next.patience;
+    return { state: { ...askingMeanwhile(next), patience }, ...(answered && { answered }), ...(culprit && { culprit }) };
   }
+  if (answered !== undefined) return { state: next, answered, ...(culprit && { culprit }) };
   return { state: isRepeated(state, request, subscription) ? owingAll(next) : next };
 }
 
@@ -111,13 +133,16 @@ export function next(
     names
       .map((name) => (fresh.includes(name) ? wanted(name, stateOf(name), view) : undefined) ?? other(stateOf(name)))
       .filter((secret) => secret !== undefined);
-  if (suspects.length === 0) return sent(state, contentOf(due, lastGood), view);
+  const isNeverGood = (name: string) => stateOf(name).sent !== undefined && lastGood(stateOf(name)) === undefined;
+  const neverGood = suspects.some(isNeverGood) ? names.filter(isNeverGood) : [];
+  const isPatient = state.patience === undefined || state.patience >= 0;
   const tried = suspects.some((name) => needsReset(stateOf(name))) ? [] : suspects.slice(0, 1);
-  return sent(
-    state,
-    contentOf(tried, ({ accepted }) => accepted),
-    view,
-  );
+  const together = neverGood.length > 0 ? neverGood : tried;
+  if (isPatient) return sent(state, contentOf(suspects.length > 0 ? together : due, standing), view);
+  const [first] = tried;
+  const last = suspects.every((name) => name === first);
+  const content = contentOf(suspects.length > 0 ? tried : due, lastGood);
+  return content.length === 0 ? undefined : sent(state, content, view, { tried: first, last });
 }
 
 /** The names that are subscribed to, were never sent, and that there is nothing to send for. */
@@ -129,7 +154,6 @@ function sameNames(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((name, index) => name === b[index]);
 }
 
-/** The newest list counts, whatever its nonce: requests of one stream come in order. */
 function subscribe(state: SotwState, names: readonly string[], { answerEmptyRequest }: ReceiveOptions): Subscription {
   const { subscription, begun } = state;
   if (names.length > 0) {
@@ -150,50 +174,21 @@ function isRepeated(state: SotwState, { nonce, rejected }: SotwRequest, subscrip
 
 function owingAll(state: SotwState): SotwState {
   const names = new Map([...state.names].map(([name, nameState]) => [name, { ...nameState, owed: true } as const]));
-  return { ...state, names, lastAnswered: undefined };
+  return { ...state, names, lastAnswered: undefined, patience: undefined };
 }
 
-/** An answer counts for the response that its nonce names, also when newer ones are on their way. */
-function judge(state: SotwState, answered: SotwResponse, changed: readonly Secret[], rejected: boolean): SotwState {
-  const names = new Map(state.names);
-  for (const secret of answered.secrets) {
-    const before = names.get(secret.name);
-    if (before === undefined) continue;
-    names.set(secret.name, rejected ? afterNack(before, secret, answered, changed) : afterAccept(before, secret));
-  }
-  return {
-    ...state,
-    names,
-    unanswered: state.unanswered.slice(state.unanswered.indexOf(answered) + 1),
-    lastAnswered: answered.nonce,
-  };
+/** A listener may have come with a stale request: what is on its way reaches it, unless Envoy rejects that before. */
+function askingMeanwhile(state: SotwState): SotwState {
+  const unanswered = state.unanswered.map((response) => ({ ...response, asked: response.secrets.map(({ name }) => name) }));
+  return { ...state, unanswered };
 }
 
 /**
- * Of a rejected response Envoy may have applied a part: what it is not certain to have is sent again. A response of nothing but what it
- * took before teaches nothing, and is not repeated.
+ * After a NACK of several changed secrets each of them is tried alone, beside the last good content of the others. Those of which there is
+ * nothing good cannot be taken back, nor may they be missing: they are sent again together. Envoy comes a bit further each time, for it
+ * passes over what it has seen, so that the good among them get through. An Envoy that still rejects them looks at them anew each time:
+ * then they are tried without each other.
  */
-function afterNack(before: NameState, secret: Secret, { asked }: SotwResponse, changed: readonly Secret[]): NameState {
-  if (changed.length === 0) return { ...before, seen: [secret.version] };
-  const isChanged = changed.includes(secret);
-  if (isChanged && changed.length === 1) return afterReject(before, secret);
-  const isOwed = asked.includes(secret.name) || !hasSeen(before, secret.version);
-  return {
-    ...afterDoubt(before, secret),
-    ...(isChanged && { suspect: secret.version }),
-    ...(isOwed && { owed: true }),
-  };
-}
-
-/** What the response brought that is not known to be good. */
-function changedIn({ secrets }: SotwResponse, { names }: SotwState): readonly Secret[] {
-  return secrets.filter(({ name, version }) => {
-    const before = names.get(name);
-    return before !== undefined && before.accepted?.version !== version;
-  });
-}
-
-/** After a NACK of several changed secrets each of them is tried alone, beside the last good content of the others. */
 function isSuspect(name: string, state: NameState, view: SecretsView): boolean {
   return state.suspect !== undefined && state.suspect === wanted(name, state, view)?.version;
 }
@@ -222,10 +217,15 @@ function sent(
   state: SotwState,
   secrets: readonly Secret[],
   view: SecretsView,
+  apart?: SotwResponse['apart'],
 ): { readonly state: SotwState; readonly response: SotwResponse } {
   const sequence = state.sequence + 1;
-  const asked = secrets.map(({ name }) => name).filter((name) => state.names.get(name)?.owed);
-  const response = { nonce: String(sequence), secrets, asked };
+  const carried = new Set(secrets.map(({ name }) => name));
+  const asked = [...carried].filter((name) => state.names.get(name)?.owed);
+  const lacks = [...state.names].filter(([name, { sent }]) => sent !== undefined && !carried.has(name)).map(([name]) => name);
+  const isSeen = ({ name, version }: Secret) => hasSeen(state.names.get(name) ?? {}, version);
+  const unseen = secrets.filter((secret) => !isSeen(secret)).map(({ name }) => name);
+  const response = { nonce: String(sequence), secrets, asked, unseen, lacks, ...(apart && { apart }) };
   const names = new Map(state.names);
   for (const secret of secrets) names.set(secret.name, afterSending(names.get(secret.name) ?? {}, secret, view));
   const unanswered = [...state.unanswered, response].slice(-MAX_UNANSWERED);

@@ -4,8 +4,10 @@ import type { Socket } from 'node:net';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Peer } from '../events.ts';
 import { isNotHttp2 } from './http2-preface.ts';
+import { checked } from './malformed-requests.ts';
 import { ConnectedPeer, type CredentialsReader, UNKNOWN_PEER } from './peer.ts';
 
+/** A request that does not parse comes to a stream of requests as the MalformedMessage; all other calls are ended before they begin. */
 export interface GrpcService {
   readonly definition: ServiceDefinition;
   readonly implementation: UntypedServiceImplementation;
@@ -31,10 +33,19 @@ export interface ConnectionListener {
   notHttp2(peer: Peer): void;
   /** It is closed for what its peer sent. */
   broken(peer: Peer, reason: string): void;
+  /** A call that is no stream of requests was ended: its request does not parse. */
+  malformed(peer: Peer, call: string, details: string): void;
 }
 
 const ignore = () => undefined;
-const NOBODY: ConnectionListener = { opened: ignore, closed: ignore, refused: ignore, notHttp2: ignore, broken: ignore };
+const NOBODY: ConnectionListener = {
+  opened: ignore,
+  closed: ignore,
+  refused: ignore,
+  notHttp2: ignore,
+  broken: ignore,
+  malformed: ignore,
+};
 /** grpc-js shows the address of a call's socket; a Unix socket has none, so its number stands there. */
 const ADDRESS = 'connection';
 
@@ -62,7 +73,8 @@ export class GrpcServer {
   #closing = false;
 
   constructor(services: readonly GrpcService[], limits: GrpcLimits = DEFAULT_LIMITS, listener: ConnectionListener = NOBODY) {
-    this.#services = services;
+    const tell = (address: string, call: string, details: string) => listener.malformed(this.peerOf(address), call, details);
+    this.#services = services.map((service) => checked(service, tell));
     this.#listener = listener;
     this.#limits = limits;
     this.#generations = [this.#openGeneration(limits)];

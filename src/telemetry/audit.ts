@@ -156,6 +156,10 @@ function seldom(event: Event): readonly Untimed[] {
       const actor = actorOf(event.peer, '');
       return denied('peer.denied', 'connect', actor, { service: 'sds' }, { reason: 'protocol', details: event.reason });
     }
+    case 'request_malformed': {
+      const { call, details } = event;
+      return denied('peer.denied', 'call', actorOf(event.peer, ''), { service: 'sds' }, { reason: 'malformed', call, details });
+    }
     case 'stream_denied': {
       const { stream, method, reason, details } = event;
       const actor = actorOf(event.peer, event.node);

@@ -121,6 +121,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'connection_refused':
     case 'connection_not_http2':
     case 'connection_broken':
+    case 'request_malformed':
     case 'stream_denied':
     case 'socket_unprotected':
     case 'audit_omitted':

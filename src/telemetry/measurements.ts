@@ -32,7 +32,7 @@ interface Rotation {
 const KINDS: readonly SecretKind[] = ['tls_certificate', 'validation_context'];
 const METHODS: readonly StreamInfo['method'][] = ['sotw', 'delta'];
 const REJECTIONS: readonly RejectionKind[] = ['certificate', 'private_key', 'trusted_ca', 'crl', 'malformed', 'other'];
-const DENIALS: readonly DenialReason[] = ['connections', 'names', 'name_length', 'requests'];
+const DENIALS: readonly DenialReason[] = ['connections', 'names', 'malformed', 'requests'];
 const NO_COUNTS: Counts = { connections: 0, streams: 0, subscriptions: 0, held: 0 };
 
 export class Measurements {
@@ -194,6 +194,9 @@ export class Measurements {
         break;
       case 'connection_refused':
         this.#peerDenied.add('connections');
+        break;
+      case 'request_malformed':
+        this.#peerDenied.add('malformed');
         break;
       case 'stream_denied':
         this.#peerDenied.add(event.reason);

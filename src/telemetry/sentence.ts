@@ -133,6 +133,8 @@ export function sentence(event: Event): string {
       return `a peer${peerText(event.peer)} does not speak HTTP/2 on the SDS socket: in Envoy, give its cluster ${HTTP2_CLUSTER}`;
     case 'connection_broken':
       return `closed connection ${event.peer.connection}${peerText(event.peer)}: ${event.reason}`;
+    case 'request_malformed':
+      return `refused a call of ${event.call}${peerText(event.peer)}: ${event.details}`;
     case 'stream_denied':
       return `ended stream ${event.stream} of node ${quoted(event.node)}${peerText(event.peer)}: ${event.details}`;
   }

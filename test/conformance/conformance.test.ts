@@ -15,6 +15,7 @@ import { fetched } from './rows/fetched.ts';
 import { firstRequest } from './rows/first-request.ts';
 import { flow } from './rows/flow.ts';
 import { isolation } from './rows/isolation.ts';
+import { malformed } from './rows/malformed.ts';
 import { names } from './rows/names.ts';
 import { refusedDomains } from './rows/refused-domains.ts';
 import { rejectionMemory } from './rows/rejection-memory.ts';
@@ -35,6 +36,7 @@ const SECTIONS: Readonly<Record<string, readonly Row[]>> = {
   subscriptions,
   'nonces and versions': versions,
   names,
+  'requests that do not parse': malformed,
   'everything at once': wildcard,
   certificates: content,
   'validation contexts': validation,

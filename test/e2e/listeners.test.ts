@@ -37,6 +37,23 @@ describe.each(envoyVersions().map((version) => ({ version, name: version ?? 'as 
       expect(await answer(scene)).toBe(200);
     });
 
+    // Names change while responses are on their way: such a change is not taken, the answer to the newest response brings it.
+    it.each(WIRES.filter(({ ads }) => ads))(
+      'gives it its secrets when it came and went while secrets rotate: $name',
+      async (wire) => {
+        await using stage = await Stage.prepare(version);
+        const scene = await start(stage, wire, { certificate: 'default', bundle: 'ROOTCA' });
+        const { workloadApi, server, listeners, second } = scene;
+        for (let times = 0; times < 20; times++)
+          await Promise.all([listeners.replace(times % 2 === 0 ? [second] : []), workloadApi.rotate()]);
+        await listeners.replace([second]);
+        expect(await answer(scene)).toBe(200);
+        await workloadApi.rotate();
+        await server.presents(workloadApi.serials().get(BACKEND));
+        expect(await answer(scene)).toBe(200);
+      },
+    );
+
     it.each(WIRES.filter((wire) => !DEAF.includes(wire)))(
       'gives it the secrets that the first has, although their ConfigSources differ: $name',
       async (wire) => {

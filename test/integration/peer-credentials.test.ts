@@ -27,7 +27,14 @@ beforeEach(async () => {
   path = join(folder, 'sds.sock');
   const { promise, resolve } = Promise.withResolvers<Peer>();
   opened = promise;
-  server = new GrpcServer([], undefined, { opened: resolve, closed: ignore, refused: ignore, notHttp2: ignore, broken: ignore });
+  server = new GrpcServer([], undefined, {
+    opened: resolve,
+    closed: ignore,
+    refused: ignore,
+    notHttp2: ignore,
+    broken: ignore,
+    malformed: ignore,
+  });
   stack.defer(() => server.close(0));
   const listener = await UnixListener.open({
     path,

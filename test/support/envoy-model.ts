@@ -83,7 +83,10 @@ export class SotwEnvoy implements EnvoyModel<DiscoveryRequest, SotwResponse> {
   readonly #watches = new Watches();
   readonly #mux: 'legacy' | 'unified';
   #accepted = '';
+  /** Of the response that it answered last. */
   #nonce = '';
+  /** Of the response that it accepted last: with unified mux a request that answers nothing has this one. */
+  #goodNonce = '';
 
   constructor(mux: 'legacy' | 'unified') {
     this.#mux = mux;
@@ -95,18 +98,19 @@ export class SotwEnvoy implements EnvoyModel<DiscoveryRequest, SotwResponse> {
 
   connect(): DiscoveryRequest {
     this.#nonce = '';
+    this.#goodNonce = '';
     return this.#request(false);
   }
 
   subscribe(names: readonly string[]): DiscoveryRequest {
     this.#watches.keep(names);
-    return this.#request(false);
+    return this.#request(false, this.#idleNonce);
   }
 
   /** The last ACK again. */
   askAgain(name: string): DiscoveryRequest {
     this.#watches.add(name);
-    return this.#request(false);
+    return this.#request(false, this.#idleNonce);
   }
 
   /** The first listener that rejects ends it: those after it get nothing. */
@@ -114,7 +118,7 @@ export class SotwEnvoy implements EnvoyModel<DiscoveryRequest, SotwResponse> {
     const versions = new Map(secrets.map(({ name, version }) => [name, version]));
     const accepted = this.#watches.inOrder(order).every((watch) => this.#give(watch, versions.get(watch.name)));
     this.#nonce = nonce;
-    if (accepted) this.#accepted = nonce;
+    if (accepted) this.#accepted = this.#goodNonce = nonce;
     return this.#request(!accepted);
   }
 
@@ -129,13 +133,17 @@ export class SotwEnvoy implements EnvoyModel<DiscoveryRequest, SotwResponse> {
     return watch.take(version);
   }
 
-  #request(rejected: boolean): DiscoveryRequest {
+  get #idleNonce(): string {
+    return this.#mux === 'unified' ? this.#goodNonce : this.#nonce;
+  }
+
+  #request(rejected: boolean, nonce = this.#nonce): DiscoveryRequest {
     return {
       version_info: this.#accepted,
       node: null,
       resource_names: this.names,
       type_url: '',
-      response_nonce: this.#nonce,
+      response_nonce: nonce,
       error_detail: rejected ? ERROR : null,
     };
   }

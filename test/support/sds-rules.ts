@@ -29,6 +29,7 @@ export class SdsRules {
   connected(names: readonly string[], versions: Readonly<Record<string, string>>, resumes: boolean): void {
     this.#forget(this.#names);
     if (!resumes) this.#rejected.clear();
+    for (const name of this.#names) if (!names.includes(name)) this.#rejected.delete(name);
     this.#names = names;
     for (const name of names) {
       const version = versions[name];
@@ -50,9 +51,12 @@ export class SdsRules {
     for (const name of this.#names) this.#asked.add(name);
   }
 
-  /** What is good may have been blamed for what was missing beside it. */
-  accepted({ nonce, secrets }: Sent): void {
-    for (const { name, version } of secrets) {
+  /**
+   * What is good may have been blamed for what was missing beside it.
+   * @param wanted what Envoy has listeners for: the rest it did not look at
+   */
+  accepted({ nonce, secrets }: Sent, wanted: readonly string[]): void {
+    for (const { name, version } of secrets.filter(({ name }) => wanted.includes(name))) {
       const isSince = (this.#firstSent.get(name) ?? Number.POSITIVE_INFINITY) <= Number(nonce);
       if (!isBad(version)) this.#rejected.delete(name);
       if (isSince && !this.#doubted.has(`${name}@${version}`)) this.#accepted.add(name);
@@ -74,12 +78,17 @@ export class SdsRules {
     else this.#rejected.delete(name);
   }
 
-  /** @param isolates whether the culprit of a NACK is looked for: then things are said again */
-  sentSotw(response: Sent, isolates: boolean): void {
+  /**
+   * @param isolates whether the culprit of a NACK is looked for: then things are said again
+   * @param mayLack whether a name that was sent may be missing although Envoy never took it
+   */
+  sentSotw(response: Sent, isolates: boolean, mayLack: (name: string) => boolean): void {
     const names = response.secrets.map(({ name }) => name);
     if (names.length === 0) throw new Error('an empty response');
     const missing = [...this.#accepted].filter((name) => !names.includes(name));
     if (missing.length > 0) throw new Error(`${missing} was accepted on this stream and is missing from ${names}`);
+    const lost = [...this.#firstSent.keys()].filter((name) => !names.includes(name) && !mayLack(name));
+    if (lost.length > 0) throw new Error(`${lost} was sent on this stream and is missing from ${names}`);
     this.#sent(response, isolates);
   }
 

@@ -16,6 +16,8 @@ export const NAMES = ['a', 'b', 'c', 'bundle', 'sni'] as const;
 
 export type Step =
   | { readonly kind: 'change'; readonly name: string; readonly version: string | undefined }
+  /** Several at once. */
+  | { readonly kind: 'changes'; readonly versions: readonly (readonly [name: string, version: string | undefined])[] }
   | { readonly kind: 'subscribe'; readonly names: readonly string[] }
   | { readonly kind: 'ask again'; readonly name: string }
   /** Envoy reads and answers the oldest response that it has not answered. */
@@ -41,7 +43,7 @@ interface Choice {
   readonly weights: Partial<typeof WEIGHTS>;
 }
 
-const WEIGHTS = { change: 6, answer: 8, subscribe: 2, 'ask again': 1, stall: 1, drain: 1, reconnect: 1, replace: 1 };
+const WEIGHTS = { change: 5, changes: 2, answer: 8, subscribe: 2, 'ask again': 1, stall: 1, drain: 1, reconnect: 1, replace: 1 };
 
 /** What happens. */
 export function steps(choice: Partial<Choice> = {}): fc.Arbitrary<Step[]> {
@@ -50,6 +52,13 @@ export function steps(choice: Partial<Choice> = {}): fc.Arbitrary<Step[]> {
   const kind = <K extends Step['kind']>(kind: K) => ({ kind: fc.constant(kind) });
   const step: fc.Arbitrary<Step> = fc.oneof(
     { weight: weights.change, arbitrary: fc.record({ ...kind('change'), name, version: fc.constantFrom(...versions) }) },
+    {
+      weight: weights.changes,
+      arbitrary: fc.record({
+        ...kind('changes'),
+        versions: fc.array(fc.tuple(name, fc.constantFrom(...versions)), { maxLength: 5 }),
+      }),
+    },
     { weight: weights.answer, arbitrary: fc.record({ ...kind('answer'), order }) },
     { weight: weights.subscribe, arbitrary: fc.record({ ...kind('subscribe'), names }) },
     { weight: weights['ask again'], arbitrary: fc.record({ ...kind('ask again'), name }) },
@@ -63,7 +72,7 @@ export function steps(choice: Partial<Choice> = {}): fc.Arbitrary<Step[]> {
 
 const NODE = 'node';
 /** No rotation of five secrets, whatever is wrong with them, takes more responses. */
-const MAX_AFTER_QUIET = 20;
+const MAX_AFTER_QUIET = 40;
 
 export class World<Message extends RequestMessage, State extends { readonly begun: boolean }, Response extends Sent> {
   readonly sent: Response[] = [];
@@ -97,6 +106,9 @@ export class World<Message extends RequestMessage, State extends { readonly begu
     switch (step.kind) {
       case 'change':
         this.#change(step.name, step.version);
+        break;
+      case 'changes':
+        for (const [name, version] of step.versions) this.#change(name, version);
         break;
       case 'subscribe':
         this.#subscribe(step.names);
@@ -185,7 +197,7 @@ export class World<Message extends RequestMessage, State extends { readonly begu
     if (!this.#state.begun) {
       this.#connect();
     } else {
-      this.#rules.subscribed(names);
+      if (this.#protocol.method === 'delta') this.#rules.subscribed(names);
       this.#receive(message);
     }
   }
@@ -220,7 +232,7 @@ export class World<Message extends RequestMessage, State extends { readonly begu
     const response = this.#inbox.shift();
     if (response === undefined) return;
     const message = this.#envoy.answer(response, order);
-    if (message.error_detail === null) this.#rules.accepted(response);
+    if (message.error_detail === null) this.#rules.accepted(response, this.#envoy.names);
     else this.#rules.doubted(response);
     this.#receive(message);
   }
@@ -229,9 +241,16 @@ export class World<Message extends RequestMessage, State extends { readonly begu
     const recall = this.#protocol.resumes(message) ? this.#rejections.recall(NODE) : () => undefined;
     const { state, culprit } = this.#protocol.receive(this.#state, message, { answerEmptyRequest: true, recall });
     this.#state = state;
+    // Which requests count is said where the state machine is tested: here its responses are held against the names that it took.
+    if (this.#protocol.method === 'sotw') this.#rules.subscribed([...this.#protocol.states(state).keys()]);
     if (culprit === undefined) return;
     this.#rejections.remember(NODE, culprit, this.#protocol.states(state).get(culprit.name)?.accepted);
     this.#rules.rejected(culprit, this.#secret(culprit.name)?.version);
+  }
+
+  /** What was sent of it was rejected, or an Envoy that looks at the same bytes anew each time left no other way. */
+  #mayLack(name: string, response: Response): boolean {
+    return this.#protocol.states(this.#state).get(name)?.rejected !== undefined || 'apart' in response;
   }
 
   #deliver(): void {
@@ -239,7 +258,7 @@ export class World<Message extends RequestMessage, State extends { readonly begu
       const step = this.#protocol.next(this.#state, this.#view);
       if (step === undefined) return;
       if (this.#protocol.method === 'delta') this.#rules.sentDelta(step.response, this.#view);
-      else this.#rules.sentSotw(step.response, this.#isolates(this.#state));
+      else this.#rules.sentSotw(step.response, this.#isolates(this.#state), (name) => this.#mayLack(name, step.response));
       this.#state = step.state;
       this.#inbox.push(step.response);
       this.sent.push(step.response);

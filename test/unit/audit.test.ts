@@ -203,6 +203,17 @@ const EVENTS: {
     { type: 'connection_broken', peer: stream.peer, reason: 'no HTTP/2' },
     ['peer.denied', 'connect', 'denied', connected, { service: 'sds' }, { reason: 'protocol', details: 'no HTTP/2' }],
   ],
+  request_malformed: [
+    { type: 'request_malformed', call: '/a.B/C', details: 'it is no D', peer },
+    [
+      'peer.denied',
+      'call',
+      'denied',
+      connected,
+      { service: 'sds' },
+      { reason: 'malformed', call: '/a.B/C', details: 'it is no D' },
+    ],
+  ],
   stream_denied: [
     { type: 'stream_denied', ...stream, reason: 'names', details: 'too many' },
     [

@@ -172,6 +172,11 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'closed connection 3 of uid 101, gid 102, pid 77: no HTTP/2',
     ],
+    request_malformed: [
+      { type: 'request_malformed', call: '/a.B/C', details: 'it is no D', peer },
+      'warn',
+      'refused a call of /a.B/C of uid 101, gid 102, pid 77: it is no D',
+    ],
     stream_denied: [
       { type: 'stream_denied', ...stream, reason: 'names', details: 'too many' },
       'warn',

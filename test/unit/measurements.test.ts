@@ -203,12 +203,14 @@ test('what is open now is asked for', () => {
   ]);
 });
 
-test('peers that are denied count by the limit that they met', () => {
+test('peers that are denied count by the reason', () => {
   const denied: Event = { type: 'stream_denied', ...streamInfo(), reason: 'names', details: '' };
-  const measured = new Measured().hear({ type: 'connection_refused', limit: 1, peer: { connection: 1 } }, denied);
+  const malformed: Event = { type: 'request_malformed', call: '/a.B/C', details: '', peer: { connection: 1 } };
+  const measured = new Measured().hear({ type: 'connection_refused', limit: 1, peer: { connection: 1 } }, denied, malformed);
   expect(measured.values('sds.peer.denied')).toEqual([
     ['connections', 1],
     ['names', 1],
+    ['malformed', 1],
   ]);
 });
 

@@ -131,9 +131,30 @@ describe('an ACK that is said again', () => {
 });
 
 describe('a subscription', () => {
-  test('that adds a name with a stale nonce is honoured', () => {
+  test.each(['', '1', '99'])('with the nonce "%s" is not taken while a newer response is unanswered', (nonce) => {
     const stream = new Stream({ a: '1', b: '1' }).request(['a']).change({ a: '2', b: '1' });
-    expect(stream.request(['a', 'b'], '1').sent).toEqual(['a@1', 'a@2', 'a@2 b@1']);
+    expect(stream.request(['a', 'b'], nonce).sent).toEqual(['a@1', 'a@2']);
+    expect(stream.ack(['a', 'b']).sent).toEqual(['a@1', 'a@2', 'a@2 b@1']);
+  });
+
+  test('that drops all is not taken with a stale nonce', () => {
+    const stream = new Stream({ a: '1' }).request(['a']).request([], '');
+    expect(stream.change({ a: '2' }).sent).toEqual(['a@1', 'a@2']);
+  });
+
+  test('counts whatever its nonce before anything was sent', () => {
+    expect(new Stream({ b: '1' }).request(['a']).request(['a', 'b'], '').sent).toEqual(['b@1']);
+  });
+
+  test.each(['', '1'])('with the nonce "%s" counts when every response is answered, as Envoy says it after a NACK', (nonce) => {
+    const stream = new Stream({ a: '1', b: '1' }).request(['a']).ack(['a']).change({ a: '2', b: '1' }).nack(['a']).ack(['a']);
+    expect(stream.request(['a', 'b'], nonce).sent.at(-1)).toBe('a@1 b@1');
+  });
+
+  test('is taken from the answer to the newest response, also when sixteen before it were never answered', () => {
+    const stream = new Stream({ a: '0', b: '1' }).request(['a']);
+    for (let version = 1; version <= 40; version++) stream.change({ a: String(version), b: '1' });
+    expect(stream.ack(['a', 'b']).sent.at(-1)).toBe('a@40 b@1');
   });
 
   test('to a name that was dropped is answered again', () => {
@@ -220,9 +241,26 @@ describe('a NACK of several changed secrets', () => {
     expect(stream.change({ a: '3', b: '3', c: '2' }).sent.at(-1)).toBe('a@3 b@3 c@2');
   });
 
-  test('of names that were never good tries them alone', () => {
+  test('of names that were never good sends them again together: Envoy passes over what it has seen', () => {
     const stream = new Stream({ a: '1', b: '1' }).request(['a', 'b']).nack(['a', 'b']);
-    expect(stream.nack(['a', 'b']).ack(['a', 'b']).sent).toEqual(['a@1 b@1', 'a@1', 'b@1']);
+    expect(stream.ack(['a', 'b']).sent).toEqual(['a@1 b@1', 'a@1 b@1']);
+  });
+
+  test('of names that were never good tries them without each other when it is said once more than there are names', () => {
+    const both = ['a', 'b'];
+    const stream = new Stream({ a: '1', b: '1' }).request(both).nack(both).nack(both).nack(both);
+    expect(stream.nack(both).ack(both).sent).toEqual(['a@1 b@1', 'a@1 b@1', 'a@1 b@1', 'a@1', 'b@1']);
+  });
+
+  test('does not let go of a name whose content was withdrawn meanwhile', () => {
+    const stream = new Stream({ a: '1', b: '1' }).request(['a', 'b']).nack(['a', 'b']).change({ b: '2' });
+    expect(stream.ack(['a', 'b']).sent).toEqual(['a@1 b@1', 'a@1 b@1', 'a@1 b@2']);
+  });
+
+  test('is no proof against a secret beside which a name is missing that was sent before', () => {
+    const names = ['a', 'b'];
+    const stream = new Stream({ a: '1' }).request(names).nack(names).change({ a: '1', b: '1' });
+    expect(stream.nack(names).ack(names).sent).toEqual(['a@1', 'b@1', 'b@1']);
   });
 
   test('names the culprit when it is found', () => {

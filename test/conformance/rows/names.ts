@@ -28,7 +28,9 @@ const UNKNOWN = {
   'that is no ASCII': 'пример/例え/\u{1f512}',
   'with a line break and a NUL': 'a\r\nb\0c',
   'as long as a SPIFFE ID may be': `spiffe://example.org/${'n'.repeat(2_000)}`,
+  'longer than any SPIFFE ID': `spiffe://example.org/${'n'.repeat(3_000)}`,
 };
+const TOO_LONG = UNKNOWN['longer than any SPIFFE ID'];
 
 const served: readonly Row[] = Object.entries(KINDS).map(([name, kind]) => ({
   rule: `${name} is a ${kind}, and nothing else`,
@@ -105,6 +107,29 @@ export const names: readonly Row[] = [
     },
   },
   ...held,
+  {
+    rule: 'a name longer than any SPIFFE ID is held in delta, also one that the client says it has, and one on demand',
+    fact: 21,
+    needs: 'source',
+    config: 'names: { on_demand: ["*"] }',
+    async run({ client, bundle, silent }) {
+      const stream = client.delta().request({
+        resource_names_subscribe: [TOO_LONG, `sni${TOO_LONG}`, bundle],
+        initial_resource_versions: { [TOO_LONG]: '1' },
+      });
+      expect((await stream.accept()).resources.map(({ name }) => name)).toEqual([bundle]);
+      stream.request({ resource_names_unsubscribe: [TOO_LONG] });
+      await silent(stream);
+    },
+  },
+  {
+    rule: 'a name longer than any SPIFFE ID is not found by FetchSecrets',
+    fact: 9,
+    needs: 'nothing',
+    async run({ client }) {
+      await expect(client.fetch([TOO_LONG])).rejects.toMatchObject({ code: 5 });
+    },
+  },
   {
     rule: 'a name that is held is served once there is a secret of it',
     fact: 9,

@@ -129,9 +129,9 @@ export const rejections: readonly Row[] = [
       const stream = client.stream().request([WEB]);
       const older = await stream.next();
       await rotate();
-      await stream.next();
+      const newest = await stream.next();
       stream.nack(older, 'no');
-      const answer = await stream.request([WEB, bundle]).next();
+      const answer = await stream.request([WEB, bundle], { response_nonce: newest.nonce }).next();
       expect(serialOf(answer, WEB)).toBe(workloadApi.serials().get(WEB));
     },
   },

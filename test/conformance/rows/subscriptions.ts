@@ -130,13 +130,56 @@ export const subscriptions: readonly Row[] = [
     },
   },
   {
-    rule: 'a change counts although its nonce is stale',
+    rule: 'a change counts whatever its nonce when every response is answered',
     fact: 19,
-    needs: 'nothing',
+    needs: 'source',
     async run({ client, cert, bundle }) {
       const stream = client.stream().request([cert]);
       await stream.accept();
       expect(namesOf(await stream.request([cert, bundle], { response_nonce: 'stale' }).next())).toContain(bundle);
+    },
+  },
+  {
+    rule: 'a change after a NACK counts with the nonce of the response that was accepted last, as unified mux says it',
+    fact: 19,
+    needs: 'source',
+    async run({ client, rotate, silent }) {
+      const stream = client.stream().request(['default']);
+      const { nonce: response_nonce } = await stream.accept();
+      await rotate();
+      for (let times = 0; times < 3; times++) stream.nack(await stream.next(), 'no');
+      await silent(stream);
+      expect(namesOf(await stream.request(['default', 'ROOTCA'], { response_nonce }).next())).toContain('ROOTCA');
+    },
+  },
+  {
+    rule: 'a change with the nonce of an older response is not taken, the answer to the newest brings it',
+    fact: 19,
+    needs: 'source',
+    async run({ client, rotate, running, silent }) {
+      const stream = client.stream().request(['default']);
+      const { nonce: response_nonce } = await stream.next();
+      await rotate();
+      const newest = await stream.next();
+      stream.request(['default', 'ROOTCA'], { response_nonce });
+      await running.event('secrets_accepted');
+      await silent(stream);
+      expect(namesOf(await stream.ack(newest).next())).toContain('ROOTCA');
+    },
+  },
+  {
+    rule: 'a list that shrinks with the nonce of an older response is not taken',
+    fact: 19,
+    needs: 'source',
+    async run({ client, rotate, running }) {
+      const stream = client.stream().request(['default']);
+      const { nonce: response_nonce } = await stream.next();
+      await rotate();
+      const newest = await stream.next();
+      stream.request([], { response_nonce });
+      await running.event('secrets_accepted');
+      await rotate();
+      expect(namesOf(await stream.request(['default'], { response_nonce: newest.nonce }).next())).toEqual(['default']);
     },
   },
   {
