@@ -59,8 +59,8 @@ describe('audit lines', () => {
     expect(recordsIn(child.log).map(({ event_type }) => event_type)).toEqual([
       'service.started',
       'workload.authorized',
-      'identity.received',
       'bundle.updated',
+      'identity.received',
       'secret.delivered',
       'secret.accepted',
       'service.stopped',

@@ -53,6 +53,7 @@ describe('status', () => {
   ])('prints all there is as %s', async (format, read) => {
     await using admin = await serving();
     await admin.running.event('svid_received');
+    await admin.running.event('bundles_received');
     const { code, log } = await status(admin, '--output', format);
     const { uptime: _, identities, ...printed } = (read as (text: string) => Record<string, unknown>)(log);
     const { uptime, identities: known, ...all } = await admin.status();
