@@ -313,6 +313,7 @@ describe('a CRL is refused', () => {
     ],
     ['whose thisUpdate has a fraction', bytes({ thisUpdate: generalized('20300101110000.5Z') }), TIME],
     ['whose thisUpdate has an offset', bytes({ thisUpdate: utc('300101110000+0000') }), TIME],
+    ['whose thisUpdate does not say that it is UTC', bytes({ thisUpdate: utc('3001011100001') }), TIME],
     ['whose thisUpdate has no seconds', bytes({ thisUpdate: utc('3001011100Z') }), TIME],
     ['whose nextUpdate has a fraction', bytes({ nextUpdate: generalized('20300101130000.0Z') }), TIME],
     ['whose nextUpdate has an offset', bytes({ nextUpdate: utc('300101130000-0100') }), TIME],
