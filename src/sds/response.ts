@@ -17,9 +17,12 @@ const RESOURCE_FIELD = 2;
 /** Identifies us in Envoy's control_plane statistics. */
 const CONTROL_PLANE = { identifier: `spiffe-sds/${version}` };
 
+/** To be written one after the other: a secret may be many megabytes, and is copied once, into its response. */
+type Pieces = readonly Uint8Array[];
+
 /** What the responses with this one secret share, and the last of them: a change reaches most streams under the same nonce. */
 interface Encoded {
-  readonly shared: Buffer;
+  readonly shared: Pieces;
   readonly nonce: string;
   readonly response: Buffer;
 }
@@ -40,14 +43,14 @@ export function encodeDelta({ secrets, removed, nonce }: DeltaResponse): Buffer 
 
 /** envoy.service.discovery.v3.DiscoveryResponse to a unary call, which has no nonce. */
 export function encodeFetch(secrets: readonly Secret[]): Buffer {
-  return sotwPart(secrets);
+  return Buffer.concat(sotwPart(secrets));
 }
 
 function encodeOnce(
   known: WeakMap<Secret, Encoded>,
   secrets: readonly Secret[],
   nonce: string,
-  part: (secrets: readonly Secret[]) => Buffer,
+  part: (secrets: readonly Secret[]) => Pieces,
 ): Buffer {
   const [first] = secrets;
   if (first === undefined || secrets.length > 1) return withNonce(part(secrets), nonce);
@@ -59,27 +62,27 @@ function encodeOnce(
   return response;
 }
 
-function sotwPart(secrets: readonly Secret[]): Buffer {
+function sotwPart(secrets: readonly Secret[]): Pieces {
   const head = encode('envoy.service.discovery.v3.DiscoveryResponse', {
     version_info: versionOf(secrets),
     type_url: SECRET_TYPE_URL,
     control_plane: CONTROL_PLANE,
   });
-  return Buffer.concat([head, ...secrets.map(({ any }) => lengthDelimited(RESOURCES_FIELD, any))]);
+  return [head, ...secrets.flatMap(({ any }) => lengthDelimited(RESOURCES_FIELD, [any]))];
 }
 
-function deltaPart(secrets: readonly Secret[], removed: readonly string[] = []): Buffer {
+function deltaPart(secrets: readonly Secret[], removed: readonly string[] = []): Pieces {
   const head = encode('envoy.service.discovery.v3.DeltaDiscoveryResponse', {
     system_version_info: versionOf(secrets),
     type_url: SECRET_TYPE_URL,
     removed_resources: removed,
     control_plane: CONTROL_PLANE,
   });
-  const resources = secrets.map(({ name, version, any }) => {
+  const resources = secrets.flatMap(({ name, version, any }) => {
     const resource = encode('envoy.service.discovery.v3.Resource', { name, version });
-    return lengthDelimited(RESOURCES_FIELD, Buffer.concat([resource, lengthDelimited(RESOURCE_FIELD, any)]));
+    return lengthDelimited(RESOURCES_FIELD, [resource, ...lengthDelimited(RESOURCE_FIELD, [any])]);
   });
-  return Buffer.concat([head, ...resources]);
+  return [head, ...resources];
 }
 
 /** Of one secret its own version, so that Envoy shows the same one in both protocols; of several a hash over theirs. */
@@ -91,15 +94,15 @@ function versionOf(secrets: readonly Secret[]): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-function withNonce(shared: Buffer, nonce: string): Buffer {
-  return Buffer.concat([shared, lengthDelimited(NONCE_FIELD, Buffer.from(nonce))]);
+function withNonce(shared: Pieces, nonce: string): Buffer {
+  return Buffer.concat([...shared, ...lengthDelimited(NONCE_FIELD, [Buffer.from(nonce)])]);
 }
 
 /** A length-delimited field (protobuf encoding, wire type 2) with a number below 16. */
-function lengthDelimited(field: number, bytes: Uint8Array): Buffer {
+function lengthDelimited(field: number, pieces: Pieces): Pieces {
   const head = [(field << 3) | 2];
-  let length = bytes.length;
+  let length = pieces.reduce((sum, piece) => sum + piece.length, 0);
   for (; length > 0x7f; length >>>= 7) head.push((length & 0x7f) | 0x80);
   head.push(length);
-  return Buffer.concat([Buffer.from(head), bytes]);
+  return [Uint8Array.from(head), ...pieces];
 }

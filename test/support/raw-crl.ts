@@ -155,7 +155,8 @@ export function entries(count: number): readonly Buffer[] {
   });
 }
 
-function serialOf(certificate: Uint8Array): Uint8Array {
+/** INTEGER, with its tag and length. */
+export function serialOf(certificate: Uint8Array): Uint8Array {
   const [, serial] = derChildren(derChildren(certificate)[0]?.bytes ?? new Uint8Array());
   return serial?.bytes ?? new Uint8Array();
 }

@@ -2,6 +2,23 @@ import { describe, expect, test } from 'vitest';
 import { type VettedCrls, vetCrls } from '../../src/envoy/crl-choice.ts';
 import { CertificateReader } from '../../src/spiffe/certificate.ts';
 import { DELTA_CRL_INDICATOR, HOUR, type Issued, issueAuthority, issueCrl, keyCertSign, NOW } from '../support/certificates.ts';
+import { der } from '../support/der.ts';
+import {
+  type Algorithm,
+  ECDSA_SHA256,
+  entries,
+  entry,
+  entryOf,
+  extension,
+  generalizedTime,
+  OID,
+  type RawCrl,
+  rawCrl,
+  rsaPss,
+  serialOf,
+  TAG,
+  time,
+} from '../support/raw-crl.ts';
 
 const reader = new CertificateReader();
 const authority = await issueAuthority();
@@ -10,6 +27,24 @@ const stranger = await issueAuthority({ name: 'stranger' });
 const crl = await issueCrl(authority);
 const crlOfOther = await issueCrl(other);
 const delta = await issueCrl(authority, { extensions: [DELTA_CRL_INDICATOR] });
+
+const rsa = await issueAuthority({ key: 'RSA 2048' });
+
+const ownName = new Uint8Array(authority.certificate.subjectName.toArrayBuffer());
+const ownSerial = serialOf(authority.der).subarray(2);
+const invalidity = extension(OID.invalidityDate, generalizedTime(NOW - HOUR));
+const reason = (code: readonly number[]) => extension(OID.reasonCode, der(TAG.enumerated, code));
+const identifier = (...parts: readonly Uint8Array[]) => extension(OID.authorityKeyId, der(0x30, ...parts));
+const issuerName = (name: Uint8Array) => der(0xa1, der(0xa4, name));
+const commonName = (tag: number, text: string | Buffer) =>
+  der(0x30, der(0x31, der(0x30, der(TAG.oid, [0x55, 4, 3]), der(tag, Buffer.from(text)))));
+const pss = (algorithm: Algorithm) => rawCrl(rsa, { algorithm });
+/** Where the algorithm that is not signed ends. */
+const algorithmEnd = (list: Buffer) => list.lastIndexOf(ECDSA_SHA256.identifier) + ECDSA_SHA256.identifier.length;
+
+function keyIdOf({ certificate }: Issued): Uint8Array {
+  return new Uint8Array(certificate.getExtension('2.5.29.14')?.value ?? new ArrayBuffer(0)).subarray(2);
+}
 
 function vet(authorities: readonly Issued[], crls: readonly Uint8Array[], now = NOW): VettedCrls {
   return vetCrls(
@@ -57,6 +92,52 @@ describe('a CRL is sent', () => {
   });
 });
 
+describe('a CRL is sent, although it is written in an unusual way:', () => {
+  const ecdsa = (wish: RawCrl) => () => vet([authority], [rawCrl(authority, wish)]);
+  const unknown = extension(OID.unknown, []);
+  const number = extension(OID.crlNumber, der(TAG.integer, [7]));
+  const isSent = (vetted: VettedCrls) => [vetted.crls.length, vetted.problem];
+
+  test.for([
+    ['it has 20 000 entries', ecdsa({ entries: entries(20_000) })],
+    ['it is of version 1', ecdsa({ version: null, entries: [entryOf(other)] })],
+    ['it does not say when the next comes', ecdsa({ nextUpdate: null })],
+    [
+      'its times are GeneralizedTime',
+      ecdsa({ thisUpdate: generalizedTime(NOW - HOUR), nextUpdate: generalizedTime(NOW + HOUR) }),
+    ],
+    ['it has extensions that nobody needs', ecdsa({ extensions: [unknown, number] })],
+    ['an entry has a reason and a date', ecdsa({ entries: [entryOf(other, undefined, [reason([1]), invalidity])] })],
+    ['an entry has an empty list of extensions', ecdsa({ entries: [entryOf(other, undefined, [])] })],
+    ['its list of entries is empty', ecdsa({ entries: [] })],
+    [
+      'its authority key identifier is critical',
+      ecdsa({ extensions: [extension(OID.authorityKeyId, der(0x30, der(0x82, ownSerial)), true)] }),
+    ],
+    ['its authority key identifier says nothing', ecdsa({ extensions: [extension(OID.authorityKeyId, der(0x30))] })],
+    [
+      'its authority key identifier is an issuer and a serial number',
+      ecdsa({ extensions: [identifier(issuerName(ownName), der(0x82, ownSerial))] }),
+    ],
+    ['its issuer is a PrintableString', ecdsa({ issuer: commonName(0x13, 'authority') })],
+    ['its issuer is a BMPString in capitals', ecdsa({ issuer: commonName(0x1e, Buffer.from('AUTHORITY', 'utf16le').swap16()) })],
+    ['its issuer has white space around it', ecdsa({ issuer: commonName(0x0c, '  authority\t ') })],
+  ] as const)('%s', ([_how, vetted]) => {
+    expect(isSent(vetted())).toEqual([1, undefined]);
+  });
+
+  test.for(['sha256', 'sha384', 'sha512'] as const)('it is signed with RSASSA-PSS and %s', async (hash) => {
+    const signer = await issueAuthority({ key: 'RSA 2048' });
+    expect(isSent(vet([signer], [rawCrl(signer, { algorithm: rsaPss(hash) })]))).toEqual([1, undefined]);
+  });
+
+  test('its authority has a namesake, but each list says whose it is', async () => {
+    const cas = [await issueAuthority({ withKeyId: true }), await issueAuthority({ withKeyId: true })];
+    const lists = cas.map((ca) => rawCrl(ca, { extensions: [identifier(der(0x80, keyIdOf(ca)))] }));
+    expect(isSent(vet(cas, lists))).toEqual([2, undefined]);
+  });
+});
+
 describe('no CRL is sent, without a word', () => {
   test('when there is none', () => {
     expect(vet([authority], [])).toEqual({ crls: [] });
@@ -88,7 +169,41 @@ describe('no CRL is sent, without a word', () => {
   });
 });
 
+describe('no CRL is sent', () => {
+  test('when its signature is of another algorithm than it says', () => {
+    expect(vet([authority], [rawCrl(authority, { algorithm: { ...ECDSA_SHA256, hash: 'sha384' } })])).toEqual({ crls: [] });
+  });
+
+  test('when its algorithm is of another kind than the key', async () => {
+    const signer = await issueAuthority({ key: 'RSA 2048' });
+    const list = rawCrl(signer, { algorithm: { ...ECDSA_SHA256, hash: 'sha256' } });
+    expect(vet([signer], [list])).toEqual({ crls: [] });
+  });
+});
+
 describe('no CRL is sent, and it is said why', () => {
+  test.for([
+    ['key', [der(0x80, [1, 2, 3])]],
+    ['serial number', [der(0x82, [1, 2, 3])]],
+    ['issuer', [issuerName(commonName(0x0c, 'another'))]],
+  ] as const)('when its authority key identifier is of another %s', async ([_what, parts]) => {
+    const signer = await issueAuthority({ withKeyId: true });
+    expect(vet([signer], [rawCrl(signer, { extensions: [identifier(...parts)] })])).toEqual({
+      crls: [],
+      problem: expect.stringContaining('has none whose authority key identifier is its own'),
+    });
+  });
+
+  test('when two authorities have one name and the lists do not say whose they are: Envoy would take the newer for both', async () => {
+    const cas = [await issueAuthority({ withKeyId: true }), await issueAuthority({ withKeyId: true })];
+    expect(
+      vet(
+        cas,
+        cas.map((ca) => rawCrl(ca)),
+      ),
+    ).toEqual({ crls: [], problem: expect.stringContaining('from that of another CA of the same name') });
+  });
+
   const problemOf = (vetted: VettedCrls) => ({ crls: vetted.crls, problem: vetted.problem });
   const serial = other.certificate.serialNumber.toUpperCase().replace(/^0+/, '');
 
@@ -132,6 +247,115 @@ describe('bytes are refused as a CRL', () => {
     ['that say only what changed since another (delta CRL)', delta, 'covers a part only'],
   ] as const)('%s', ([_what, bytes, problem]) => {
     expect(() => reader.readCrl(bytes)).toThrow(
+      expect.objectContaining({ code: 'certificate_invalid', message: expect.stringContaining(problem) }),
+    );
+  });
+});
+
+describe('a CRL is refused', () => {
+  const bytes = (wish: RawCrl) => rawCrl(authority, wish);
+  const point = (critical: boolean, ...parts: readonly Uint8Array[]) =>
+    extension(OID.distributionPoint, der(0x30, ...parts), critical);
+  const utc = (text: string) => time(TAG.utcTime, text);
+  const generalized = (text: string) => time(TAG.generalizedTime, text);
+  const dated = (date: Uint8Array) => bytes({ entries: [entryOf(other, date)] });
+  const reasoned = (...extensions: readonly Uint8Array[]) => bytes({ entries: [entryOf(other, undefined, extensions)] });
+  const unknown = (critical?: boolean) => extension(OID.unknown, [], critical);
+  const PART = 'covers a part only';
+  const TIME = 'not one of the forms of RFC 5280';
+
+  test.for([
+    ['that has a distribution point', bytes({ extensions: [point(true, der(0x81, [0xff]))] }), PART],
+    ['that has a distribution point that is not critical', bytes({ extensions: [point(false, der(0x81, [0xff]))] }), PART],
+    ['that has an empty distribution point', bytes({ extensions: [point(false)] }), PART],
+    ['that has a critical extension', bytes({ extensions: [unknown(true)] }), PART],
+    ['of which an entry has a critical extension', reasoned(unknown(true)), 'critical extension'],
+    [
+      'of which an entry has a critical reason',
+      reasoned(extension(OID.reasonCode, der(TAG.enumerated, [1]), true)),
+      'critical extension',
+    ],
+    [
+      'of which an entry has a reason that is none',
+      reasoned(extension(OID.reasonCode, der(TAG.integer, [1]))),
+      'an entry of it is malformed',
+    ],
+    ['that has one extension twice', bytes({ extensions: [unknown(), unknown()] }), 'the same extension twice'],
+    ['of which an entry has one extension twice', reasoned(unknown(), unknown()), 'the same extension twice'],
+    ['that has an empty list of extensions', bytes({ extensions: [] }), 'list of extensions is empty'],
+    [
+      'that has an extension without an object identifier',
+      bytes({ extensions: [extension([], [])] }),
+      'extensions are malformed',
+    ],
+    [
+      'that has an object identifier that does not end',
+      bytes({ extensions: [extension([0x2a, 0x83], [])] }),
+      'extensions are malformed',
+    ],
+    ['that has extensions and version 1', bytes({ version: null, extensions: [unknown()] }), 'but not their version'],
+    [
+      'of which an entry has extensions, and version 1',
+      bytes({ version: null, entries: [entryOf(other, undefined, [unknown()])] }),
+      'but not their version',
+    ],
+    ['of version 3', bytes({ version: der(TAG.integer, [2]) }), 'another version than 2'],
+    ['that says that it is of version 1', bytes({ version: der(TAG.integer, [0]) }), 'another version than 2'],
+    [
+      'whose authority key identifier names a URI',
+      bytes({ extensions: [identifier(der(0xa1, der(0x86, [0x78])))] }),
+      'authority key identifier',
+    ],
+    [
+      'whose authority key identifier is followed by another',
+      bytes({ extensions: [extension(OID.authorityKeyId, Buffer.concat([der(0x30), der(0x30)]))] }),
+      'begins another element',
+    ],
+    ['whose thisUpdate has a fraction', bytes({ thisUpdate: generalized('20300101110000.5Z') }), TIME],
+    ['whose thisUpdate has an offset', bytes({ thisUpdate: utc('300101110000+0000') }), TIME],
+    ['whose thisUpdate does not say that it is UTC', bytes({ thisUpdate: utc('3001011100001') }), TIME],
+    ['whose thisUpdate has no seconds', bytes({ thisUpdate: utc('3001011100Z') }), TIME],
+    ['whose nextUpdate has a fraction', bytes({ nextUpdate: generalized('20300101130000.0Z') }), TIME],
+    ['whose nextUpdate has an offset', bytes({ nextUpdate: utc('300101130000-0100') }), TIME],
+    ['whose nextUpdate is no day', bytes({ nextUpdate: utc('300230130000Z') }), TIME],
+    ['whose nextUpdate is in the 25th hour', bytes({ nextUpdate: utc('300101240000Z') }), TIME],
+    ['of which an entry has a date with a fraction', dated(generalized('20300101110000.5Z')), TIME],
+    ['of which an entry has a date with an offset', dated(utc('300101110000+0000')), TIME],
+    ['of which an entry has a date that is text', dated(der(0x0c, Buffer.from('yesterday'))), TIME],
+    [
+      'of which an entry has a padded serial number',
+      bytes({ entries: [entry(der(TAG.integer, [0, 1]))] }),
+      'an entry of it is malformed',
+    ],
+    [
+      'of which an entry has an empty serial number',
+      bytes({ entries: [entry(der(TAG.integer))] }),
+      'an entry of it is malformed',
+    ],
+    ['of which an entry has no date', bytes({ entries: [der(0x30, der(TAG.integer, [1]))] }), 'an entry of it is malformed'],
+    [
+      'of which the last of many entries is malformed',
+      bytes({ entries: [...entries(9_000), der(0x30)] }),
+      'an entry of it is malformed',
+    ],
+    ['that is signed with RSASSA-PSS and a salt of another length', pss(rsaPss('sha256', 20)), 'RSASSA-PSS of a kind'],
+    [
+      'that is signed with RSASSA-PSS and another hash for the mask',
+      pss({ ...rsaPss('sha256'), identifier: rsaPss('sha256', 32, 'sha512').identifier }),
+      'RSASSA-PSS of a kind',
+    ],
+    [
+      'that is signed with an unknown algorithm',
+      bytes({ algorithm: { ...ECDSA_SHA256, identifier: der(0x30, der(TAG.oid, [0x2a, 3])) } }),
+      'not known here',
+    ],
+    [
+      'that says two algorithms',
+      Buffer.concat([crl]).fill(0x04, algorithmEnd(crl) - 1, algorithmEnd(crl)),
+      'two signature algorithms',
+    ],
+  ] as const)('%s', ([_what, list, problem]) => {
+    expect(() => reader.readCrl(list)).toThrow(
       expect.objectContaining({ code: 'certificate_invalid', message: expect.stringContaining(problem) }),
     );
   });

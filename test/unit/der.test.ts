@@ -79,6 +79,10 @@ describe('derChildren', () => {
   test('are none of nothing', () => {
     expect(derChildren(Uint8Array.of())).toEqual([]);
   });
+
+  test('refuses an element that is followed by another', () => {
+    expect(() => derChildren(Uint8Array.of(0x30, 0, 0x30, 0))).toThrow('byte 2 begins another element');
+  });
 });
 
 /** Tag and length of a SEQUENCE around it. */

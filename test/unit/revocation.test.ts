@@ -4,8 +4,10 @@ import { VALIDATION_FORMS } from '../../src/secrets/secret.ts';
 import { NO_TRUST, nextTrust } from '../../src/secrets/trust.ts';
 import { crlProblems } from '../../src/secrets/validation-sources.ts';
 import { concatenated, HOUR, issueAuthority, issueCrl, issueLeaf, NOW } from '../support/certificates.ts';
+import { der } from '../support/der.ts';
 import { BOTH, contextOf, OWN, other, own, PARTNER, partner, setAfter, WEB, web } from '../support/federation.ts';
 import { policy } from '../support/naming.ts';
+import { extension, OID, rawCrl } from '../support/raw-crl.ts';
 import { contentOf, revocationsOf, sha256, trustOf } from '../support/secret-content.ts';
 import { svidMessage } from '../support/workload-messages.ts';
 
@@ -83,6 +85,19 @@ describe('a CRL stays behind, and the CAs go out alone', () => {
     },
   );
 
+  test.for([
+    ['trusted_ca', []],
+    ['spiffe', ['example.org', 'partner.test']],
+  ] as const)(
+    'when the CA of another trust domain has the same name and Envoy would take one list for the other, but not in the form %s: %j',
+    async ([form, expected]) => {
+      const namesake = await issueAuthority({ name: 'own' });
+      const context = contextOf([web], { [PARTNER]: namesake.der }, [ownCrl, await issueCrl(namesake)]);
+      const secret = setAfter([context], { unsafe_merge: true }).get('ALL', form);
+      expect(revocationsOf(secret).map(([name]) => name)).toEqual(expected);
+    },
+  );
+
   test.for(VALIDATION_FORMS)('when the operator wants none, in the form %s', (form) => {
     const secret = setWith([ownCrl], { crl: false }).get(OWN, form);
     expect([revocationsOf(secret), contentOf(secret).validation_context?.only_verify_leaf_cert_crl]).toEqual([[], false]);
@@ -111,6 +126,11 @@ describe('a CRL that stays behind is told', () => {
     ['it is forged beside a good one', [forged, ownCrl]],
   ] as const)('when %s, by the name that it claims', ([_when, crls]) => {
     expect([...problemsWith(crls)]).toEqual([[undefined, 'no authority that may sign CRLs has signed that of "CN=own"']]);
+  });
+
+  test('when its authority key identifier is of another key, by its trust domain', () => {
+    const crl = rawCrl(own, { extensions: [extension(OID.authorityKeyId, der(0x30, der(0x82, [1])))] });
+    expect([...problemsWith([crl])]).toEqual([['example.org', expect.stringContaining('authority key identifier')]]);
   });
 
   test('unless an authority has signed another that is current', async () => {
