@@ -21,8 +21,8 @@ export const TAG = {
   set: 0x31,
 } as const;
 
-export function tlv(tag: number, ...content: readonly Uint8Array[]): Buffer {
-  const body = Buffer.concat(content);
+export function tlv(tag: number, ...content: readonly (Uint8Array | readonly number[])[]): Buffer {
+  const body = Buffer.concat(content.map((part) => (part instanceof Uint8Array ? part : Uint8Array.from(part))));
   return Buffer.concat([Uint8Array.of(tag), lengthOf(body.length), body]);
 }
 

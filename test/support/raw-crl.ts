@@ -2,7 +2,7 @@
 import { constants, createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import { derChildren } from '../../src/spiffe/der.ts';
 import { HOUR, type Issued, NOW } from './certificates.ts';
-import { der } from './der.ts';
+import { tlv } from './der-writer.ts';
 
 type Bytes = Uint8Array | readonly number[];
 
@@ -31,9 +31,9 @@ export const OID = {
   unknown: [0x2a, 3, 4],
 } as const;
 
-const sequence = (...parts: readonly Bytes[]) => der(TAG.sequence, ...parts);
-const nothing = der(TAG.nothing);
-const oid = (hex: string) => der(TAG.oid, Buffer.from(hex, 'hex'));
+const sequence = (...parts: readonly Bytes[]) => tlv(TAG.sequence, ...parts);
+const nothing = tlv(TAG.nothing);
+const oid = (hex: string) => tlv(TAG.oid, Buffer.from(hex, 'hex'));
 const SHA_BYTES = { sha256: 32, sha384: 48, sha512: 64 } as const;
 const SHA_OIDS = { sha256: '608648016503040201', sha384: '608648016503040202', sha512: '608648016503040203' } as const;
 
@@ -56,9 +56,9 @@ export const ED25519: Algorithm = { identifier: sequence(oid('2b6570')), hash: n
 export function rsaPss(hash: keyof typeof SHA_BYTES, salt: number = SHA_BYTES[hash], mask = hash): Algorithm {
   const hashOf = (name: keyof typeof SHA_BYTES) => sequence(oid(SHA_OIDS[name]), nothing);
   const parameters = sequence(
-    der(0xa0, hashOf(hash)),
-    der(0xa1, sequence(oid('2a864886f70d010108'), hashOf(mask))),
-    der(0xa2, der(TAG.integer, [salt])),
+    tlv(0xa0, hashOf(hash)),
+    tlv(0xa1, sequence(oid('2a864886f70d010108'), hashOf(mask))),
+    tlv(0xa2, tlv(TAG.integer, [salt])),
   );
   return { identifier: sequence(oid('2a864886f70d01010a'), parameters), hash, saltLength: salt };
 }
@@ -93,7 +93,7 @@ export function rawCrl(signer: Issued, wish: RawCrl = {}): Buffer {
     thisUpdate,
     nextUpdate ?? [],
     entries === undefined ? [] : sequence(Buffer.concat(entries)),
-    extensions === undefined ? [] : der(0xa0, sequence(...extensions)),
+    extensions === undefined ? [] : tlv(0xa0, sequence(...extensions)),
   );
   return signedCrl(keyOf(signer), tbs, algorithm);
 }
@@ -101,7 +101,7 @@ export function rawCrl(signer: Issued, wish: RawCrl = {}): Buffer {
 /** @param tbs whatever it is that is signed */
 export function signedCrl(key: KeyObject, tbs: Buffer, { identifier, hash, saltLength }: Algorithm): Buffer {
   const pss = saltLength === undefined ? {} : { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength };
-  return sequence(tbs, identifier, der(TAG.bitString, [0], sign(hash, tbs, { key, ...pss })));
+  return sequence(tbs, identifier, tlv(TAG.bitString, [0], sign(hash, tbs, { key, ...pss })));
 }
 
 export function keyOf({ privateKey }: Issued): KeyObject {
@@ -117,7 +117,7 @@ export function generalizedTime(ms: number): Buffer {
 }
 
 export function time(tag: number, text: string): Buffer {
-  return der(tag, Buffer.from(text));
+  return tlv(tag, Buffer.from(text));
 }
 
 /** YYYYMMDDhhmmss */
@@ -128,9 +128,9 @@ function digits(ms: number): string {
 /** @param critical default: left out, which means that it is not */
 export function extension(type: readonly number[], value: Bytes, critical?: boolean): Buffer {
   return sequence(
-    der(TAG.oid, type),
-    critical === undefined ? [] : der(TAG.boolean, [critical ? 0xff : 0]),
-    der(TAG.octetString, value),
+    tlv(TAG.oid, type),
+    critical === undefined ? [] : tlv(TAG.boolean, [critical ? 0xff : 0]),
+    tlv(TAG.octetString, value),
   );
 }
 
@@ -151,7 +151,7 @@ export function entries(count: number): readonly Buffer[] {
     const serial = Buffer.alloc(16);
     serial.writeUInt32BE(index, 9);
     serial[0] = 0x40;
-    return entry(der(TAG.integer, serial), date);
+    return entry(tlv(TAG.integer, serial), date);
   });
 }
 

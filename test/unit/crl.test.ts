@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type VettedCrls, vetCrls } from '../../src/envoy/crl-choice.ts';
 import { CertificateReader } from '../../src/spiffe/certificate.ts';
 import { DELTA_CRL_INDICATOR, HOUR, type Issued, issueAuthority, issueCrl, keyCertSign, NOW } from '../support/certificates.ts';
-import { der } from '../support/der.ts';
+import { tlv } from '../support/der-writer.ts';
 import {
   type Algorithm,
   ECDSA_SHA256,
@@ -33,11 +33,11 @@ const rsa = await issueAuthority({ key: 'RSA 2048' });
 const ownName = new Uint8Array(authority.certificate.subjectName.toArrayBuffer());
 const ownSerial = serialOf(authority.der).subarray(2);
 const invalidity = extension(OID.invalidityDate, generalizedTime(NOW - HOUR));
-const reason = (code: readonly number[]) => extension(OID.reasonCode, der(TAG.enumerated, code));
-const identifier = (...parts: readonly Uint8Array[]) => extension(OID.authorityKeyId, der(0x30, ...parts));
-const issuerName = (name: Uint8Array) => der(0xa1, der(0xa4, name));
+const reason = (code: readonly number[]) => extension(OID.reasonCode, tlv(TAG.enumerated, code));
+const identifier = (...parts: readonly Uint8Array[]) => extension(OID.authorityKeyId, tlv(0x30, ...parts));
+const issuerName = (name: Uint8Array) => tlv(0xa1, tlv(0xa4, name));
 const commonName = (tag: number, text: string | Buffer) =>
-  der(0x30, der(0x31, der(0x30, der(TAG.oid, [0x55, 4, 3]), der(tag, Buffer.from(text)))));
+  tlv(0x30, tlv(0x31, tlv(0x30, tlv(TAG.oid, [0x55, 4, 3]), tlv(tag, Buffer.from(text)))));
 const pss = (algorithm: Algorithm) => rawCrl(rsa, { algorithm });
 /** Where the algorithm that is not signed ends. */
 const algorithmEnd = (list: Buffer) => list.lastIndexOf(ECDSA_SHA256.identifier) + ECDSA_SHA256.identifier.length;
@@ -95,7 +95,7 @@ describe('a CRL is sent', () => {
 describe('a CRL is sent, although it is written in an unusual way:', () => {
   const ecdsa = (wish: RawCrl) => () => vet([authority], [rawCrl(authority, wish)]);
   const unknown = extension(OID.unknown, []);
-  const number = extension(OID.crlNumber, der(TAG.integer, [7]));
+  const number = extension(OID.crlNumber, tlv(TAG.integer, [7]));
   const isSent = (vetted: VettedCrls) => [vetted.crls.length, vetted.problem];
 
   test.for([
@@ -112,12 +112,12 @@ describe('a CRL is sent, although it is written in an unusual way:', () => {
     ['its list of entries is empty', ecdsa({ entries: [] })],
     [
       'its authority key identifier is critical',
-      ecdsa({ extensions: [extension(OID.authorityKeyId, der(0x30, der(0x82, ownSerial)), true)] }),
+      ecdsa({ extensions: [extension(OID.authorityKeyId, tlv(0x30, tlv(0x82, ownSerial)), true)] }),
     ],
-    ['its authority key identifier says nothing', ecdsa({ extensions: [extension(OID.authorityKeyId, der(0x30))] })],
+    ['its authority key identifier says nothing', ecdsa({ extensions: [extension(OID.authorityKeyId, tlv(0x30))] })],
     [
       'its authority key identifier is an issuer and a serial number',
-      ecdsa({ extensions: [identifier(issuerName(ownName), der(0x82, ownSerial))] }),
+      ecdsa({ extensions: [identifier(issuerName(ownName), tlv(0x82, ownSerial))] }),
     ],
     ['its issuer is a PrintableString', ecdsa({ issuer: commonName(0x13, 'authority') })],
     ['its issuer is a BMPString in capitals', ecdsa({ issuer: commonName(0x1e, Buffer.from('AUTHORITY', 'utf16le').swap16()) })],
@@ -133,7 +133,7 @@ describe('a CRL is sent, although it is written in an unusual way:', () => {
 
   test('its authority has a namesake, but each list says whose it is', async () => {
     const cas = [await issueAuthority({ withKeyId: true }), await issueAuthority({ withKeyId: true })];
-    const lists = cas.map((ca) => rawCrl(ca, { extensions: [identifier(der(0x80, keyIdOf(ca)))] }));
+    const lists = cas.map((ca) => rawCrl(ca, { extensions: [identifier(tlv(0x80, keyIdOf(ca)))] }));
     expect(isSent(vet(cas, lists))).toEqual([2, undefined]);
   });
 });
@@ -183,8 +183,8 @@ describe('no CRL is sent', () => {
 
 describe('no CRL is sent, and it is said why', () => {
   test.for([
-    ['key', [der(0x80, [1, 2, 3])]],
-    ['serial number', [der(0x82, [1, 2, 3])]],
+    ['key', [tlv(0x80, [1, 2, 3])]],
+    ['serial number', [tlv(0x82, [1, 2, 3])]],
     ['issuer', [issuerName(commonName(0x0c, 'another'))]],
   ] as const)('when its authority key identifier is of another %s', async ([_what, parts]) => {
     const signer = await issueAuthority({ withKeyId: true });
@@ -255,7 +255,7 @@ describe('bytes are refused as a CRL', () => {
 describe('a CRL is refused', () => {
   const bytes = (wish: RawCrl) => rawCrl(authority, wish);
   const point = (critical: boolean, ...parts: readonly Uint8Array[]) =>
-    extension(OID.distributionPoint, der(0x30, ...parts), critical);
+    extension(OID.distributionPoint, tlv(0x30, ...parts), critical);
   const utc = (text: string) => time(TAG.utcTime, text);
   const generalized = (text: string) => time(TAG.generalizedTime, text);
   const dated = (date: Uint8Array) => bytes({ entries: [entryOf(other, date)] });
@@ -265,19 +265,19 @@ describe('a CRL is refused', () => {
   const TIME = 'not one of the forms of RFC 5280';
 
   test.for([
-    ['that has a distribution point', bytes({ extensions: [point(true, der(0x81, [0xff]))] }), PART],
-    ['that has a distribution point that is not critical', bytes({ extensions: [point(false, der(0x81, [0xff]))] }), PART],
+    ['that has a distribution point', bytes({ extensions: [point(true, tlv(0x81, [0xff]))] }), PART],
+    ['that has a distribution point that is not critical', bytes({ extensions: [point(false, tlv(0x81, [0xff]))] }), PART],
     ['that has an empty distribution point', bytes({ extensions: [point(false)] }), PART],
     ['that has a critical extension', bytes({ extensions: [unknown(true)] }), PART],
     ['of which an entry has a critical extension', reasoned(unknown(true)), 'critical extension'],
     [
       'of which an entry has a critical reason',
-      reasoned(extension(OID.reasonCode, der(TAG.enumerated, [1]), true)),
+      reasoned(extension(OID.reasonCode, tlv(TAG.enumerated, [1]), true)),
       'critical extension',
     ],
     [
       'of which an entry has a reason that is none',
-      reasoned(extension(OID.reasonCode, der(TAG.integer, [1]))),
+      reasoned(extension(OID.reasonCode, tlv(TAG.integer, [1]))),
       'an entry of it is malformed',
     ],
     ['that has one extension twice', bytes({ extensions: [unknown(), unknown()] }), 'the same extension twice'],
@@ -299,16 +299,16 @@ describe('a CRL is refused', () => {
       bytes({ version: null, entries: [entryOf(other, undefined, [unknown()])] }),
       'but not their version',
     ],
-    ['of version 3', bytes({ version: der(TAG.integer, [2]) }), 'another version than 2'],
-    ['that says that it is of version 1', bytes({ version: der(TAG.integer, [0]) }), 'another version than 2'],
+    ['of version 3', bytes({ version: tlv(TAG.integer, [2]) }), 'another version than 2'],
+    ['that says that it is of version 1', bytes({ version: tlv(TAG.integer, [0]) }), 'another version than 2'],
     [
       'whose authority key identifier names a URI',
-      bytes({ extensions: [identifier(der(0xa1, der(0x86, [0x78])))] }),
+      bytes({ extensions: [identifier(tlv(0xa1, tlv(0x86, [0x78])))] }),
       'authority key identifier',
     ],
     [
       'whose authority key identifier is followed by another',
-      bytes({ extensions: [extension(OID.authorityKeyId, Buffer.concat([der(0x30), der(0x30)]))] }),
+      bytes({ extensions: [extension(OID.authorityKeyId, Buffer.concat([tlv(0x30), tlv(0x30)]))] }),
       'begins another element',
     ],
     ['whose thisUpdate has a fraction', bytes({ thisUpdate: generalized('20300101110000.5Z') }), TIME],
@@ -321,21 +321,21 @@ describe('a CRL is refused', () => {
     ['whose nextUpdate is in the 25th hour', bytes({ nextUpdate: utc('300101240000Z') }), TIME],
     ['of which an entry has a date with a fraction', dated(generalized('20300101110000.5Z')), TIME],
     ['of which an entry has a date with an offset', dated(utc('300101110000+0000')), TIME],
-    ['of which an entry has a date that is text', dated(der(0x0c, Buffer.from('yesterday'))), TIME],
+    ['of which an entry has a date that is text', dated(tlv(0x0c, Buffer.from('yesterday'))), TIME],
     [
       'of which an entry has a padded serial number',
-      bytes({ entries: [entry(der(TAG.integer, [0, 1]))] }),
+      bytes({ entries: [entry(tlv(TAG.integer, [0, 1]))] }),
       'an entry of it is malformed',
     ],
     [
       'of which an entry has an empty serial number',
-      bytes({ entries: [entry(der(TAG.integer))] }),
+      bytes({ entries: [entry(tlv(TAG.integer))] }),
       'an entry of it is malformed',
     ],
-    ['of which an entry has no date', bytes({ entries: [der(0x30, der(TAG.integer, [1]))] }), 'an entry of it is malformed'],
+    ['of which an entry has no date', bytes({ entries: [tlv(0x30, tlv(TAG.integer, [1]))] }), 'an entry of it is malformed'],
     [
       'of which the last of many entries is malformed',
-      bytes({ entries: [...entries(9_000), der(0x30)] }),
+      bytes({ entries: [...entries(9_000), tlv(0x30)] }),
       'an entry of it is malformed',
     ],
     ['that is signed with RSASSA-PSS and a salt of another length', pss(rsaPss('sha256', 20)), 'RSASSA-PSS of a kind'],
@@ -346,7 +346,7 @@ describe('a CRL is refused', () => {
     ],
     [
       'that is signed with an unknown algorithm',
-      bytes({ algorithm: { ...ECDSA_SHA256, identifier: der(0x30, der(TAG.oid, [0x2a, 3])) } }),
+      bytes({ algorithm: { ...ECDSA_SHA256, identifier: tlv(0x30, tlv(TAG.oid, [0x2a, 3])) } }),
       'not known here',
     ],
     [

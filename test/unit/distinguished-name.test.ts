@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { canonicalName, distinguishedNameText, sameName } from '../../src/spiffe/distinguished-name.ts';
-import { der } from '../support/der.ts';
+import { tlv } from '../support/der-writer.ts';
 
 const COMMON_NAME = [0x55, 4, 3];
 const ORGANIZATION = [0x55, 4, 10];
@@ -14,8 +14,8 @@ const BMP = 0x1e;
 const OCTETS = 0x04;
 
 const attribute = (tag: number, value: string | Buffer, type = COMMON_NAME) =>
-  der(0x30, der(6, type), der(tag, Buffer.from(value)));
-const nameOf = (...relativeNames: readonly (readonly Buffer[])[]) => der(0x30, ...relativeNames.map((one) => der(0x31, ...one)));
+  tlv(0x30, tlv(6, type), tlv(tag, Buffer.from(value)));
+const nameOf = (...relativeNames: readonly (readonly Buffer[])[]) => tlv(0x30, ...relativeNames.map((one) => tlv(0x31, ...one)));
 const simple = (tag: number, value: string | Buffer) => nameOf([attribute(tag, value)]);
 const wide = (text: string, size: 2 | 4) =>
   Buffer.concat(
@@ -93,9 +93,9 @@ test('a name for people is one line', () => {
 
 test.for([
   ['not DER', Buffer.of(0x30, 5)],
-  ['an attribute without a value', der(0x30, der(0x31, der(0x30, der(6, COMMON_NAME))))],
-  ['a sequence where a set belongs', der(0x30, der(0x30, attribute(UTF8, 'My Authority')))],
-  ['an attribute of three parts', nameOf([der(0x30, der(6, COMMON_NAME), der(UTF8, Buffer.from('My Authority')), der(5))])],
+  ['an attribute without a value', tlv(0x30, tlv(0x31, tlv(0x30, tlv(6, COMMON_NAME))))],
+  ['a sequence where a set belongs', tlv(0x30, tlv(0x30, attribute(UTF8, 'My Authority')))],
+  ['an attribute of three parts', nameOf([tlv(0x30, tlv(6, COMMON_NAME), tlv(UTF8, Buffer.from('My Authority')), tlv(5))])],
 ] as const)('%s is no name, and the same as itself only', ([_what, bytes]) => {
   expect([sameName(bytes, Buffer.from(bytes)), sameName(bytes, NAME), sameName(bytes, nameOf())]).toEqual([true, false, false]);
 });

@@ -4,7 +4,7 @@ import { VALIDATION_FORMS } from '../../src/secrets/secret.ts';
 import { NO_TRUST, nextTrust } from '../../src/secrets/trust.ts';
 import { crlProblems } from '../../src/secrets/validation-sources.ts';
 import { concatenated, HOUR, issueAuthority, issueCrl, issueLeaf, NOW } from '../support/certificates.ts';
-import { der } from '../support/der.ts';
+import { tlv } from '../support/der-writer.ts';
 import { BOTH, contextOf, OWN, other, own, PARTNER, partner, setAfter, WEB, web } from '../support/federation.ts';
 import { policy } from '../support/naming.ts';
 import { extension, OID, rawCrl } from '../support/raw-crl.ts';
@@ -129,7 +129,7 @@ describe('a CRL that stays behind is told', () => {
   });
 
   test('when its authority key identifier is of another key, by its trust domain', () => {
-    const crl = rawCrl(own, { extensions: [extension(OID.authorityKeyId, der(0x30, der(0x82, [1])))] });
+    const crl = rawCrl(own, { extensions: [extension(OID.authorityKeyId, tlv(0x30, tlv(0x82, [1])))] });
     expect([...problemsWith([crl])]).toEqual([['example.org', expect.stringContaining('authority key identifier')]]);
   });
 

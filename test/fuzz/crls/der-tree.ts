@@ -1,6 +1,6 @@
 /** DER as a tree that can be bent out of shape and written again. */
 import { elementsOf } from '../../../src/spiffe/der.ts';
-import { lengthOf } from '../../support/der.ts';
+import { lengthOf } from '../../support/der-writer.ts';
 
 export interface Node {
   tag: number;

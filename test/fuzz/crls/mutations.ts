@@ -1,5 +1,5 @@
 /** A CRL bent out of shape here and there, and signed again: whoever issues one signs what he wrote. */
-import { der } from '../../support/der.ts';
+import { tlv } from '../../support/der-writer.ts';
 import { type Algorithm, ECDSA_SHA384, extension, OID, RSA_SHA256, rsaPss, signedCrl, TAG, time } from '../../support/raw-crl.ts';
 import type { Random } from '../random.ts';
 import { leaf, type Node, nodesOf, parseTree, writeTree } from './der-tree.ts';
@@ -313,21 +313,21 @@ function signedOr(key: Seed['key'], tbs: Buffer, algorithm: Algorithm, instead: 
 /** What was replaced by something longer or shorter is wrapped again. */
 function withFittedLength(tbs: Buffer, one: (tbs: Buffer) => Buffer, other: (tbs: Buffer) => Buffer, random: Random): Buffer {
   const start = 2 + ((tbs[1] ?? 0) < 0x80 ? 0 : (tbs[1] ?? 0) & 0x7f);
-  return (random.below(2) === 0 ? one : other)(der(SEQUENCE, tbs.subarray(start)));
+  return (random.below(2) === 0 ? one : other)(tlv(SEQUENCE, tbs.subarray(start)));
 }
 
 function otherAlgorithms({ identifier, hash }: Algorithm): readonly Algorithm[] {
   const [oid, parameters] = parseTree(identifier)[0]?.children ?? [];
-  const bare = oid === undefined ? identifier : der(SEQUENCE, writeTree([oid]));
-  const withNull = oid === undefined ? identifier : der(SEQUENCE, writeTree([oid]), [5, 0]);
+  const bare = oid === undefined ? identifier : tlv(SEQUENCE, writeTree([oid]));
+  const withNull = oid === undefined ? identifier : tlv(SEQUENCE, writeTree([oid]), [5, 0]);
   const withBoth =
-    parameters === undefined || oid === undefined ? identifier : der(SEQUENCE, writeTree([oid, parameters]), [5, 0]);
+    parameters === undefined || oid === undefined ? identifier : tlv(SEQUENCE, writeTree([oid, parameters]), [5, 0]);
   const same = (other: Buffer): Algorithm => ({ identifier: other, hash });
   return [
     same(bare),
     same(withNull),
     same(withBoth),
-    same(der(SEQUENCE)),
+    same(tlv(SEQUENCE)),
     ECDSA_SHA384,
     RSA_SHA256,
     rsaPss('sha256'),
@@ -336,10 +336,10 @@ function otherAlgorithms({ identifier, hash }: Algorithm): readonly Algorithm[] 
     rsaPss('sha256', 0),
     rsaPss('sha256', 32, 'sha512'),
     rsaPss('sha512', 32),
-    { identifier: der(SEQUENCE, der(TAG.oid, Buffer.from('2a864886f70d010104', 'hex')), [5, 0]), hash: 'md5' },
-    { identifier: der(SEQUENCE, der(TAG.oid, Buffer.from('2a864886f70d01010e', 'hex')), [5, 0]), hash: 'sha224' },
-    { identifier: der(SEQUENCE, der(TAG.oid, Buffer.from('2a8648ce3d0401', 'hex'))), hash: 'sha1' },
-    { identifier: der(SEQUENCE, der(TAG.oid, Buffer.from('2a8648ce3d040301', 'hex'))), hash: 'sha224' },
+    { identifier: tlv(SEQUENCE, tlv(TAG.oid, Buffer.from('2a864886f70d010104', 'hex')), [5, 0]), hash: 'md5' },
+    { identifier: tlv(SEQUENCE, tlv(TAG.oid, Buffer.from('2a864886f70d01010e', 'hex')), [5, 0]), hash: 'sha224' },
+    { identifier: tlv(SEQUENCE, tlv(TAG.oid, Buffer.from('2a8648ce3d0401', 'hex'))), hash: 'sha1' },
+    { identifier: tlv(SEQUENCE, tlv(TAG.oid, Buffer.from('2a8648ce3d040301', 'hex'))), hash: 'sha224' },
   ];
 }
 
@@ -394,57 +394,57 @@ function listExtensions({ authority }: Seed): readonly Buffer[] {
   const [serial, , issuer] = fields.slice(1);
   const serialBytes = serial?.content ?? Buffer.alloc(0);
   const issuerName = issuer === undefined ? Buffer.alloc(0) : writeTree([issuer]);
-  const akid = (...parts: readonly (Uint8Array | readonly number[])[]) => der(SEQUENCE, ...parts);
-  const names = der(0xa1, der(0xa4, issuerName));
-  const wrongNames = der(0xa1, der(0xa4, der(SEQUENCE)));
+  const akid = (...parts: readonly (Uint8Array | readonly number[])[]) => tlv(SEQUENCE, ...parts);
+  const names = tlv(0xa1, tlv(0xa4, issuerName));
+  const wrongNames = tlv(0xa1, tlv(0xa4, tlv(SEQUENCE)));
   const akids = [
     akid(),
-    akid(der(0x80)),
-    akid(der(0x80, [1, 2, 3])),
-    akid(names, der(0x82, serialBytes)),
-    akid(der(0x82, serialBytes)),
+    akid(tlv(0x80)),
+    akid(tlv(0x80, [1, 2, 3])),
+    akid(names, tlv(0x82, serialBytes)),
+    akid(tlv(0x82, serialBytes)),
     akid(names),
-    akid(der(0x82, [9])),
+    akid(tlv(0x82, [9])),
     akid(wrongNames),
-    akid(der(0xa1)),
-    akid(der(0xa1, der(0x86, Buffer.from('http://x')))),
-    akid(der(0xa1, der(0x82, [0xff]))),
-    akid(der(0x82, [0, 1])),
-    akid(der(0x83)),
-    akid(der(0xa1, der(0xa4, issuerName), der(0xa4, der(SEQUENCE)))),
-    akid(der(0x81, [1])),
-    der(SET),
-    der(4, [1]),
+    akid(tlv(0xa1)),
+    akid(tlv(0xa1, tlv(0x86, Buffer.from('http://x')))),
+    akid(tlv(0xa1, tlv(0x82, [0xff]))),
+    akid(tlv(0x82, [0, 1])),
+    akid(tlv(0x83)),
+    akid(tlv(0xa1, tlv(0xa4, issuerName), tlv(0xa4, tlv(SEQUENCE)))),
+    akid(tlv(0x81, [1])),
+    tlv(SET),
+    tlv(4, [1]),
   ];
   const points = [
     akid(),
-    akid(der(0x81, [0xff])),
-    akid(der(0x82, [0xff])),
-    akid(der(0x84, [0xff])),
-    akid(der(0x83, [7, 0x80])),
-    akid(der(0x85, [0xff])),
-    akid(der(0xa0, der(0xa0, der(0x86, Buffer.from('http://x/crl'))))),
-    akid(der(0x81, [0])),
-    der(4),
+    akid(tlv(0x81, [0xff])),
+    akid(tlv(0x82, [0xff])),
+    akid(tlv(0x84, [0xff])),
+    akid(tlv(0x83, [7, 0x80])),
+    akid(tlv(0x85, [0xff])),
+    akid(tlv(0xa0, tlv(0xa0, tlv(0x86, Buffer.from('http://x/crl'))))),
+    akid(tlv(0x81, [0])),
+    tlv(4),
   ];
   const other = [
-    extension(OID.crlNumber, der(TAG.integer, [0xff])),
-    extension(OID.crlNumber, der(4)),
-    extension(OID.crlNumber, der(TAG.integer, Array<number>(30).fill(1))),
-    extension(OID.deltaCrl, der(TAG.integer, [1]), true),
-    extension(OID.deltaCrl, der(TAG.integer, [1])),
+    extension(OID.crlNumber, tlv(TAG.integer, [0xff])),
+    extension(OID.crlNumber, tlv(4)),
+    extension(OID.crlNumber, tlv(TAG.integer, Array<number>(30).fill(1))),
+    extension(OID.deltaCrl, tlv(TAG.integer, [1]), true),
+    extension(OID.deltaCrl, tlv(TAG.integer, [1])),
     extension(OID.unknown, [], true),
     extension(OID.unknown, []),
     extension(OID.unknown, [0xff], false),
     extension([], [5, 0]),
     extension([0x80, 1], [5, 0]),
     extension([0x2a, 0x83], [5, 0]),
-    extension([0x55, 29, 46], der(SEQUENCE)),
-    extension([0x55, 29, 18], der(SEQUENCE)),
+    extension([0x55, 29, 46], tlv(SEQUENCE)),
+    extension([0x55, 29, 18], tlv(SEQUENCE)),
     extension([0x55, 29, 18], [1]),
-    extension([0x55, 29, 60], der(TAG.generalizedTime, [1])),
-    extension(OID.reasonCode, der(TAG.enumerated, [1])),
-    extension(OID.certificateIssuer, der(SEQUENCE)),
+    extension([0x55, 29, 60], tlv(TAG.generalizedTime, [1])),
+    extension(OID.reasonCode, tlv(TAG.enumerated, [1])),
+    extension(OID.certificateIssuer, tlv(SEQUENCE)),
     extension([0x55, 29, 19], [1]),
     extension([0x55, 29, 15], [1]),
     extension([0x55, 29, 54], [1]),
@@ -460,24 +460,24 @@ function listExtensions({ authority }: Seed): readonly Buffer[] {
 }
 
 const entryExtensions: readonly Buffer[] = [
-  ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 127, 128, 255].map((code) => extension(OID.reasonCode, der(TAG.enumerated, [code]))),
-  extension(OID.reasonCode, der(TAG.enumerated, [1]), true),
-  extension(OID.reasonCode, der(TAG.enumerated, [0, 1])),
-  extension(OID.reasonCode, der(TAG.enumerated, [1, 0])),
-  extension(OID.reasonCode, der(TAG.enumerated)),
-  extension(OID.reasonCode, der(TAG.integer, [1])),
+  ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 127, 128, 255].map((code) => extension(OID.reasonCode, tlv(TAG.enumerated, [code]))),
+  extension(OID.reasonCode, tlv(TAG.enumerated, [1]), true),
+  extension(OID.reasonCode, tlv(TAG.enumerated, [0, 1])),
+  extension(OID.reasonCode, tlv(TAG.enumerated, [1, 0])),
+  extension(OID.reasonCode, tlv(TAG.enumerated)),
+  extension(OID.reasonCode, tlv(TAG.integer, [1])),
   extension(OID.reasonCode, []),
   extension(OID.invalidityDate, time(TAG.generalizedTime, '20200101000000Z')),
   extension(OID.invalidityDate, time(TAG.generalizedTime, '20200101000000.5Z')),
   extension(OID.invalidityDate, [1]),
-  extension(OID.certificateIssuer, der(SEQUENCE)),
-  extension(OID.certificateIssuer, der(SEQUENCE, der(0xa4, der(SEQUENCE))), true),
+  extension(OID.certificateIssuer, tlv(SEQUENCE)),
+  extension(OID.certificateIssuer, tlv(SEQUENCE, tlv(0xa4, tlv(SEQUENCE))), true),
   extension(OID.certificateIssuer, [1]),
   extension(OID.unknown, [], true),
   extension(OID.unknown, []),
   extension(OID.unknown, [], false),
-  extension(OID.distributionPoint, der(SEQUENCE)),
-  extension(OID.authorityKeyId, der(SEQUENCE, der(0x80, [1]))),
+  extension(OID.distributionPoint, tlv(SEQUENCE)),
+  extension(OID.authorityKeyId, tlv(SEQUENCE, tlv(0x80, [1]))),
 ];
 
 function extensionsOf(tbs: Node): Node[] {

@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import { type Certificate, CertificateReader } from '../../../src/spiffe/certificate.ts';
 import { derChildren } from '../../../src/spiffe/der.ts';
 import { HOUR, type Issued, issueAuthority, issueLeaf, type Wish } from '../../support/certificates.ts';
-import { der } from '../../support/der.ts';
+import { tlv } from '../../support/der-writer.ts';
 import type { TlsIdentity } from '../../support/mtls-client.ts';
 import {
   type Algorithm,
@@ -46,9 +46,9 @@ interface Peers {
 
 type Kind = readonly [name: string, wish: Wish, crl: (peers: Peers) => RawCrl];
 
-const number = extension(OID.crlNumber, der(TAG.integer, [7]));
-const keyIdOf = ({ ca }: Peers) => extension(OID.authorityKeyId, der(TAG.sequence, der(0x80, skidOf(ca))));
-const reason = (code: number) => extension(OID.reasonCode, der(TAG.enumerated, [code]));
+const number = extension(OID.crlNumber, tlv(TAG.integer, [7]));
+const keyIdOf = ({ ca }: Peers) => extension(OID.authorityKeyId, tlv(TAG.sequence, tlv(0x80, skidOf(ca))));
+const reason = (code: number) => extension(OID.reasonCode, tlv(TAG.enumerated, [code]));
 
 /** @param now milliseconds since the epoch: real Envoys live in real time */
 export async function crlSeeds(now: number): Promise<readonly Seed[]> {
@@ -77,7 +77,7 @@ export async function crlSeeds(now: number): Promise<readonly Seed[]> {
     [
       'with a private extension',
       {},
-      (peers) => ({ ...plain(peers), extensions: [extension(OID.unknown, der(TAG.nothing)), number] }),
+      (peers) => ({ ...plain(peers), extensions: [extension(OID.unknown, tlv(TAG.nothing)), number] }),
     ],
     ['of P-384', { key: 'P-384' }, (peers) => ({ ...plain(peers), algorithm: ECDSA_SHA384 })],
     ['of P-256 with SHA-512', {}, (peers) => ({ ...plain(peers), algorithm: ECDSA_SHA512 })],
