@@ -1,6 +1,6 @@
 /** From a FetchX509SVID message to a verified X509Context (Workload API specification, section 5.2). */
 import { formProblem } from '../envoy/certificate-form.ts';
-import { leafKeyProblem } from '../envoy/keys.ts';
+import { leafProblem } from '../envoy/leaf-form.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import type { Event } from '../events.ts';
 import type { X509BundlesResponse, X509SVID, X509SVIDResponse } from '../gen/messages.ts';
@@ -26,9 +26,17 @@ export interface ReadContext {
 export function readContext(response: X509SVIDResponse, reader: CertificateReader): ReadContext {
   const bundles = new Map<TrustDomain, X509Bundle>();
   const leftOut: LeftOut[] = [];
+  // Each SVID comes with the bundle of its trust domain, which is the same for all of them as a rule.
+  let last: { readonly bytes: Uint8Array; readonly bundle: X509Bundle } | undefined;
+  const bundleOf = (trustDomain: TrustDomain, bytes: Uint8Array) => {
+    if (last?.bundle.trustDomain !== trustDomain || Buffer.compare(last.bytes, bytes) !== 0)
+      last = { bytes, bundle: readBundle(trustDomain, bytes, reader, leftOut) };
+    if (!bundles.has(trustDomain)) bundles.set(trustDomain, last.bundle);
+    return last.bundle;
+  };
   const svids = response.svids.map((message, index) => {
     try {
-      return readSvid(message, reader, bundles, leftOut);
+      return readSvid(message, reader, bundleOf, leftOut);
     } catch (error) {
       const which = `X509-SVID ${index + 1} of ${response.svids.length} (${message.spiffe_id.slice(0, 200) || 'without a SPIFFE ID'})`;
       const code = error instanceof SpiffeSdsError ? error.code : 'response_invalid';
@@ -67,26 +75,18 @@ export function readBundles({ bundles, crl }: X509BundlesResponse, reader: Certi
 function readSvid(
   message: X509SVID,
   reader: CertificateReader,
-  bundles: Map<TrustDomain, X509Bundle>,
+  bundleOf: (trustDomain: TrustDomain, bytes: Uint8Array) => X509Bundle,
   leftOut: LeftOut[],
 ): X509Svid {
   const id = parseSpiffeId(message.spiffe_id);
   const chain = readChain(message, reader, leftOut);
   if (message.x509_svid_key.length === 0)
     throw new SpiffeSdsError('response_invalid', 'the mandatory field x509_svid_key is empty');
-  const trustDomain = trustDomainOf(id);
-  const bundle = readBundle(trustDomain, message.bundle, reader, leftOut);
-  const svid: X509Svid = {
-    id,
-    hint: message.hint,
-    chain,
-    authorities: bundle.authorities,
-    privateKey: message.x509_svid_key,
-  };
+  const { authorities } = bundleOf(trustDomainOf(id), message.bundle);
+  const svid: X509Svid = { id, hint: message.hint, chain, authorities, privateKey: message.x509_svid_key };
   verifySvid(svid);
-  const problem = leafKeyProblem(chain[0]);
+  const problem = leafProblem(chain[0]);
   if (problem !== undefined) throw new SpiffeSdsError('svid_invalid', problem);
-  if (!bundles.has(trustDomain)) bundles.set(trustDomain, bundle);
   return svid;
 }
 
@@ -95,9 +95,9 @@ function readChain({ spiffe_id, x509_svid }: X509SVID, reader: CertificateReader
   if (x509_svid.length === 0) throw new SpiffeSdsError('response_invalid', 'the mandatory field x509_svid is empty');
   const { certificates, unreadable } = reader.readAll(x509_svid);
   const [leaf, ...others] = certificates;
-  const leafProblem = unreadable.find(({ position }) => position === 1)?.reason ?? (leaf && formProblem(leaf));
-  if (leaf === undefined || leafProblem !== undefined)
-    throw new SpiffeSdsError('certificate_invalid', `its leaf cannot be used: ${leafProblem}`);
+  const formOfLeaf = unreadable.find(({ position }) => position === 1)?.reason ?? (leaf && formProblem(leaf));
+  if (leaf === undefined || formOfLeaf !== undefined)
+    throw new SpiffeSdsError('certificate_invalid', `its leaf cannot be used: ${formOfLeaf}`);
   const { usable, unusable } = judgeEach({ certificates: others, unreadable }, formProblem);
   leftOut.push(...unusable.map((problem) => ({ type: 'certificate_left_out', of: spiffe_id, ...problem }) as const));
   return [leaf, ...usable];
