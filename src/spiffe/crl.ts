@@ -120,16 +120,9 @@ function partsOf(tbs: Uint8Array, algorithm: Uint8Array): ListParts {
     thisUpdate: timeOf(thisUpdate),
     nextUpdate: nextUpdate === undefined ? Number.POSITIVE_INFINITY : timeOf(nextUpdate),
     entries,
-    extensions: wrapped === undefined ? [] : listExtensions(wrapped.content),
+    extensions: wrapped === undefined ? [] : readExtensionList(wrapped.content),
     isVersion2: version !== undefined,
   };
-}
-
-/** Envoy refuses an empty list here, not so in an entry. */
-function listExtensions(list: Uint8Array): readonly Extension[] {
-  const extensions = readExtensionList(list);
-  if (extensions.length === 0) throw new Error('its list of extensions is empty');
-  return extensions;
 }
 
 function timeOf({ tag, content }: DerElement): number {

@@ -11,13 +11,14 @@ export interface Extension {
 const TAG = { boolean: 0x01, octetString: 0x04, oid: 0x06, sequence: 0x30 } as const;
 
 /**
- * @param list SEQUENCE OF Extension, which may be empty
+ * @param list SEQUENCE SIZE (1..MAX) OF Extension: Envoy refuses an empty one from 1.38 on, also in an entry of a CRL
  * @throws Error when it is none, or one extension is there twice
  */
 export function readExtensionList(list: Uint8Array): readonly Extension[] {
   const [only, ...more] = elementsOf(list);
   if (only?.tag !== TAG.sequence || more.length > 0) throw new Error(MALFORMED);
   const extensions = elementsOf(only.content).map(extensionOf);
+  if (extensions.length === 0) throw new Error('its list of extensions is empty');
   // Which of two would be believed?
   if (new Set(extensions.map(({ oid }) => oid)).size < extensions.length) throw new Error('it has the same extension twice');
   return extensions;

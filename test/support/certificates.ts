@@ -112,7 +112,12 @@ export async function issueCrl(signer: Issued, { revoked = [], issuer = signer, 
     issuer: issuer.certificate.subjectName,
     thisUpdate: new Date(wish.thisUpdate ?? NOW - HOUR),
     nextUpdate: new Date(wish.nextUpdate ?? NOW + HOUR),
-    entries: revoked.map(({ certificate }) => ({ serialNumber: certificate.serialNumber, revocationDate: new Date(NOW - HOUR) })),
+    // With a reason: without, it writes an empty list of extensions, which Envoy refuses.
+    entries: revoked.map(({ certificate }) => ({
+      serialNumber: certificate.serialNumber,
+      revocationDate: new Date(NOW - HOUR),
+      reason: x509.X509CrlReason.superseded,
+    })),
     extensions: [...(wish.extensions ?? [])],
     signingKey: signer.keys.privateKey,
     signingAlgorithm: { ...signer.keys.privateKey.algorithm, hash: wish.hash ?? 'SHA-256' },
