@@ -39,8 +39,8 @@ test('both readers agree on CRLs of up to 300 entries', async () => {
         entries: entries.map(({ reason, invalidity, ...rest }) => ({
           ...rest,
           // With neither it writes an empty list of extensions, which is refused.
-          ...(reason === undefined && invalidity === undefined && { reason: x509.X509CrlReason.unspecified }),
-          ...(reason !== undefined && { reason }),
+          ...(invalidity === undefined && { reason: reason || x509.X509CrlReason.superseded }),
+          ...(invalidity !== undefined && reason !== undefined && { reason }),
           ...(invalidity !== undefined && { invalidity }),
         })),
         signingKey: authority.keys.privateKey,
