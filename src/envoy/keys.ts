@@ -8,6 +8,8 @@ const SEQUENCE = 0x30;
 /** Envoy loads authorities with other keys, too, and then refuses every peer whose certificate they signed. */
 const VERIFIED: ReadonlySet<string> = new Set(['rsa', 'secp224r1', 'prime256v1', 'secp384r1', 'secp521r1', 'ed25519']);
 const MIN_RSA_BITS = 2048;
+/** BoringSSL reads no larger exponent. */
+const MAX_RSA_EXPONENT = 2n ** 33n - 1n;
 /** By node:crypto's names of curves and key types. Envoy rejects the certificates of others, and what comes beside them. */
 const LOADED: ReadonlySet<string> = new Set(['rsa', 'prime256v1', 'secp384r1', 'secp521r1', 'ed25519']);
 
@@ -15,7 +17,9 @@ const LOADED: ReadonlySet<string> = new Set(['rsa', 'prime256v1', 'secp384r1', '
 export function leafKeyProblem({ x509: { publicKey } }: Certificate): string | undefined {
   const kind = kindOf(publicKey);
   if (!LOADED.has(kind)) return `its key is ${kind}, which Envoy does not load: use P-256 or RSA`;
-  const bits = publicKey.asymmetricKeyDetails?.modulusLength;
+  const { modulusLength: bits, publicExponent = 0n } = publicKey.asymmetricKeyDetails ?? {};
+  if (publicExponent > MAX_RSA_EXPONENT)
+    return 'the public exponent of its RSA key has more than 33 bits, which Envoy does not read: use 65537';
   if (bits !== undefined && bits < MIN_RSA_BITS) return `its RSA key has ${bits} bits, Envoy takes ${MIN_RSA_BITS} or more`;
   return undefined;
 }

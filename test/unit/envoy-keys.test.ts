@@ -31,6 +31,15 @@ describe('the key of a leaf', () => {
     expect([leafKeyProblem(leaf), leafKeyWarning(leaf)]).toEqual([undefined, warning]);
   });
 
+  test.for([
+    [2n ** 33n - 1n, undefined],
+    [2n ** 33n + 1n, 'the public exponent of its RSA key has more than 33 bits'],
+  ] as const)('of RSA with the exponent %s', ([publicExponent, problem]) => {
+    const publicKey = { asymmetricKeyType: 'rsa', asymmetricKeyDetails: { modulusLength: 2048, publicExponent } };
+    const leaf = { x509: { publicKey } } as unknown as Certificate;
+    expect(leafKeyProblem(leaf)).toEqual(problem && expect.stringContaining(problem));
+  });
+
   test('of RSA with less than 2048 bits is refused', async () => {
     expect(leafKeyProblem(await leafWith('RSA 1024'))).toBe('its RSA key has 1024 bits, Envoy takes 2048 or more');
   });
