@@ -2,7 +2,7 @@
  * Text on its way to a file descriptor: in order, bounded, and never in the way of who writes it. Nobody reading a pipe, a terminal that is
  * stopped, or a disk that is full, costs the bound, not time.
  */
-import { close, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
+import { close, fstatSync, write, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
 export interface OutputOptions {
@@ -156,23 +156,18 @@ export class Output {
   }
 }
 
-const AFTER_START_MS = 500;
-
 /** stdout (1) or stderr (2) of this process, whatever that is. What goes wrong is told where it is written. */
 export function standardOutput(fd: 1 | 2, options: Omit<OutputOptions, 'how'> = {}): Output {
   const kind = fstatSync(fd);
   if (!kind.isFIFO() && !kind.isSocket() && !isatty(fd)) return new Output(fd, { how: 'in background', ...options });
-  // To open a stream takes 6 ms: of a pipe not while the process starts.
-  const own = kind.isFIFO() ? openedAgain(fd) : undefined;
-  if (own === undefined) unblock(fd);
-  else setTimeout(() => unblock(fd), AFTER_START_MS).unref();
-  return new Output(own ?? fd, { how: 'at once', ...options });
+  unblock(fd);
+  return new Output(fd, { how: 'at once', ...options });
 }
 
 /**
  * What is written to it does not wait, also what Node itself writes. Node makes pipes and sockets non-blocking when it opens them as streams.
  * A terminal it opens anew, so that others who have it are not concerned, and then lets it block: one that is stopped (Ctrl-S) would stop
- * the process.
+ * the process. This costs nothing: to import `node:process` opens all three streams.
  */
 function unblock(fd: 1 | 2): void {
   const stream: NodeJS.WriteStream & { readonly _handle?: StreamHandle } = fd === 1 ? process.stdout : process.stderr;
@@ -183,15 +178,6 @@ function unblock(fd: 1 | 2): void {
 /** Node's own, not documented, and the same since Node 0.12. */
 interface StreamHandle {
   setBlocking?(blocking: boolean): void;
-}
-
-/** The same pipe, non-blocking for this process alone; undefined when it belongs to another user, or where there is no /proc. */
-function openedAgain(fd: number): number | undefined {
-  try {
-    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
-  } catch {
-    return undefined;
-  }
 }
 
 const ignore = () => undefined;

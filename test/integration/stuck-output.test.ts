@@ -89,7 +89,7 @@ describe.each([
   ['a pipe that is full from the start', fullPipe],
   ['a disk that is full', fullDisk],
 ] as const)('%s', (_, openSink: () => Promise<Sink>) => {
-  test('keeps no secret, no rotation and no SIGTERM waiting', async () => {
+  test('keeps no secret, no rotation and no SIGTERM waiting', { timeout: 30_000 }, async () => {
     await using sink = await openSink();
     await using scene = await open(sink.fd);
     const { client, workloadApi, sidecar } = scene;
