@@ -11,6 +11,7 @@ import { SpiffeSdsError } from '../error.ts';
 import type { EventListener } from '../events.ts';
 import { startOperatedSidecar } from '../operated-sidecar.ts';
 import type { Sidecar } from '../sidecar.ts';
+import { standardOutput } from '../telemetry/output.ts';
 import { type ConfigurationFlags, configurationOf } from './configuration.ts';
 import { type DevDomainFlags, devDomain } from './dev-flags.ts';
 import { terminated } from './signals.ts';
@@ -36,7 +37,8 @@ async function runUntilTerminated(flags: DevFlags): Promise<void> {
   await using operated = await startOperatedSidecar({ loaded, env: process.env, events: first.events });
   process.on('SIGHUP', () => operated.reopen());
   await Promise.race([first.received, stop]);
-  process.stdout.write(introduction(configuration, operated.sidecar, workloadApi));
+  // Others are served already: a terminal that is stopped must not keep them waiting.
+  standardOutput(1).write(introduction(configuration, operated.sidecar, workloadApi));
   await stop;
 }
 

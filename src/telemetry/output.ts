@@ -1,21 +1,21 @@
 /**
- * Text on its way to a file descriptor: in order, bounded, and never in the way of who writes it. Nobody reading a pipe, or a disk that is
- * full, costs the bound, not time.
+ * Text on its way to a file descriptor: in order, bounded, and never in the way of who writes it. Nobody reading a pipe, a terminal that is
+ * stopped, or a disk that is full, costs the bound, not time.
  */
-import { close, write, writeSync } from 'node:fs';
+import { close, fstatSync, write, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 
 export interface OutputOptions {
   /**
    * `at once`: the kernel has it when `write` returns, unless it takes no more just now. `in background`: on Node's thread pool, for
-   * what may keep its writer waiting, such as a disk; not for a pipe, for a thread that waits for ever keeps the process from ending.
+   * what may keep its writer waiting, such as a disk; not for a pipe or a terminal, for a thread that waits for ever keeps the process
+   * from ending.
    */
   readonly how: 'at once' | 'in background';
   /** It cannot be written for another reason than that it would have to wait; told at each try. */
   readonly onError?: (error: NodeJS.ErrnoException) => void;
   /** How many bytes may wait; default 1 MiB. */
   readonly maxBytes?: number;
-  /** Before more is written than so many bytes in all. */
-  readonly beforeMore?: { readonly bytes: number; readonly prepare: () => void };
 }
 
 type Write = (fd: number, chunk: Buffer, done: (error: NodeJS.ErrnoException | null, written: number) => void) => void;
@@ -23,7 +23,7 @@ type Write = (fd: number, chunk: Buffer, done: (error: NodeJS.ErrnoException | n
 const MAX_BYTES = 1024 * 1024;
 /** Small pieces are written together. */
 const PIECE_BYTES = 64 * 1024;
-/** A pipe or socket that was full is tried again: soon while somebody reads it, then less and less often. */
+/** A pipe, socket or terminal that was full is tried again: soon while somebody reads it, then less and less often. */
 const FULL_RETRY_MS = 1;
 const FULL_RETRY_MAX_MS = 50;
 const ERROR_RETRY_MS = 1_000;
@@ -41,8 +41,6 @@ export class Output {
   /** Those in flight included. */
   #bytes = 0;
   #busy = false;
-  /** In all, as long as that matters. */
-  #written = 0;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = FULL_RETRY_MS;
   /** Replaced while it was being written to. */
@@ -59,19 +57,11 @@ export class Output {
   /** @returns false when too much waits already, and this is dropped */
   write(text: string | Buffer): boolean {
     const chunk = typeof text === 'string' ? Buffer.from(text) : text;
-    this.#prepareFor(chunk.length);
     if (this.#bytes > 0 && this.#bytes + chunk.length > (this.#options.maxBytes ?? MAX_BYTES)) return false;
     this.#queue.push(chunk);
     this.#bytes += chunk.length;
     if (this.#retry === undefined) this.#pump();
     return true;
-  }
-
-  #prepareFor(more: number): void {
-    const { bytes, prepare } = this.#options.beforeMore ?? { bytes: Number.POSITIVE_INFINITY };
-    if (this.#written > bytes) return;
-    this.#written += more;
-    if (this.#written > bytes) prepare?.();
   }
 
   /** What waits goes to this file; the one before is closed. */
@@ -166,17 +156,28 @@ export class Output {
   }
 }
 
-/** A pipe takes more without keeping anybody waiting. */
-const UNREAD_BYTES = 4 * 1024;
-const AFTER_START_MS = 500;
+/** stdout (1) or stderr (2) of this process, whatever that is. What goes wrong is told where it is written. */
+export function standardOutput(fd: 1 | 2, options: Omit<OutputOptions, 'how'> = {}): Output {
+  const kind = fstatSync(fd);
+  if (!kind.isFIFO() && !kind.isSocket() && !isatty(fd)) return new Output(fd, { how: 'in background', ...options });
+  unblock(fd);
+  return new Output(fd, { how: 'at once', ...options });
+}
 
-/** stdout (1) or stderr (2) of this process. A file or a terminal may keep it waiting, a pipe or a socket does not. */
-export function standardOutput(fd: 1 | 2, options: Omit<OutputOptions, 'how' | 'beforeMore'> = {}): Output {
-  // Node makes pipes and sockets non-blocking when it opens them as streams, which takes 2 ms: not while the process starts, unless it
-  // has more to say than fits. What goes wrong is told where it is written.
-  const prepare = () => void (fd === 1 ? process.stdout : process.stderr).off('error', ignore).on('error', ignore);
-  setTimeout(prepare, AFTER_START_MS).unref();
-  return new Output(fd, { how: 'at once', ...options, beforeMore: { bytes: UNREAD_BYTES, prepare } });
+/**
+ * What is written to it does not wait, also what Node itself writes. Node makes pipes and sockets non-blocking when it opens them as streams.
+ * A terminal it opens anew, so that others who have it are not concerned, and then lets it block: one that is stopped (Ctrl-S) would stop
+ * the process. This costs nothing: to import `node:process` opens all three streams.
+ */
+function unblock(fd: 1 | 2): void {
+  const stream: NodeJS.WriteStream & { readonly _handle?: StreamHandle } = fd === 1 ? process.stdout : process.stderr;
+  stream.off('error', ignore).on('error', ignore);
+  if (stream.isTTY) stream._handle?.setBlocking?.(false);
+}
+
+/** Node's own, not documented, and the same since Node 0.12. */
+interface StreamHandle {
+  setBlocking?(blocking: boolean): void;
 }
 
 const ignore = () => undefined;

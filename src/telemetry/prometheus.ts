@@ -10,6 +10,9 @@ export interface Exposition {
   readonly text: string;
 }
 
+/** By unit, as OpenTelemetry writes that. */
+const UNITS: Readonly<Record<string, string>> = { s: 'seconds', By: 'bytes' };
+
 const OPEN_METRICS = 'application/openmetrics-text';
 
 /**
@@ -32,14 +35,15 @@ function targetInfo(resource: Attributes, open: boolean): string {
 }
 
 function familyOf(metric: Metric, open: boolean): string {
-  const { kind, unit, description, name } = metric.instrument;
-  const family = `${sanitized(name)}${unit === 's' ? '_seconds' : ''}`;
+  const { kind, description, name } = metric.instrument;
+  const unit = UNITS[metric.instrument.unit];
+  const family = unit === undefined ? sanitized(name) : `${sanitized(name)}_${unit}`;
   const sample = kind === 'counter' ? `${family}_total` : family;
   const told = open ? family : sample;
   return [
     `# HELP ${told} ${description.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`,
     `# TYPE ${told} ${kind}\n`,
-    ...(open && unit === 's' ? [`# UNIT ${told} seconds\n`] : []),
+    ...(open && unit !== undefined ? [`# UNIT ${told} ${unit}\n`] : []),
     ...samplesOf(metric, sample, open),
   ].join('');
 }

@@ -16,6 +16,7 @@ import { Observed } from './observed.ts';
 import type { Otlp } from './otlp.ts';
 import { auditRecord, logRecord } from './otlp-records.ts';
 import { type OtlpSettings, otlpSettings } from './otlp-settings.ts';
+import { processMetrics } from './process-metrics.ts';
 import { type Exposition, formatPrometheus } from './prometheus.ts';
 import { pooledHex } from './random-hex.ts';
 import { resourceAttributes } from './resource.ts';
@@ -93,7 +94,7 @@ export class Telemetry {
   /** The page for Prometheus; undefined when nobody wants it. */
   metrics(accept: string): Exposition | undefined {
     if (!this.#options.configuration.telemetry.prometheus) return undefined;
-    return formatPrometheus(this.#measurements.collect(), this.#resource, accept);
+    return formatPrometheus([...this.#measurements.collect(), ...processMetrics()], this.#resource, accept);
   }
 
   /** How many there are of what only the sidecar can count. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import type { AuditRecord } from '../../src/telemetry/audit.ts';
+import { ask } from '../support/admin.ts';
 import { Child } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';
 import { OtlpReceiver, type ReceivedLogRecord, type ReceivedSpan } from '../support/otlp-receiver.ts';
@@ -147,6 +148,16 @@ describe('a collector', () => {
     await child.written(/"event":"telemetry_failed".*OTEL_EXPORTER_OTLP_ENDPOINT/);
     expect(await client.stream().request([WEB]).secrets()).toHaveLength(1);
   });
+});
+
+test('/metrics has what the process takes of its machine, read when it is asked for', async () => {
+  await serve('');
+  const cpu = async () => {
+    const { body } = await ask({ socketPath: join(folder, 'admin.sock') }, '/metrics');
+    return Number(/^process_cpu_seconds_total (\S+)$/m.exec(body)?.[1]);
+  };
+  const before = await cpu();
+  expect(await cpu()).toBeGreaterThan(before);
 });
 
 test('a configuration that cannot be used is told in log, metrics and status', async () => {

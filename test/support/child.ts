@@ -12,9 +12,10 @@ export class Child implements AsyncDisposable {
   readonly #counts = new Map<string, { upTo: number; count: number }>();
   #exit: number | NodeJS.Signals | undefined;
 
-  constructor(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
+  /** @param output a file descriptor that takes its stdout and stderr; absent: they are kept as `log` */
+  constructor(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env, output: number | 'pipe' = 'pipe') {
     const kill = () => this.#process.kill('SIGKILL');
-    this.#process = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#process = spawn(command, args, { env, stdio: ['ignore', output, output] });
     process.once('exit', kill);
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
