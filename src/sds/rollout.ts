@@ -9,15 +9,19 @@ export class Rollout {
   readonly #waiting: Set<Subscriber>;
   readonly #finish: (late: number) => void;
   readonly #stopTimer: () => void;
+  /** When its time is over, by the monotonic clock. A rollout that takes its place ends then, too. */
+  readonly deadline: number;
 
   /**
-   * @param subscribers all of them; those that await a bundle are waited for, `timeoutMs` at most
+   * @param subscribers all of them; those that await a bundle are waited for
+   * @param deadline by the monotonic clock: until then at most
    * @param finish called once, with how many have not taken theirs
    */
-  constructor(subscribers: Iterable<Subscriber>, clock: Clock, timeoutMs: number, finish: (late: number) => void) {
+  constructor(subscribers: Iterable<Subscriber>, clock: Clock, deadline: number, finish: (late: number) => void) {
     this.#waiting = new Set([...subscribers].filter(({ awaitsBundle }) => awaitsBundle));
     this.#finish = finish;
-    this.#stopTimer = clock.after(timeoutMs, () => {
+    this.deadline = deadline;
+    this.#stopTimer = clock.after(Math.max(0, deadline - clock.monotonic()), () => {
       const late = this.#waiting.size;
       this.#waiting.clear();
       finish(late);

@@ -103,6 +103,8 @@ export class SdsService {
   /** Makes these the secrets that are served and tells every stream that subscribed to one that changed. */
   update({ secrets, cause, bundleFirst }: SecretsUpdate): void {
     const waits = bundleFirst || (this.#rollout !== undefined && secrets.ids.length > 0);
+    // Counted from the first certificate that waits: whatever comes meanwhile, it waits no longer.
+    const deadline = this.#rollout?.deadline ?? this.#options.clock.monotonic() + this.#settings.bundleAckTimeoutMs;
     this.#rollout?.cancel();
     this.#rollout = undefined;
     this.#settlement = undefined;
@@ -110,7 +112,7 @@ export class SdsService {
     this.#refused.retain(secrets.contentOf);
     this.#update += 1;
     this.#options.events({ type: 'secrets_updated', update: this.#update, cause, names: secrets.names.length });
-    if (waits) this.#rollOut(secrets);
+    if (waits) this.#rollOut(secrets, deadline);
     else this.#serve(secrets);
   }
 
@@ -152,10 +154,10 @@ export class SdsService {
     this.#delivery.announce();
   }
 
-  #rollOut(secrets: SecretSet): void {
+  #rollOut(secrets: SecretSet, deadline: number): void {
     const { clock, events } = this.#options;
     this.#secrets = stageBundles(this.#secrets, secrets);
-    const rollout = new Rollout(this.#delivery, clock, this.#settings.bundleAckTimeoutMs, (late) => {
+    const rollout = new Rollout(this.#delivery, clock, deadline, (late) => {
       this.#rollout = undefined;
       events({ type: 'bundle_rolled_out', late });
       this.#serve(secrets);

@@ -19,7 +19,7 @@ test('a rollout ends when the last stream has its bundle or is gone, at the late
       const clock = new ManualClock(0);
       const streams = plans.map(({ awaitsBundle }) => ({ awaitsBundle, deliver: () => {}, end: () => {} }));
       let ended: { readonly at: number; readonly late: number } | undefined;
-      const rollout = new Rollout(streams as readonly Subscriber[], clock, TIMEOUT_MS, (late) => {
+      const rollout = new Rollout(streams as readonly Subscriber[], clock, clock.monotonic() + TIMEOUT_MS, (late) => {
         ended ??= { at: clock.now(), late };
       });
       for (const [index, { at, gone }] of plans.entries()) {

@@ -12,7 +12,7 @@ function rollout(...awaiting: readonly boolean[]) {
   const streams = awaiting.map((awaitsBundle): Stream => ({ awaitsBundle, deliver: () => {}, end: () => {} }));
   const clock = new ManualClock();
   const finished: number[] = [];
-  const started = new Rollout(streams, clock, 2_000, (late) => finished.push(late));
+  const started = new Rollout(streams, clock, clock.monotonic() + 2_000, (late) => finished.push(late));
   const take = (index: number) => {
     const stream = streams[index] as Stream;
     stream.awaitsBundle = false;
