@@ -141,7 +141,7 @@ function asked(
     return { ...known, owed: true };
   }
   const holds = Object.hasOwn(initialVersions, name) ? initialVersions[name] : undefined;
-  return holds === undefined ? subscribed(name, recall) : { ...recall(name), holds };
+  return holds === undefined ? subscribed(name, recall) : { ...recall(name), holds, shown: holds };
 }
 
 function judge(state: DeltaState, answered: DeltaResponse, rejected: boolean): DeltaState {
@@ -149,6 +149,10 @@ function judge(state: DeltaState, answered: DeltaResponse, rejected: boolean): D
   for (const secret of answered.secrets) {
     const before = names.get(secret.name);
     if (before !== undefined) names.set(secret.name, rejected ? afterReject(before, secret) : afterAccept(before, secret));
+  }
+  for (const name of answered.removed) {
+    const { shown: _, ...before } = names.get(name) ?? {};
+    if (names.has(name)) names.set(name, before);
   }
   const unanswered = new Map(state.unanswered);
   unanswered.delete(answered.nonce);

@@ -20,6 +20,8 @@ export interface NameState {
   readonly suspect?: string;
   /** The version that a delta client said it has from an earlier stream. */
   readonly holds?: string;
+  /** The version that a delta client would say it has: the last that it acknowledged. */
+  readonly shown?: string;
   /** It is to be answered even when there is nothing new: it was asked for just now. */
   readonly owed?: true;
   /** A delta client was told that there is none. */
@@ -76,12 +78,17 @@ export function isDue(name: string, state: NameState, view: SecretsView): boolea
 }
 
 /** After `secret` went out. A rejection is forgotten when there is other content: Envoy compares with the last bytes only. */
-export function afterSending({ accepted, seen, rejected, suspect }: NameState, secret: Secret, view: SecretsView): NameState {
+export function afterSending(
+  { accepted, seen, shown, rejected, suspect }: NameState,
+  secret: Secret,
+  view: SecretsView,
+): NameState {
   const newest = view.get(secret.name)?.version;
   return {
     sent: secret,
     ...(accepted && { accepted }),
     ...(seen && { seen }),
+    ...(shown !== undefined && { shown }),
     ...(rejected !== undefined && rejected === newest && { rejected }),
     ...(suspect !== undefined && suspect === newest && { suspect }),
   };
@@ -104,6 +111,7 @@ export function afterAccept(state: NameState, secret: Secret): NameState {
   return {
     ...known,
     seen: [secret.version],
+    shown: secret.version,
     ...(proven && { accepted: secret }),
     ...(suspect !== undefined && suspect !== secret.version && { suspect }),
   };

@@ -3,6 +3,7 @@ import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts
 import type { Secret } from '../secrets/secret.ts';
 import * as delta from './delta.ts';
 import type { NameStates, ReceiveOptions } from './name-state.ts';
+import type { Shown } from './rejections.ts';
 import { encodeDelta, encodeSotw } from './response.ts';
 import * as sotw from './sotw.ts';
 import type { SecretsView } from './view.ts';
@@ -32,6 +33,8 @@ export interface Protocol<Message extends RequestMessage, State, Response extend
   names(state: State, message: Message): number;
   /** Whether a first request shows that this Envoy had secrets from an earlier stream. */
   resumes(message: Message): boolean;
+  /** What the Envoy would show on its next stream, by its newest request; for its first request, what it shows on this one. */
+  shown(message: Message, states: NameStates): Shown;
   receive(state: State, message: Message, options: ReceiveOptions): Received<State, Response>;
   next(state: State, view: SecretsView): { readonly state: State; readonly response: Response } | undefined;
   heldNames(state: State, view: SecretsView): readonly string[];
@@ -48,6 +51,11 @@ export const SOTW: Protocol<DiscoveryRequest, sotw.SotwState, sotw.SotwResponse>
   initial: sotw.INITIAL_SOTW_STATE,
   names: (_, { resource_names }) => resource_names.length,
   resumes: ({ version_info }) => version_info !== '',
+  // One for all names: that of the response that it accepted last.
+  shown:
+    ({ version_info }) =>
+    () =>
+      version_info,
   receive(state, { resource_names, response_nonce, error_detail }, options) {
     const request = { names: resource_names, nonce: response_nonce, rejected: error_detail !== null };
     const step = sotw.receive(state, request, options);
@@ -70,6 +78,9 @@ export const DELTA: Protocol<DeltaDiscoveryRequest, delta.DeltaState, delta.Delt
     return new Set([...[...named].filter((name) => !gone.has(name)), ...resource_names_subscribe]).size;
   },
   resumes: ({ initial_resource_versions }) => Object.keys(initial_resource_versions).length > 0,
+  shown: ({ initial_resource_versions: initial }, states) => {
+    return (name) => states.get(name)?.shown ?? (Object.hasOwn(initial, name) ? initial[name] : undefined);
+  },
   receive(state, message, options) {
     const request = {
       subscribe: message.resource_names_subscribe,

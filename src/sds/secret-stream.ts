@@ -6,6 +6,7 @@ import { SECRET_TYPE_URL, type Secret, type ValidationForm } from '../secrets/se
 import type { SecretSet } from '../secrets/secret-set.ts';
 import { MalformedMessage } from '../wire-format.ts';
 import type { Subscriber } from './delivery.ts';
+import { envoyKey } from './envoy-key.ts';
 import type { Recall } from './name-state.ts';
 import { formFor } from './node.ts';
 import type { Protocol, Received, RequestMessage, Sent } from './protocol.ts';
@@ -173,7 +174,8 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
         `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`,
       );
     } else {
-      const recall: Recall = this.#protocol.resumes(message) ? rejections.recall(this.#info.node) : () => undefined;
+      const shown = this.#protocol.shown(message, this.#protocol.states(this.#state));
+      const recall: Recall = this.#protocol.resumes(message) ? rejections.recall(envoyKey(this.#info), shown) : () => undefined;
       this.#advance(message, this.#protocol.receive(this.#state, message, { answerEmptyRequest, recall }));
     }
   }
@@ -191,9 +193,10 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       const names = subscription.kind === 'names' ? subscription.names : [];
       events({ type: 'stream_subscribed', subscription: subscription.kind, names, form: this.#formNow, ...this.#info });
     }
-    // Without an id it cannot be told from others.
-    if (culprit !== undefined && this.#info.node !== '')
-      rejections.remember(this.#info.node, culprit, this.#protocol.states(state).get(culprit.name)?.accepted);
+    const states = this.#protocol.states(state);
+    // Without an id it is not known again.
+    if (answered !== undefined && this.#info.node !== '')
+      rejections.heard(envoyKey(this.#info), states, this.#protocol.shown(message, states), culprit);
     if (answered !== undefined) this.#record.answered(answered, message.error_detail?.message, this.#info);
     if (message.error_detail) this.#refuse(refusedDomain(message.error_detail.message));
     this.deliver();
@@ -204,7 +207,8 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   #refuse(trustDomain: string | undefined): void {
     const { secrets, refused, events, onRefused } = this.#context;
     const content = trustDomain === undefined ? undefined : secrets().contentOf(trustDomain);
-    if (trustDomain === undefined || content === undefined || !refused.remember(this.#envoy, trustDomain, content)) return;
+    if (trustDomain === undefined || content === undefined || !refused.remember(envoyKey(this.#info), trustDomain, content))
+      return;
     events({ type: 'trust_domain_left_out', trustDomain, ...this.#info });
     onRefused();
   }
@@ -249,19 +253,13 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     const { secrets, settings, refused } = this.#context;
     const newest = secrets();
     const form = this.#formNow;
-    const without = refused.size === 0 ? undefined : refused.of(this.#envoy);
+    const without = refused.size === 0 ? undefined : refused.of(envoyKey(this.#info));
     return {
       everything: newest.ids,
       complete: newest.complete,
       get: (name) => newest.get(name, form, without),
       onDemand: settings().onDemand,
     };
-  }
-
-  /** As far as it can be told from others: by its node, or else as this stream alone. */
-  get #envoy(): string {
-    const { node, stream, peer } = this.#info;
-    return node === '' ? `stream ${stream}` : `${peer.credentials?.uid} ${node}`;
   }
 
   get #formNow(): ValidationForm {

@@ -22,6 +22,10 @@ class Contrary extends DeltaEnvoy {
     const answer = super.answer(response, order);
     return this.#patience-- > 0 ? answer : { ...answer, error_detail: { code: 13, message: 'no' } };
   }
+
+  protected override refuses(): boolean {
+    return this.#patience <= 0;
+  }
 }
 
 test('every response keeps to the rules, and every listener ends up with the newest that is good', () => {

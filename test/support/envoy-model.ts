@@ -185,7 +185,7 @@ export class DeltaEnvoy implements EnvoyModel<DeltaDiscoveryRequest, DeltaRespon
   answer({ nonce, secrets, removed }: DeltaResponse, order: Order): DeltaDiscoveryRequest {
     const accepted = secrets.every(({ name, version }) => {
       const watches = this.#watches.inOrder(order).filter((watch) => watch.name === name);
-      const taken = watches.every((watch) => watch.take(version));
+      const taken = watches.every((watch) => watch.take(version)) && !this.refuses();
       if (taken && watches.length > 0) this.#accepted.set(name, version);
       return taken;
     });
@@ -195,6 +195,11 @@ export class DeltaEnvoy implements EnvoyModel<DeltaDiscoveryRequest, DeltaRespon
 
   uses(name: string, version: string): boolean {
     return this.#watches.uses(name, version);
+  }
+
+  /** Whether it takes nothing of what comes next. */
+  protected refuses(): boolean {
+    return false;
   }
 
   #drop(names: readonly string[]): void {

@@ -146,6 +146,7 @@ class DiscoveryStream<Request, Response> {
 /** State of the world. */
 export class SdsStream extends DiscoveryStream<Input<DiscoveryRequest>, DiscoveryResponse> {
   #names: readonly string[] = [];
+  #accepted = '';
 
   request(names: readonly string[], more: Input<DiscoveryRequest> = {}): this {
     this.#names = names;
@@ -165,11 +166,13 @@ export class SdsStream extends DiscoveryStream<Input<DiscoveryRequest>, Discover
   }
 
   ack({ version_info, nonce }: DiscoveryResponse): this {
+    this.#accepted = version_info;
     return this.request(this.#names, { version_info, response_nonce: nonce });
   }
 
+  /** Like Envoy, it says the version that it accepted last. */
   nack({ nonce }: DiscoveryResponse, message: string): this {
-    return this.request(this.#names, { response_nonce: nonce, error_detail: rejection(message) });
+    return this.request(this.#names, { version_info: this.#accepted, response_nonce: nonce, error_detail: rejection(message) });
   }
 }
 

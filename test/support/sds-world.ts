@@ -238,13 +238,15 @@ export class World<Message extends RequestMessage, State extends { readonly begu
   }
 
   #receive(message: Message): void {
-    const recall = this.#protocol.resumes(message) ? this.#rejections.recall(NODE) : () => undefined;
-    const { state, culprit } = this.#protocol.receive(this.#state, message, { answerEmptyRequest: true, recall });
+    const shown = this.#protocol.shown(message, this.#protocol.states(this.#state));
+    const recall = this.#protocol.resumes(message) ? this.#rejections.recall(NODE, shown) : () => undefined;
+    const { state, answered, culprit } = this.#protocol.receive(this.#state, message, { answerEmptyRequest: true, recall });
     this.#state = state;
     // Which requests count is said where the state machine is tested: here its responses are held against the names that it took.
     if (this.#protocol.method === 'sotw') this.#rules.subscribed([...this.#protocol.states(state).keys()]);
+    const states = this.#protocol.states(state);
+    if (answered !== undefined) this.#rejections.heard(NODE, states, this.#protocol.shown(message, states), culprit);
     if (culprit === undefined) return;
-    this.#rejections.remember(NODE, culprit, this.#protocol.states(state).get(culprit.name)?.accepted);
     this.#rules.rejected(culprit, this.#secret(culprit.name)?.version);
   }
 

@@ -1,0 +1,13 @@
+/** One Envoy, as far as it can be told from others: what is remembered of it beyond a stream is kept by this. */
+import type { StreamInfo } from '../events.ts';
+
+/**
+ * By its user, group and process, as the kernel knows them, and by its node: one process may speak for several Envoys, and many have no
+ * process that can be seen from here. Without a node it is its stream alone. Peers whose credentials are not known are told apart by their nodes only: what was remembered in the half second before
+ * they are known is not found by them later.
+ */
+export function envoyKey({ node, stream, peer: { credentials } }: StreamInfo): string {
+  if (node === '') return `stream ${stream}`;
+  const { uid, gid, pid } = credentials ?? {};
+  return `${uid} ${gid} ${pid} ${node}`;
+}
