@@ -35,6 +35,8 @@ const MENDS: Readonly<Record<string, string>> = {
 /** With those of the path before it no longer than `sds.sock`: a socket's path has at most 107 bytes. */
 const RANDOM_BYTES = 3;
 const SOCKET = 's';
+/** In messages: of a folder by `hiddenFolder`, and of the socket in it. */
+const HIDDEN = /\/\.[\w-]{4}(?:\/s)?(?=')/g;
 const TRIES = 10;
 
 interface Identity {
@@ -112,7 +114,9 @@ async function appear(options: UnixListenerOptions, living: 'refuse' | 'replace'
     if (hidden !== undefined) await remove(hidden);
     const mend = MENDS[(error as NodeJS.ErrnoException).code ?? ''];
     const user = `uid ${process.getuid?.()}, gid ${process.getgid?.()}`;
-    const message = `cannot listen on unix://${path} as ${user}: ${messageOf(error)}${mend === undefined ? '' : `: ${mend}`}`;
+    // What is hidden has a name by chance: the folder is what to look at.
+    const reason = messageOf(error).replaceAll(HIDDEN, '');
+    const message = `cannot listen on unix://${path} as ${user}: ${reason}${mend === undefined ? '' : `: ${mend}`}`;
     throw new SpiffeSdsError('listen_failed', message, { cause: error });
   }
 }
