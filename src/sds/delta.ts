@@ -3,6 +3,7 @@
  * beside each rule. One secret in each response, so that a rejection has one culprit.
  */
 import type { Secret } from '../secrets/secret.ts';
+import { type Carried, MAX_UNANSWERED } from './backlog.ts';
 import { isStandIn } from './long-name.ts';
 import {
   afterAccept,
@@ -36,6 +37,11 @@ export interface DeltaResponse {
   readonly removed: readonly string[];
 }
 
+/** What is kept of a response until its answer. */
+export interface DeltaUnanswered extends Omit<DeltaResponse, 'secrets'> {
+  readonly secrets: readonly Carried[];
+}
+
 export interface DeltaState {
   /** False until the first request. */
   readonly begun: boolean;
@@ -45,7 +51,7 @@ export interface DeltaState {
   readonly named: ReadonlySet<string>;
   readonly names: NameStates;
   /** Responses without an answer, by nonce, oldest first. */
-  readonly unanswered: ReadonlyMap<string, DeltaResponse>;
+  readonly unanswered: ReadonlyMap<string, DeltaUnanswered>;
   /** How many responses were sent. */
   readonly sequence: number;
 }
@@ -53,16 +59,14 @@ export interface DeltaState {
 export interface DeltaReceived {
   readonly state: DeltaState;
   /** The response that the request accepts or rejects. */
-  readonly answered?: DeltaResponse;
+  readonly answered?: DeltaUnanswered;
   /** The one that is to blame for the rejection. */
-  readonly culprit?: Secret;
+  readonly culprit?: Carried;
 }
 
 const WILDCARD = '*';
 /** The name of a bundle. */
 const TRUST_DOMAIN = /^spiffe:\/\/[^/]+$/;
-/** A client that never answers costs no more than this. */
-const MAX_UNANSWERED = 4096;
 
 export const INITIAL_DELTA_STATE: DeltaState = {
   begun: false,
@@ -94,7 +98,7 @@ export function receive(state: DeltaState, request: DeltaRequest, options: Recei
     request.subscribe.includes(WILDCARD) || (!state.begun && request.subscribe.length === 0 && options.answerEmptyRequest);
   const everything = subscribesToAll || (state.everything && !request.unsubscribe.includes(WILDCARD));
   for (const name of names.keys()) if (!everything && !named.has(name)) names.delete(name);
-  const isCulprit = ({ name, version }: Secret) => judged.names.get(name)?.rejected === version;
+  const isCulprit = ({ name, version }: Carried) => judged.names.get(name)?.rejected === version;
   const culprit = request.rejected ? answered?.secrets.find(isCulprit) : undefined;
   const next = { ...judged, begun: true, everything, named, names };
   return { state: next, ...(answered && { answered }), ...(culprit && { culprit }) };
@@ -144,7 +148,7 @@ function asked(
   return holds === undefined ? subscribed(name, recall) : { ...recall(name), holds, shown: holds };
 }
 
-function judge(state: DeltaState, answered: DeltaResponse, rejected: boolean): DeltaState {
+function judge(state: DeltaState, answered: DeltaUnanswered, rejected: boolean): DeltaState {
   const names = new Map(state.names);
   for (const secret of answered.secrets) {
     const before = names.get(secret.name);
@@ -154,8 +158,10 @@ function judge(state: DeltaState, answered: DeltaResponse, rejected: boolean): D
     const { shown: _, ...before } = names.get(name) ?? {};
     if (names.has(name)) names.set(name, before);
   }
-  const unanswered = new Map(state.unanswered);
-  unanswered.delete(answered.nonce);
+  // Answers come in order. A client that leaves some out is not to be waited for on their account.
+  const isFull = state.unanswered.size >= MAX_UNANSWERED;
+  const isOpen = ({ nonce }: DeltaUnanswered) => nonce !== answered.nonce && !(isFull && Number(nonce) < Number(answered.nonce));
+  const unanswered = new Map([...state.unanswered].filter(([, response]) => isOpen(response)));
   return { ...state, names, unanswered };
 }
 
@@ -179,7 +185,5 @@ function sent(
   const names = new Map(state.names);
   change(names);
   const unanswered = new Map(state.unanswered).set(response.nonce, response);
-  const [oldest] = unanswered.keys();
-  if (unanswered.size > MAX_UNANSWERED && oldest !== undefined) unanswered.delete(oldest);
   return { state: { ...state, names, sequence, unanswered }, response };
 }

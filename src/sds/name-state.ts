@@ -4,7 +4,9 @@
  * Envoy remembers the hash of what it saw last before it applies it: the same bytes again are acknowledged without being applied. So what
  * was rejected is never sent again while it is the newest, and its acknowledgement proves nothing.
  */
+import type { SecretVersion } from '../events.ts';
 import type { Secret } from '../secrets/secret.ts';
+import type { Carried } from './backlog.ts';
 import type { SecretsView } from './view.ts';
 
 export interface NameState {
@@ -104,15 +106,17 @@ export function hasSeen({ seen = UNSEEN }: NameState, version: string): boolean 
   return seen.length === 1 && seen[0] === version;
 }
 
-/** After an ACK of a response that carried `secret`. */
-export function afterAccept(state: NameState, secret: Secret): NameState {
-  const { suspect, ...known } = state;
-  const proven = !mayHaveSeen(state, secret.version);
+/** After an ACK of a response that carried `secret`. When its content is not kept any more, nothing is known to go back to. */
+export function afterAccept(state: NameState, secret: Carried): NameState {
+  const { suspect, accepted, ...known } = state;
+  const proven = !mayHaveSeen(state, secret.version) && secret.version !== accepted?.version;
+  const good = 'any' in secret ? secret : undefined;
+  const inUse = proven ? good : accepted;
   return {
     ...known,
     seen: [secret.version],
     shown: secret.version,
-    ...(proven && { accepted: secret }),
+    ...(inUse && { accepted: inUse }),
     ...(suspect !== undefined && suspect !== secret.version && { suspect }),
   };
 }
@@ -121,14 +125,27 @@ export function afterAccept(state: NameState, secret: Secret): NameState {
  * After a NACK for which `secret` alone is to blame. Envoy keeps what it does not use, and then rejects whatever comes beside it, the next
  * trust bundle for one. So what was good goes out again; when that is rejected too, another is to blame.
  */
-export function afterReject({ suspect: _, ...state }: NameState, secret: Secret): NameState {
+export function afterReject({ suspect: _, ...state }: NameState, secret: SecretVersion): NameState {
   const seen = [secret.version];
   if (secret.version === state.accepted?.version) return { ...state, seen };
   return { ...state, rejected: secret.version, seen, ...(state.accepted && { owed: true }) };
 }
 
 /** After a NACK of a response that carried `secret` beside others: Envoy may or may not have come to it. */
-export function afterDoubt(state: NameState, { version }: Secret): NameState {
+export function afterDoubt(state: NameState, { version }: SecretVersion): NameState {
   const { seen = UNSEEN } = state;
   return seen.includes(version) ? state : { ...state, seen: [...seen, version] };
+}
+
+/** Of what was carried only the versions, but for what of each name was sent last: the rest is overtaken. */
+export function withoutOvertaken<Response extends { readonly secrets: readonly Carried[] }>(
+  responses: Iterable<Response>,
+  names: NameStates,
+): readonly Response[] {
+  const keep = (secret: Carried): Carried => {
+    if (!('any' in secret) || names.get(secret.name)?.sent === secret) return secret;
+    const { name, kind, version } = secret;
+    return { name, kind, version };
+  };
+  return [...responses].map((response) => ({ ...response, secrets: response.secrets.map(keep) }));
 }

@@ -1,8 +1,9 @@
 /** What state of the world and delta have in common, so that one stream class can bind either to gRPC. */
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
 import type { Secret } from '../secrets/secret.ts';
+import { type Carried, MAX_UNANSWERED } from './backlog.ts';
 import * as delta from './delta.ts';
-import type { NameStates, ReceiveOptions } from './name-state.ts';
+import { type NameStates, type ReceiveOptions, withoutOvertaken } from './name-state.ts';
 import type { Shown } from './rejections.ts';
 import { encodeDelta, encodeSotw } from './response.ts';
 import * as sotw from './sotw.ts';
@@ -14,12 +15,17 @@ export interface Sent {
   readonly removed?: readonly string[];
 }
 
-export interface Received<State, Response> {
+/** What is kept of a response until its answer. */
+export interface Unanswered extends Omit<Sent, 'secrets'> {
+  readonly secrets: readonly Carried[];
+}
+
+export interface Received<State> {
   readonly state: State;
   /** The response that the request accepts or rejects. */
-  readonly answered?: Response;
+  readonly answered?: Unanswered;
   /** The secret that is to blame for the rejection, when that is known. */
-  readonly culprit?: Secret;
+  readonly culprit?: Carried;
   /** What the request asks for, when that is new. */
   readonly subscription?: sotw.Subscription;
 }
@@ -35,12 +41,17 @@ export interface Protocol<Message extends RequestMessage, State, Response extend
   resumes(message: Message): boolean;
   /** What the Envoy would show on its next stream, by its newest request; for its first request, what it shows on this one. */
   shown(message: Message, states: NameStates): Shown;
-  receive(state: State, message: Message, options: ReceiveOptions): Received<State, Response>;
+  receive(state: State, message: Message, options: ReceiveOptions): Received<State>;
+  /** The response that is due; undefined also while too many have no answer. */
   next(state: State, view: SecretsView): { readonly state: State; readonly response: Response } | undefined;
+  /** The same, but for how many have no answer. */
+  due(state: State, view: SecretsView): { readonly state: State; readonly response: Response } | undefined;
+  /** Without the content of what was overtaken before it was answered: of a client that is too far behind. */
+  withoutOvertaken(state: State): State;
   heldNames(state: State, view: SecretsView): readonly string[];
-  unanswered(state: State): Iterable<Response>;
-  /** Whether every response was answered. */
-  allAnswered(state: State): boolean;
+  unanswered(state: State): Iterable<Unanswered>;
+  /** How many responses have no answer. */
+  unansweredCount(state: State): number;
   /** Of the names that were asked for or sent. */
   states(state: State): NameStates;
   encode(response: Response): Buffer;
@@ -62,10 +73,12 @@ export const SOTW: Protocol<DiscoveryRequest, sotw.SotwState, sotw.SotwResponse>
     const { subscription } = step.state;
     return subscription === state.subscription ? step : { ...step, subscription };
   },
-  next: sotw.next,
+  next: (state, view) => (state.unanswered.length < MAX_UNANSWERED ? sotw.next(state, view) : undefined),
+  due: sotw.next,
+  withoutOvertaken: (state) => ({ ...state, unanswered: withoutOvertaken(state.unanswered, state.names) }),
   heldNames: sotw.heldNames,
   unanswered: ({ unanswered }) => unanswered,
-  allAnswered: ({ unanswered }) => unanswered.length === 0,
+  unansweredCount: ({ unanswered }) => unanswered.length,
   states: ({ names }) => names,
   encode: encodeSotw,
 };
@@ -93,10 +106,15 @@ export const DELTA: Protocol<DeltaDiscoveryRequest, delta.DeltaState, delta.Delt
     if (!state.everything && step.state.everything) return { ...step, subscription: { kind: 'everything' } };
     return request.subscribe.length === 0 ? step : { ...step, subscription: { kind: 'names', names: request.subscribe } };
   },
-  next: delta.next,
+  next: (state, view) => (state.unanswered.size < MAX_UNANSWERED ? delta.next(state, view) : undefined),
+  due: delta.next,
+  withoutOvertaken(state) {
+    const responses = withoutOvertaken(state.unanswered.values(), state.names);
+    return { ...state, unanswered: new Map(responses.map((response) => [response.nonce, response])) };
+  },
   heldNames: delta.heldNames,
   unanswered: ({ unanswered }) => unanswered.values(),
-  allAnswered: ({ unanswered }) => unanswered.size === 0,
+  unansweredCount: ({ unanswered }) => unanswered.size,
   states: ({ names }) => names,
   encode: encodeDelta,
 };

@@ -5,6 +5,7 @@
  * It is told by what it shows: the version that it has after that rejection. Another that goes by the same key and has something else is
  * not to be kept from the newest.
  */
+import type { SecretVersion } from '../events.ts';
 import { type Secret, VALIDATION_FORMS } from '../secrets/secret.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import type { NameStates, Recall } from './name-state.ts';
@@ -36,7 +37,7 @@ export class Rejections {
    * @param shown what it would show on another stream now
    * @param culprit whom the answer rejects
    */
-  heard(envoy: string, states: NameStates, shown: Shown, culprit?: Secret): void {
+  heard(envoy: string, states: NameStates, shown: Shown, culprit?: SecretVersion): void {
     if (culprit !== undefined) this.#remember(envoy, culprit, states.get(culprit.name)?.accepted, shown(culprit.name));
     if (this.size === 0) return;
     for (const [name, { rejected }] of states) {
@@ -65,7 +66,7 @@ export class Rejections {
     }
   }
 
-  #remember(envoy: string, { name, version }: Secret, accepted: Secret | undefined, shown: string | undefined): void {
+  #remember(envoy: string, { name, version }: SecretVersion, accepted: Secret | undefined, shown: string | undefined): void {
     const key = keyOf(envoy, name);
     this.#byEnvoyAndName.delete(key);
     this.#byEnvoyAndName.set(key, { name, rejected: version, ...(accepted && { accepted }), shown });

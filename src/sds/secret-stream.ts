@@ -2,14 +2,15 @@
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import type { DenialReason, EventListener, Peer, StreamInfo } from '../events.ts';
-import { SECRET_TYPE_URL, type Secret, type ValidationForm } from '../secrets/secret.ts';
+import { SECRET_TYPE_URL, type ValidationForm } from '../secrets/secret.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import { MalformedMessage } from '../wire-format.ts';
+import { type Backlog, weightOf } from './backlog.ts';
 import type { Subscriber } from './delivery.ts';
 import { envoyKey } from './envoy-key.ts';
 import type { Recall } from './name-state.ts';
 import { formFor } from './node.ts';
-import type { Protocol, Received, RequestMessage, Sent } from './protocol.ts';
+import type { Protocol, Received, RequestMessage, Sent, Unanswered } from './protocol.ts';
 import type { RefusedDomains } from './refused-domains.ts';
 import { refusedDomain } from './refused-domains.ts';
 import type { Rejections } from './rejections.ts';
@@ -35,6 +36,7 @@ export interface StreamContext {
   readonly clock: Clock;
   readonly rejections: Rejections;
   readonly refused: RefusedDomains;
+  readonly backlog: Backlog;
   /** Something that all streams of this Envoy see has changed. */
   readonly onRefused: () => void;
   /** The newest. */
@@ -83,6 +85,8 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   /** The update of the secrets of which it has everything. */
   #upToDate = 0;
   readonly #record: StreamRecord;
+  /** Bytes that are kept for responses without an answer. */
+  #weight = 0;
   readonly #openedAt: number;
 
   constructor(
@@ -109,12 +113,20 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   deliver(): void {
     if (this.#writing || !this.#open) return;
     const view = this.#view();
-    const step = this.#protocol.next(this.#state, view);
+    const { backlog, update, onSettled } = this.#context;
+    const isFull = backlog.isFull(this.#info.peer.connection, this.#weight);
+    const step = isFull ? undefined : this.#protocol.next(this.#state, view);
     if (step !== undefined) this.#send(step);
     this.#tellHeld(view);
     if (step !== undefined) return;
-    this.#upToDate = this.#context.update();
-    if (this.#protocol.allAnswered(this.#state)) this.#context.onSettled(this);
+    const answered = this.#protocol.unansweredCount(this.#state) === 0;
+    if (!answered && this.#protocol.due(this.#state, view) !== undefined) {
+      // Nobody answers, and there is something newer: what was overtaken is as a rule a private key.
+      this.#advanceTo(this.#protocol.withoutOvertaken(this.#state));
+      return;
+    }
+    this.#upToDate = update();
+    if (answered) onSettled(this);
   }
 
   get status(): StreamStatus {
@@ -123,16 +135,17 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       ...this.#info,
       openedAt: this.#openedAt,
       names: nameStatuses(states, this.#protocol.heldNames(this.#state, this.#view())),
-      unanswered: [...this.#protocol.unanswered(this.#state)].length,
+      unanswered: this.#protocol.unansweredCount(this.#state),
       ...this.#record.answers,
     };
   }
 
   get awaitsBundle(): boolean {
     const view = this.#view();
-    const isNewest = ({ kind, name, version }: Secret) => kind === 'validation_context' && view.get(name)?.version === version;
-    const hasBundle = ({ secrets }: Sent) => secrets.some(isNewest);
-    const due = this.#protocol.next(this.#state, view);
+    const isNewest = ({ kind, name, version }: Unanswered['secrets'][number]) =>
+      kind === 'validation_context' && view.get(name)?.version === version;
+    const hasBundle = ({ secrets }: Unanswered) => secrets.some(isNewest);
+    const due = this.#protocol.due(this.#state, view);
     return (due !== undefined && hasBundle(due.response)) || [...this.#protocol.unanswered(this.#state)].some(hasBundle);
   }
 
@@ -145,6 +158,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   /** Tells that the call is over. */
   closed(reason: string): void {
     this.#open = false;
+    this.#advanceTo(this.#protocol.initial);
     this.#record.count(0, 0);
     this.#context.events({ type: 'stream_closed', reason, ...this.#info });
   }
@@ -180,7 +194,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     }
   }
 
-  #advance(message: Message, { state, answered, culprit, subscription }: Received<State, Response>): void {
+  #advance(message: Message, { state, answered, culprit, subscription }: Received<State>): void {
     const { events, rejections, clock, onAnswer } = this.#context;
     const rate = answered === undefined ? takeRequest(this.#rate, clock.now()) : this.#rate;
     if (rate === undefined) {
@@ -188,7 +202,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       return;
     }
     this.#rate = rate;
-    this.#state = state;
+    this.#advanceTo(state);
     if (subscription !== undefined) {
       const names = subscription.kind === 'names' ? subscription.names : [];
       events({ type: 'stream_subscribed', subscription: subscription.kind, names, form: this.#formNow, ...this.#info });
@@ -201,6 +215,13 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     if (message.error_detail) this.#refuse(refusedDomain(message.error_detail.message));
     this.deliver();
     if (answered !== undefined) onAnswer(this);
+  }
+
+  #advanceTo(state: State): void {
+    this.#state = state;
+    const weight = weightOf(this.#protocol.unanswered(state));
+    if (weight !== this.#weight) this.#context.backlog.change(this.#info.peer.connection, weight - this.#weight);
+    this.#weight = weight;
   }
 
   /** Envoy refuses the bundle of one trust domain, whichever of its streams it complains on. */
@@ -229,7 +250,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
 
   #send({ state, response }: { readonly state: State; readonly response: Response }): void {
     const { update } = this.#context;
-    this.#state = state;
+    this.#advanceTo(state);
     this.#writing = true;
     this.#call.write(this.#protocol.encode(response), () => {
       this.#writing = false;

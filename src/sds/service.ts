@@ -17,6 +17,7 @@ import { NO_SECRETS, type SecretSet } from '../secrets/secret-set.ts';
 import { stageBundles } from '../secrets/staged-set.ts';
 import type { GrpcService } from '../server/grpc-server.ts';
 import { method } from '../wire.ts';
+import { Backlog } from './backlog.ts';
 import { Delivery } from './delivery.ts';
 import { fetchSecrets } from './fetch.ts';
 import { withShortNames } from './long-name.ts';
@@ -74,6 +75,7 @@ export class SdsService {
       settings: () => this.#settings,
       rejections: this.#rejections,
       refused: this.#refused,
+      backlog: new Backlog(),
       onRefused: () => this.#delivery.announce(),
       secrets: () => this.#secrets,
       update: () => this.#update,

@@ -2,20 +2,21 @@
  * What an ACK or a NACK of a state-of-the-world response teaches. Envoy applies what came in one response in an order of its own and stops
  * at the first that it rejects: so a NACK of several says neither whom it is for nor what was applied.
  */
-import type { Secret } from '../secrets/secret.ts';
+import type { SecretVersion } from '../events.ts';
+import type { Carried } from './backlog.ts';
 import { afterAccept, afterDoubt, afterReject, hasSeen, mayHaveSeen, type NameState } from './name-state.ts';
-import type { SotwRequest, SotwResponse, SotwState } from './sotw.ts';
+import type { SotwRequest, SotwState, SotwUnanswered } from './sotw.ts';
 
 /** An answer counts for the response that its nonce names, also when newer ones are on their way. */
-export function judge(state: SotwState, answered: SotwResponse, request: SotwRequest, culprit: Secret | undefined): SotwState {
+export function judge(state: SotwState, answered: SotwUnanswered, request: SotwRequest, culprit: Carried | undefined): SotwState {
   const unanswered = state.unanswered.slice(state.unanswered.indexOf(answered) + 1);
   const judged = { ...state, unanswered, lastAnswered: answered.nonce };
   return request.rejected ? afterNack(judged, answered, culprit) : afterAck(judged, answered, request);
 }
 
-function afterAck(state: SotwState, answered: SotwResponse, request: SotwRequest): SotwState {
+function afterAck(state: SotwState, answered: SotwUnanswered, request: SotwRequest): SotwState {
   // What nobody there wants any more was not looked at.
-  const isWanted = ({ name }: Secret) => state.subscription.kind === 'everything' || request.names.includes(name);
+  const isWanted = ({ name }: SecretVersion) => state.subscription.kind === 'everything' || request.names.includes(name);
   const isOnItsWay = (name: string) => state.unanswered.some(({ secrets }) => secrets.some((secret) => secret.name === name));
   const names = new Map(state.names);
   for (const secret of answered.secrets.filter(isWanted)) change(names, secret.name, (before) => afterAccept(before, secret));
@@ -27,7 +28,7 @@ function afterAck(state: SotwState, answered: SotwResponse, request: SotwRequest
  * Of a rejected response Envoy may have applied a part: what it is not certain to have is sent again. A response of nothing but what it
  * took before teaches nothing, and is repeated only for a listener that may have come meanwhile.
  */
-function afterNack(state: SotwState, answered: SotwResponse, culprit: Secret | undefined): SotwState {
+function afterNack(state: SotwState, answered: SotwUnanswered, culprit: Carried | undefined): SotwState {
   const { secrets, asked, apart } = answered;
   const risky = riskyIn(answered, state);
   const missed = missedIn(answered, state);
@@ -60,13 +61,13 @@ function change(names: Map<string, NameState>, name: string, after: (before: Nam
   if (before !== undefined) names.set(name, after(before));
 }
 
-function afterNothingLearnt({ suspect, ...before }: NameState, { version }: Secret, isOwed: boolean): NameState {
+function afterNothingLearnt({ suspect, ...before }: NameState, { version }: SecretVersion, isOwed: boolean): NameState {
   const isStillSuspect = suspect !== undefined && suspect !== version;
   return { ...before, seen: [version], ...(isStillSuspect && { suspect }), ...(isOwed && { owed: true }) };
 }
 
 /** The only secret of a rejected response that can be to blame for it. */
-export function culpritOf(answered: SotwResponse, state: SotwState): Secret | undefined {
+export function culpritOf(answered: SotwUnanswered, state: SotwState): Carried | undefined {
   const { apart, secrets } = answered;
   const [first, ...others] = riskyIn(answered, state);
   if (apart?.tried === undefined) return others.length === 0 && missedIn(answered, state).length === 0 ? first : undefined;
@@ -74,7 +75,7 @@ export function culpritOf(answered: SotwResponse, state: SotwState): Secret | un
   return others.length === 0 ? (first ?? tried) : undefined;
 }
 
-function afterDoubtful(before: NameState, secret: Secret, { asked }: SotwResponse, isSuspect: boolean): NameState {
+function afterDoubtful(before: NameState, secret: SecretVersion, { asked }: SotwUnanswered, isSuspect: boolean): NameState {
   const isOwed = asked.includes(secret.name) || !hasSeen(before, secret.version);
   return {
     ...afterDoubt(before, secret),
@@ -88,7 +89,7 @@ function afterMissing(before: NameState): NameState {
 }
 
 /** What Envoy may have rejected: it is not known to be good, and not just what Envoy saw before. */
-function riskyIn({ secrets, asked, unseen }: SotwResponse, { names }: SotwState): readonly Secret[] {
+function riskyIn({ secrets, asked, unseen }: SotwUnanswered, { names }: SotwState): readonly Carried[] {
   return secrets.filter(({ name, version }) => {
     const before = names.get(name);
     return (
@@ -100,7 +101,7 @@ function riskyIn({ secrets, asked, unseen }: SotwResponse, { names }: SotwState)
 }
 
 /** What Envoy's unified mux may have rejected the response for, because it is not in it. */
-function missedIn({ lacks }: SotwResponse, { names }: SotwState): readonly string[] {
+function missedIn({ lacks }: SotwUnanswered, { names }: SotwState): readonly string[] {
   return lacks.filter((name) => {
     const state = names.get(name);
     return state?.sent !== undefined && !state.missed;

@@ -3,6 +3,7 @@
  * xDS protocol, "ACK/NACK and resource type instance version"; what Envoy makes of it is said beside each rule.
  */
 import type { Secret } from '../secrets/secret.ts';
+import type { Carried } from './backlog.ts';
 import {
   afterSending,
   hasSeen,
@@ -48,13 +49,18 @@ export interface SotwResponse {
   readonly apart?: { readonly tried: string | undefined; readonly last: boolean };
 }
 
+/** What is kept of a response until its answer. */
+export interface SotwUnanswered extends Omit<SotwResponse, 'secrets'> {
+  readonly secrets: readonly Carried[];
+}
+
 export interface SotwState {
   /** False until the first request. */
   readonly begun: boolean;
   readonly subscription: Subscription;
   readonly names: NameStates;
   /** Responses without an answer, oldest first. */
-  readonly unanswered: readonly SotwResponse[];
+  readonly unanswered: readonly SotwUnanswered[];
   /** The nonce that was answered last, until it comes again. */
   readonly lastAnswered: string | undefined;
   /** How often what was rejected without a known culprit is still sent again as a whole; below 0: not any more. Absent: nothing was. */
@@ -66,13 +72,10 @@ export interface SotwState {
 export interface SotwReceived {
   readonly state: SotwState;
   /** The response that the request accepts or rejects. */
-  readonly answered?: SotwResponse;
+  readonly answered?: SotwUnanswered;
   /** The one that is to blame for the rejection, when that is known. */
-  readonly culprit?: Secret;
+  readonly culprit?: Carried;
 }
-
-/** A client that never answers costs no more than this. Envoy answers each response, in order. */
-const MAX_UNANSWERED = 16;
 
 export const INITIAL_SOTW_STATE: SotwState = {
   begun: false,
@@ -228,6 +231,6 @@ function sent(
   const response = { nonce: String(sequence), secrets, asked, unseen, lacks, ...(apart && { apart }) };
   const names = new Map(state.names);
   for (const secret of secrets) names.set(secret.name, afterSending(names.get(secret.name) ?? {}, secret, view));
-  const unanswered = [...state.unanswered, response].slice(-MAX_UNANSWERED);
+  const unanswered = [...state.unanswered, response];
   return { state: { ...state, names, sequence, unanswered }, response };
 }

@@ -2,7 +2,8 @@
 import type { Clock } from '../clock.ts';
 import type { EventListener, ResponseInfo, SecretVersion, StreamInfo } from '../events.ts';
 import type { Secret } from '../secrets/secret.ts';
-import type { Sent } from './protocol.ts';
+import { MAX_UNANSWERED } from './backlog.ts';
+import type { Sent, Unanswered } from './protocol.ts';
 import { redact, rejectionKind } from './redact.ts';
 import type { LastNack } from './stream-status.ts';
 
@@ -26,9 +27,6 @@ interface ToldResponse {
   /** By the monotonic clock. */
   readonly at: number;
 }
-
-/** A client that never answers costs no more than this. */
-const MAX_TOLD = 4096;
 
 export class StreamRecord {
   readonly #options: StreamRecordOptions;
@@ -55,12 +53,12 @@ export class StreamRecord {
     const { clock, events } = this.#options;
     const info = contentOf(response, update, because);
     this.#told.push({ info, at: clock.monotonic() });
-    if (this.#told.length > MAX_TOLD) this.#told.shift();
+    if (this.#told.length > MAX_UNANSWERED) this.#told.shift();
     events({ type: 'secrets_pushed', ...info, ...stream });
   }
 
   /** @param error Envoy's words, when it rejected the response */
-  answered(response: Sent, error: string | undefined, stream: StreamInfo): void {
+  answered(response: Unanswered, error: string | undefined, stream: StreamInfo): void {
     const { clock, events } = this.#options;
     const now = clock.monotonic();
     const index = this.#told.findIndex(({ info }) => info.nonce === response.nonce);
@@ -87,8 +85,8 @@ export class StreamRecord {
   }
 }
 
-function contentOf({ nonce, secrets, removed = [] }: Sent, update: number, because: ResponseInfo['because']): ResponseInfo {
-  return { nonce, secrets: secrets.map(versionOf), removed, update, because };
+function contentOf({ nonce, secrets, removed = [] }: Unanswered, update: number, because: ResponseInfo['because']): ResponseInfo {
+  return { nonce, secrets: secrets.map((secret) => ('any' in secret ? versionOf(secret) : secret)), removed, update, because };
 }
 
 const told = new WeakMap<Secret, SecretVersion>();

@@ -20,6 +20,8 @@ export interface TraceRecorderOptions {
 
 /** A trace ends then, whoever has not answered. */
 const MAX_OPEN_MS = 60_000;
+/** What is not answered is kept no longer than for so many newer updates. */
+const MAX_OPEN = 64;
 /** Streams of callers that trace. */
 const MAX_CALLERS = 20_000;
 
@@ -136,6 +138,8 @@ export class TraceRecorder {
     this.#newest = update;
     const forget = this.#options.clock.after(MAX_OPEN_MS, () => this.#close(update, this.#wallTime(at)));
     this.#open.set(update, { trace, forget });
+    const [oldest] = this.#open.keys();
+    if (this.#open.size > MAX_OPEN && oldest !== undefined) this.#close(oldest, at);
     const overtaken = this.#open.get(before)?.trace;
     overtaken?.overtake();
     if (overtaken?.isAnswered) this.#close(before, at);

@@ -1,7 +1,7 @@
 /** What every response must keep to, whatever happened before: one Envoy, its streams one after the other. */
+import type { SecretVersion } from '../../src/events.ts';
 import type { Sent } from '../../src/sds/protocol.ts';
 import type { SecretsView } from '../../src/sds/view.ts';
-import type { Secret } from '../../src/secrets/secret.ts';
 import { isBad } from './envoy-model.ts';
 
 export class SdsRules {
@@ -73,7 +73,7 @@ export class SdsRules {
     if (this.#rejected.get(name) !== version) this.#rejected.delete(name);
   }
 
-  rejected({ name, version }: Secret, newest: string | undefined): void {
+  rejected({ name, version }: SecretVersion, newest: string | undefined): void {
     if (version === newest && this.#names.includes(name)) this.#rejected.set(name, version);
     else this.#rejected.delete(name);
   }

@@ -151,7 +151,7 @@ describe('a subscription', () => {
     expect(stream.request(['a', 'b'], nonce).sent.at(-1)).toBe('a@1 b@1');
   });
 
-  test('is taken from the answer to the newest response, also when sixteen before it were never answered', () => {
+  test('is taken from the answer to the newest response, also when many before it were never answered', () => {
     const stream = new Stream({ a: '0', b: '1' }).request(['a']);
     for (let version = 1; version <= 40; version++) stream.change({ a: String(version), b: '1' });
     expect(stream.ack(['a', 'b']).sent.at(-1)).toBe('a@40 b@1');
@@ -281,11 +281,4 @@ describe('what an earlier stream of the same Envoy came to', () => {
     expect(stream.sent).toEqual([]);
     expect(stream.change({ a: '3' }).sent).toEqual(['a@3']);
   });
-});
-
-test('a client that never answers costs sixteen responses at most', () => {
-  const stream = new Stream({ a: '0' }).request(['a']);
-  for (let version = 1; version <= 100; version++) stream.change({ a: String(version) });
-  expect(stream.sent).toHaveLength(101);
-  expect(stream.state.unanswered).toHaveLength(16);
 });

@@ -54,16 +54,21 @@ export const flow: readonly Row[] = [
     },
   },
   {
-    rule: 'a client that never answers is served all the same, again and again',
+    rule: 'a client that does not answer is served eight times, and with the newest when it answers',
     fact: 13,
     needs: 'source',
-    async run({ client, rotate, workloadApi }) {
+    async run({ client, rotate, silent, workloadApi }) {
       const stream = client.stream().request([WEB]);
-      await stream.next();
-      for (let i = 0; i < 20; i++) {
+      let last = await stream.next();
+      for (let i = 1; i < 8; i++) {
         await rotate();
-        expect(serialOf(await stream.next(), WEB)).toBe(workloadApi.serials().get(WEB));
+        last = await stream.next();
+        expect(serialOf(last, WEB)).toBe(workloadApi.serials().get(WEB));
       }
+      for (let i = 0; i < 12; i++) await rotate();
+      await silent(stream);
+      stream.ack(last);
+      expect(serialOf(await stream.next(), WEB)).toBe(workloadApi.serials().get(WEB));
     },
   },
   ...(['stream', 'aggregated'] as const).map(
