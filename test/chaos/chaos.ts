@@ -1,0 +1,108 @@
+/** The bad hours, one after the other, and what became of them. */
+import { KeyHunt } from './key-hunt.ts';
+import { type MeshReport, meshHours } from './mesh-hours.ts';
+import { SILENT, type SilentReport, silentHours, WARM_UP } from './silent-hours.ts';
+import { type UpstreamReport, upstreamHours } from './upstream-hours.ts';
+
+export interface ChaosOptions {
+  readonly seed: number;
+  /** How long all of it may take. */
+  readonly minutes: number;
+  readonly failures: number;
+  readonly silentRotations: number;
+  readonly killEveryMs: number;
+  readonly failEveryMs: number;
+  readonly load: number;
+}
+
+export const LONG: Omit<ChaosOptions, 'seed'> = {
+  minutes: 12,
+  failures: 1_000,
+  silentRotations: 10_000,
+  killEveryMs: 10_000,
+  failEveryMs: 3_000,
+  load: 6,
+};
+
+export const SHORT: Omit<ChaosOptions, 'seed'> = {
+  minutes: 0.4,
+  failures: 26,
+  silentRotations: 100,
+  killEveryMs: 3_000,
+  failEveryMs: 1_000,
+  load: 2,
+};
+
+export interface ChaosReport {
+  readonly rows: readonly (readonly [what: string, value: string])[];
+  /** What was lost, in sentences; empty when all is well. */
+  readonly lost: readonly string[];
+}
+
+/** At the latest after this part of the time. */
+const UPSTREAM_UNTIL = 0.25;
+const SILENT_UNTIL = 0.55;
+const GROWTH = 1.1;
+
+export async function chaos(options: ChaosOptions, tell: (text: string) => void = () => undefined): Promise<ChaosReport> {
+  const { seed, minutes, failures, silentRotations: rotations } = options;
+  const began = performance.now();
+  const at = (part: number) => began + part * minutes * 60_000;
+  const upstream = await upstreamHours({ seed, failures, deadline: at(UPSTREAM_UNTIL) });
+  tell(`upstream failures: ${sum(upstream.failed)}, lost ${upstream.lost.length}`);
+  const silent = await silentHours({ rotations, deadline: at(SILENT_UNTIL) });
+  tell(`rotations beside silent streams: ${silent.rotations}, lost ${silent.lost.length}`);
+  const mesh = await meshHours({ ...options, deadline: at(1) });
+  return reportOf(upstream, silent, mesh);
+}
+
+function reportOf(upstream: UpstreamReport, silent: SilentReport, mesh: MeshReport): ChaosReport {
+  const hunt = new KeyHunt();
+  hunt.search(silent.output);
+  const keys = hunt.found + mesh.keysFound;
+  const { before, after } = silent.memoryMb;
+  const grown = silent.rotations > 2 * WARM_UP && after > before * GROWTH;
+  const lost = [
+    ...upstream.lost,
+    ...silent.lost,
+    ...mesh.lost,
+    ...(keys > 0 ? [`${keys} keys were found in what was written`] : []),
+    ...(grown ? [`memory has grown from ${before.toFixed()} to ${after.toFixed()} MB`] : []),
+  ];
+  const { counts } = mesh;
+  const ms = (value: number) => `${value.toFixed()} ms`;
+  return {
+    lost,
+    rows: [
+      ['raw streams: upstream failures of thirteen kinds', `${sum(upstream.failed)}`],
+      ['raw streams: rotations meanwhile', `${upstream.rotations}`],
+      ['raw streams: updates lost', `${upstream.lost.length}`],
+      ['raw streams: slowest, from the end of a failure to the newest on every stream', ms(upstream.slowestMs)],
+      [`silent streams (${SILENT.delta} delta, ${SILENT.sotw} state of the world): rotations`, `${silent.rotations}`],
+      ['silent streams: memory after the warm-up', `${before.toFixed()} MB`],
+      ['silent streams: memory at the end', `${after.toFixed()} MB`],
+      ['two Envoys: time', `${mesh.seconds.toFixed()} s`],
+      [
+        'two Envoys: requests, each on a new connection',
+        `${mesh.requests} (${(mesh.requests / mesh.seconds).toFixed()} a second)`,
+      ],
+      ['two Envoys: lost', `${mesh.lost.length}`],
+      ['two Envoys: SVID rotations', `${counts.rotations}`],
+      ['two Envoys: CA rolls', `${counts['CA rolls']}`],
+      ['two Envoys: kill -9 of the sidecar', `${counts.kills}`],
+      ['two Envoys: upstream failures', `${sum(mesh.failed)} of ${mesh.failed.size} kinds`],
+      ['two Envoys: SIGSTOP, SIGCONT', `${counts.stops}`],
+      ['two Envoys: clock jumps and back (faketime)', `${counts['clock jumps']}`],
+      ['two Envoys: sidecars with a full disk under their audit file', `${counts['full disks']}`],
+      ['two Envoys: sidecars whose standard output nobody reads', `${counts['unread outputs']}`],
+      ['two Envoys: sidecars whose OTLP collector hangs', `${counts['hanging collectors']}`],
+      ['two Envoys: from a change to both, median', ms(mesh.medianMs)],
+      ['two Envoys: from a change to both, slowest', ms(mesh.slowestMs)],
+      ['private keys in any output', `${keys}`],
+    ],
+  };
+}
+
+function sum(counts: ReadonlyMap<unknown, number>): number {
+  return [...counts.values()].reduce((total, count) => total + count, 0);
+}
