@@ -5,8 +5,11 @@
 import type { SecretVersion } from '../events.ts';
 import type { Secret } from '../secrets/secret.ts';
 
-/** Responses without an answer, of one stream. Envoy answers each at once. */
-export const MAX_UNANSWERED = 8;
+/**
+ * Responses without an answer, of one stream. Envoy answers each at once; tools that only listen do not, and in delta each name that they
+ * ask for is a response of its own.
+ */
+export const MAX_UNANSWERED = 1_024;
 
 /** Bytes that are kept for responses without an answer. A secret counts for each stream although they share it. */
 export interface BacklogLimits {
@@ -16,7 +19,7 @@ export interface BacklogLimits {
 }
 
 const MIB = 1024 ** 2;
-const LIMITS: BacklogLimits = { stream: MIB, connection: 8 * MIB, all: 64 * MIB };
+const LIMITS: BacklogLimits = { stream: 4 * MIB, connection: 16 * MIB, all: 64 * MIB };
 /** Of a response without its secrets, and of a secret without its content. */
 const OVERHEAD = 256;
 

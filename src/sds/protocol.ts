@@ -57,6 +57,20 @@ export interface Protocol<Message extends RequestMessage, State, Response extend
   encode(response: Response): Buffer;
 }
 
+/** Of a client that answers late, what was overtaken is let go once in so many responses: it is as a rule a private key. */
+const RESPONSES_WITH_CONTENT = 32;
+
+function nextOf<State, Response>(
+  { unansweredCount, withoutOvertaken }: Pick<Protocol<never, State, never>, 'unansweredCount' | 'withoutOvertaken'>,
+  next: (state: State, view: SecretsView) => { readonly state: State; readonly response: Response } | undefined,
+  state: State,
+  view: SecretsView,
+): { readonly state: State; readonly response: Response } | undefined {
+  const step = unansweredCount(state) < MAX_UNANSWERED ? next(state, view) : undefined;
+  if (step === undefined || unansweredCount(step.state) % RESPONSES_WITH_CONTENT > 0) return step;
+  return { ...step, state: withoutOvertaken(step.state) };
+}
+
 export const SOTW: Protocol<DiscoveryRequest, sotw.SotwState, sotw.SotwResponse> = {
   method: 'sotw',
   initial: sotw.INITIAL_SOTW_STATE,
@@ -73,7 +87,7 @@ export const SOTW: Protocol<DiscoveryRequest, sotw.SotwState, sotw.SotwResponse>
     const { subscription } = step.state;
     return subscription === state.subscription ? step : { ...step, subscription };
   },
-  next: (state, view) => (state.unanswered.length < MAX_UNANSWERED ? sotw.next(state, view) : undefined),
+  next: (state, view) => nextOf(SOTW, sotw.next, state, view),
   due: sotw.next,
   withoutOvertaken: (state) => ({ ...state, unanswered: withoutOvertaken(state.unanswered, state.names) }),
   heldNames: sotw.heldNames,
@@ -106,7 +120,7 @@ export const DELTA: Protocol<DeltaDiscoveryRequest, delta.DeltaState, delta.Delt
     if (!state.everything && step.state.everything) return { ...step, subscription: { kind: 'everything' } };
     return request.subscribe.length === 0 ? step : { ...step, subscription: { kind: 'names', names: request.subscribe } };
   },
-  next: (state, view) => (state.unanswered.size < MAX_UNANSWERED ? delta.next(state, view) : undefined),
+  next: (state, view) => nextOf(DELTA, delta.next, state, view),
   due: delta.next,
   withoutOvertaken(state) {
     const responses = withoutOvertaken(state.unanswered.values(), state.names);

@@ -6,7 +6,7 @@ import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from '../.
 import { FakeService } from '../support/fake-stream.ts';
 import { secret, view } from '../support/secrets.ts';
 
-const ROTATIONS = 1_000;
+const ROTATIONS = MAX_UNANSWERED + 50;
 const NAMES = ['a', 'b'];
 const node = null;
 const sotw = { version_info: '', node, resource_names: NAMES, type_url: '', response_nonce: '', error_detail: null };
@@ -35,11 +35,12 @@ function silent<Message extends RequestMessage, State, Response extends Sent>(
   protocol: Protocol<Message, State, Response>,
   request: Message,
   ack: (nonce: string) => Message,
+  rotations = ROTATIONS,
 ) {
   const options = { answerEmptyRequest: true, recall: () => undefined };
   let { state } = protocol.receive(protocol.initial, request, options);
   let sent = 0;
-  for (let version = 0; version <= ROTATIONS; version++) {
+  for (let version = 0; version <= rotations; version++) {
     const now = view({ a: String(version), b: String(version) });
     for (let step = protocol.next(state, now); step !== undefined; step = protocol.next(state, now)) {
       state = step.state;
@@ -67,8 +68,21 @@ describe('of a stream that does not answer any more', () => {
   });
 });
 
+describe('of a stream that answers late', () => {
+  test.each([
+    ['state of the world', () => silent(SOTW, sotw, (response_nonce) => ({ ...sotw, response_nonce }), 100)],
+    ['delta', () => silent(DELTA, delta, (response_nonce) => ({ ...delta, resource_names_subscribe: [], response_nonce }), 100)],
+  ] as const)('the content of no more than the last few responses is kept: %s', (_, run) => {
+    const { state, unanswered } = run();
+    expect(unanswered).toBeGreaterThanOrEqual(100);
+    expect(contentsIn(state).size).toBeLessThanOrEqual(2 * 34);
+  });
+});
+
 const pushed = (events: readonly Event[]) =>
   events.flatMap((event) => (event.type === 'secrets_pushed' ? event.secrets.map(({ version }) => version) : []));
+
+const NEWEST = MAX_UNANSWERED + 50;
 
 describe.each(['sotw', 'delta'] as const)('a %s client that never answered', (method) => {
   async function behind() {
@@ -77,7 +91,7 @@ describe.each(['sotw', 'delta'] as const)('a %s client that never answered', (me
     const call = fake.open(method === 'sotw' ? 'StreamSecrets' : 'DeltaSecrets');
     if (method === 'sotw') call.sotw({ resource_names: ['web'] });
     else call.delta({ resource_names_subscribe: ['web'] });
-    for (let version = 1; version <= 100; version++) await fake.update({ web: String(version) });
+    for (let version = 1; version <= NEWEST; version++) await fake.update({ web: String(version) });
     const answer = (response_nonce: string) =>
       method === 'sotw' ? call.sotw({ resource_names: ['web'], response_nonce }) : call.delta({ response_nonce });
     return { fake, answer };
@@ -91,7 +105,7 @@ describe.each(['sotw', 'delta'] as const)('a %s client that never answered', (me
   test.each([1, MAX_UNANSWERED])('is sent the newest when it answers response %i', async (nonce) => {
     const { fake, answer } = await behind();
     answer(String(nonce));
-    expect(pushed(fake.events).slice(MAX_UNANSWERED)).toEqual(['100']);
+    expect(pushed(fake.events).slice(MAX_UNANSWERED)).toEqual([String(NEWEST)]);
   });
 
   test('goes on when it answers only now and then', async () => {
