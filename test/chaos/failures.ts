@@ -36,6 +36,7 @@ export type Failure = (typeof FAILURES)[number];
 /** What becomes of whoever connects. */
 type Mode = 'through' | 'accepts and says nothing' | 'closes at once' | 'speaks garbage' | 'breaks in the middle of a message';
 
+const CUT_BYTES = 20;
 /** Longer than HTTP/2's first frames, shorter than those with a message of an SVID. */
 const BREAK_AFTER_BYTES = { from: 100, to: 1_500 };
 
@@ -95,7 +96,7 @@ export class FailingWorkloadApi implements AsyncDisposable {
         this.#api.send(withForeignKeys);
         return async () => this.#api.release();
       case 'a message that is cut short':
-        this.#api.sendRaw(this.#half());
+        this.#api.sendRaw(this.#cutShort());
         return async () => this.#api.release();
       default:
         this.#api.endStreams(STATUSES[failure]);
@@ -108,13 +109,14 @@ export class FailingWorkloadApi implements AsyncDisposable {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
-  #half(): Buffer {
+  /** Within its last field: cut between two SVIDs it would be a message again. */
+  #cutShort(): Buffer {
     let bytes: Buffer = Buffer.alloc(0);
     this.#api.send((response) => {
       bytes = encode('X509SVIDResponse', response);
       return response;
     });
-    return bytes.subarray(0, bytes.length / 2);
+    return bytes.subarray(0, -CUT_BYTES);
   }
 
   #cut(): void {

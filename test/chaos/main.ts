@@ -15,6 +15,8 @@ const minutes = Number(values.minutes ?? defaults.minutes);
 /** For what is under way when the time is over. */
 const GRACE_MINUTES = 2;
 
+// What it started ends with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const limit = setTimeout(
   () => {
     process.stderr.write(`it did not end in time (--seed ${seed})\n`);

@@ -104,7 +104,7 @@ class MeshHours {
       const load = new SteadyLoad(url, this.#options.load);
       const limit = setTimeout(() => this.#end.abort(), this.#options.deadline - performance.now());
       const actors = [
-        this.#change(random(1), server, client),
+        this.#change(random(1), server, client, load),
         this.#kill(random(2)),
         this.#fail(random(3)),
         this.#disturb(random(4)),
@@ -114,7 +114,7 @@ class MeshHours {
       await this.#arrived(server, client).catch((error: unknown) => this.#loses(`at the end: ${messageOf(error)}`));
       await load.more(10);
       await load.stop();
-      for (const [reason, times] of load.failures) this.#loses(`${times} requests: ${reason}`);
+      for (const [reason, times] of load.failures) this.#loses(`${times} requests: ${reason} (${await trouble(server, client)})`);
       this.#keys.search(server.log);
       this.#keys.search(client.log);
       await this.#bury(() => this.#life.stop());
@@ -146,8 +146,12 @@ class MeshHours {
     this.#end.abort();
   }
 
-  /** Rotations in bursts, and CA rolls in their three steps: as an operator does it, each when the one before has arrived. */
-  async #change(random: Random, server: Envoy, client: Envoy): Promise<void> {
+  /**
+   * Rotations in bursts, and CA rolls in their three steps: as an operator does it, each when the one before has arrived, and when no
+   * handshake is under way that began before that.
+   */
+  async #change(random: Random, server: Envoy, client: Envoy, load: SteadyLoad): Promise<void> {
+    const inFlight = () => load.more(2 * this.#options.load);
     while (!this.#end.signal.aborted) {
       for (let more = random.below(BURST); more >= 0; more--) {
         await this.#api.rotate();
@@ -157,9 +161,11 @@ class MeshHours {
       this.#keys.learn(this.#api);
       if (random.below(2) === 0) continue;
       await this.#bundleArrived(server, client, () => this.#api.prepareAuthority());
+      await inFlight();
       await this.#api.activateAuthority();
       this.#counts.rotations += 1;
       await this.#arrived(server, client);
+      await inFlight();
       await this.#bundleArrived(server, client, () => this.#api.retireAuthority());
       this.#counts['CA rolls'] += 1;
     }
@@ -269,6 +275,13 @@ class MeshHours {
 
 function between(random: Random, { from, to }: { readonly from: number; readonly to: number }): number {
   return from + random.below(to - from);
+}
+
+/** What both Envoys count of what went wrong, for whoever looks for the reason. */
+async function trouble(...envoys: readonly Envoy[]): Promise<string> {
+  const filter = '(ssl|ssl_socket_factory)\\.(fail|connection_error|.*not_ready)|overflow|rejected|connect_fail|connect_timeout';
+  const counts = (await Promise.all(envoys.map((envoy) => envoy.stats(filter)))).flatMap((stats) => [...stats]);
+  return counts.flatMap(([name, value]) => (Number(value) > 0 ? [`${name} ${value}`] : [])).join(', ');
 }
 
 /** As `Envoy.presents`, with more patience: it may have to outlast a kill and a failure. */
