@@ -58,6 +58,7 @@ const JUMP_MS = { from: 500, to: 1_500 };
 const JUMPS_SECONDS = [7_200, -86_400, 30, -30] as const;
 const BURST = 16;
 const ARRIVAL_LIMIT_MS = 30_000;
+const LAST_WORDS = 4_000;
 const AUDIT_BYTES = 4 * 512;
 
 export async function meshHours(options: MeshOptions): Promise<MeshReport> {
@@ -141,8 +142,9 @@ class MeshHours {
     };
   }
 
+  /** With what the sidecar said last. */
   #loses(what: string): void {
-    this.#lost.push(what);
+    this.#lost.push(`${what}\n${this.#life.output.slice(-LAST_WORDS)}`);
     this.#end.abort();
   }
 
@@ -174,7 +176,7 @@ class MeshHours {
   async #arrived(server: Envoy, client: Envoy): Promise<void> {
     const since = performance.now();
     const serials = this.#api.serials();
-    await Promise.all([presents(server, serials.get(BACKEND)), presents(client, serials.get(FRONTEND))]);
+    await Promise.all([presents(server, BACKEND, serials), presents(client, FRONTEND, serials)]);
     this.#arrivals.push(performance.now() - since);
   }
 
@@ -260,7 +262,7 @@ class MeshHours {
   /** Ends the sidecar, which must have been well until then. */
   async #bury(end: () => Promise<unknown>): Promise<void> {
     const life = this.#life;
-    if (life.isOver) this.#loses(`the sidecar died by itself:\n${life.output.slice(-2_000)}`);
+    if (life.isOver) this.#loses('the sidecar died by itself');
     await end();
     if (life.complaints.length > 0) this.#loses(`the sidecar complained: ${life.complaints.slice(0, 5).join('\n')}`);
     this.#keys.search(life.output);
@@ -285,11 +287,12 @@ async function trouble(...envoys: readonly Envoy[]): Promise<string> {
 }
 
 /** As `Envoy.presents`, with more patience: it may have to outlast a kill and a failure. */
-async function presents(envoy: Envoy, serial: string | undefined): Promise<void> {
+async function presents(envoy: Envoy, id: string, serials: ReadonlyMap<string, string>): Promise<void> {
+  const serial = serials.get(id);
   const wanted = BigInt(`0x${serial}`);
   const shown = async () => {
     const chains = (await envoy.certs()).flatMap(({ cert_chain }) => cert_chain);
     return chains.some(({ serial_number }) => BigInt(`0x${serial_number}`) === wanted) || undefined;
   };
-  await eventually(`the certificate ${serial} in Envoy`, shown, ARRIVAL_LIMIT_MS);
+  await eventually(`the certificate ${serial} of ${id} in Envoy`, shown, ARRIVAL_LIMIT_MS);
 }
