@@ -48,11 +48,15 @@ export class Rejections {
     }
   }
 
-  /** What one Envoy rejected, for a stream with which it goes on where it was. */
-  recall(envoy: string, shown: Shown): Recall {
+  /**
+   * What one Envoy rejected, for a stream with which it goes on where it was.
+   * @param envoys the keys under which it may be remembered
+   */
+  recall(envoys: readonly string[], shown: Shown): Recall {
     return (name) => {
-      const known = this.#byEnvoyAndName.get(keyOf(envoy, name));
-      if (known === undefined || known.shown !== shown(name)) return undefined;
+      const remembered = envoys.map((envoy) => this.#byEnvoyAndName.get(keyOf(envoy, name)));
+      const known = remembered.find((rejection) => rejection !== undefined && rejection.shown === shown(name));
+      if (known === undefined) return undefined;
       const { rejected, accepted } = known;
       return { rejected, ...(accepted && { accepted }) };
     };

@@ -7,7 +7,7 @@ import type { SecretSet } from '../secrets/secret-set.ts';
 import { MalformedMessage } from '../wire-format.ts';
 import { type Backlog, weightOf } from './backlog.ts';
 import type { Subscriber } from './delivery.ts';
-import { envoyKey } from './envoy-key.ts';
+import { envoyKey, envoyKeys } from './envoy-key.ts';
 import type { Recall } from './name-state.ts';
 import { formFor } from './node.ts';
 import type { Protocol, Received, RequestMessage, Sent, Unanswered } from './protocol.ts';
@@ -189,7 +189,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       );
     } else {
       const shown = this.#protocol.shown(message, this.#protocol.states(this.#state));
-      const recall: Recall = this.#protocol.resumes(message) ? rejections.recall(envoyKey(this.#info), shown) : () => undefined;
+      const recall: Recall = this.#protocol.resumes(message) ? rejections.recall(envoyKeys(this.#info), shown) : () => undefined;
       this.#advance(message, this.#protocol.receive(this.#state, message, { answerEmptyRequest, recall }));
     }
   }

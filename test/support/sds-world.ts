@@ -239,7 +239,7 @@ export class World<Message extends RequestMessage, State extends { readonly begu
 
   #receive(message: Message): void {
     const shown = this.#protocol.shown(message, this.#protocol.states(this.#state));
-    const recall = this.#protocol.resumes(message) ? this.#rejections.recall(NODE, shown) : () => undefined;
+    const recall = this.#protocol.resumes(message) ? this.#rejections.recall([NODE], shown) : () => undefined;
     const { state, answered, culprit } = this.#protocol.receive(this.#state, message, { answerEmptyRequest: true, recall });
     this.#state = state;
     // Which requests count is said where the state machine is tested: here its responses are held against the names that it took.

@@ -24,26 +24,29 @@ function setOf(name: string, version: string, form: 'spiffe' | 'trusted_ca'): Se
 }
 
 test('what an Envoy rejected is told with what it has instead', () => {
-  expect(rejected('node', 'a', '2').recall('node', shows('1'))('a')).toMatchObject({ rejected: '2', accepted: { version: '1' } });
+  expect(rejected('node', 'a', '2').recall(['node'], shows('1'))('a')).toMatchObject({
+    rejected: '2',
+    accepted: { version: '1' },
+  });
 });
 
 test('what an Envoy rejected is told when it has nothing instead', () => {
   const rejections = new Rejections();
   reject(rejections, 'node', 'a', '1', undefined);
-  expect(rejections.recall('node', shows(undefined))('a')).toEqual({ rejected: '1' });
+  expect(rejections.recall(['node'], shows(undefined))('a')).toEqual({ rejected: '1' });
 });
 
 test.each([
   ['another Envoy', 'other', 'a'],
   ['another name', 'node', 'b'],
 ])('nothing is told to %s', (_, node, name) => {
-  expect(rejected('node', 'a', '2').recall(node, shows('1'))(name)).toBeUndefined();
+  expect(rejected('node', 'a', '2').recall([node], shows('1'))(name)).toBeUndefined();
 });
 
 test('the last rejection of a name counts', () => {
   const rejections = rejected('node', 'a', '2');
   reject(rejections, 'node', 'a', '3', '1');
-  expect(rejections.recall('node', shows('1'))('a')).toMatchObject({ rejected: '3' });
+  expect(rejections.recall(['node'], shows('1'))('a')).toMatchObject({ rejected: '3' });
 });
 
 test.each([
@@ -51,19 +54,19 @@ test.each([
   ['what was rejected: it uses that', '2'],
   ['something else', '0'],
 ])('an Envoy that shows %s is another one, and told nothing', (_, version) => {
-  expect(rejected('node', 'a', '2').recall('node', shows(version))('a')).toBeUndefined();
+  expect(rejected('node', 'a', '2').recall(['node'], shows(version))('a')).toBeUndefined();
 });
 
 test('what an Envoy shows is what it acknowledged last, also after the rejection', () => {
   const rejections = rejected('node', 'a', '2');
   rejections.heard('node', new Map([['a', { rejected: '2' }]]), shows('1b'));
-  expect(['1', '1b'].map((version) => rejections.recall('node', shows(version))('a')?.rejected)).toEqual([undefined, '2']);
+  expect(['1', '1b'].map((version) => rejections.recall(['node'], shows(version))('a')?.rejected)).toEqual([undefined, '2']);
 });
 
 test('what an Envoy shows of a name that it does not reject changes nothing', () => {
   const rejections = rejected('node', 'a', '2');
   rejections.heard('node', new Map([['a', { rejected: '3' }]]), shows('1b'));
-  expect(rejections.recall('node', shows('1'))('a')?.rejected).toBe('2');
+  expect(rejections.recall(['node'], shows('1'))('a')?.rejected).toBe('2');
 });
 
 test.each(['spiffe', 'trusted_ca'] as const)('what is still the newest in the form %s is kept', (form) => {
@@ -89,6 +92,6 @@ test('the oldest of more than 4096 is forgotten, unless it came again', () => {
   for (const node of ['again', 'oldest']) reject(rejections, node, 'a', '2', '1');
   reject(rejections, 'again', 'a', '2', '1');
   for (let node = 0; node < 4_095; node++) reject(rejections, String(node), 'a', '2', '1');
-  const known = (node: string) => rejections.recall(node, shows('1'))('a') !== undefined;
+  const known = (node: string) => rejections.recall([node], shows('1'))('a') !== undefined;
   expect([rejections.size, known('oldest'), known('again')]).toEqual([4_096, false, true]);
 });
