@@ -1,7 +1,7 @@
 /** What state of the world and delta have in common, so that one stream class can bind either to gRPC. */
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { type Carried, MAX_UNANSWERED } from './backlog.ts';
+import { type Carried, maxUnanswered } from './backlog.ts';
 import * as delta from './delta.ts';
 import { type NameStates, type ReceiveOptions, withoutOvertaken } from './name-state.ts';
 import type { Shown } from './rejections.ts';
@@ -61,12 +61,16 @@ export interface Protocol<Message extends RequestMessage, State, Response extend
 const RESPONSES_WITH_CONTENT = 32;
 
 function nextOf<State, Response>(
-  { unansweredCount, withoutOvertaken }: Pick<Protocol<never, State, never>, 'unansweredCount' | 'withoutOvertaken'>,
+  {
+    states,
+    unansweredCount,
+    withoutOvertaken,
+  }: Pick<Protocol<never, State, never>, 'states' | 'unansweredCount' | 'withoutOvertaken'>,
   next: (state: State, view: SecretsView) => { readonly state: State; readonly response: Response } | undefined,
   state: State,
   view: SecretsView,
 ): { readonly state: State; readonly response: Response } | undefined {
-  const step = unansweredCount(state) < MAX_UNANSWERED ? next(state, view) : undefined;
+  const step = unansweredCount(state) < maxUnanswered(states(state).size) ? next(state, view) : undefined;
   if (step === undefined || unansweredCount(step.state) % RESPONSES_WITH_CONTENT > 0) return step;
   return { ...step, state: withoutOvertaken(step.state) };
 }

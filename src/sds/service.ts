@@ -12,7 +12,7 @@ import type { Clock } from '../clock.ts';
 import type { EventListener, Peer } from '../events.ts';
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
 import type { SecretsUpdate } from '../secrets/publisher.ts';
-import { SECRET_TYPE_URL } from '../secrets/secret.ts';
+import { SECRET_TYPE_URL, versionOf } from '../secrets/secret.ts';
 import { NO_SECRETS, type SecretSet } from '../secrets/secret-set.ts';
 import { stageBundles } from '../secrets/staged-set.ts';
 import type { GrpcService } from '../server/grpc-server.ts';
@@ -29,7 +29,7 @@ import { encodeFetch } from './response.ts';
 import { Rollout } from './rollout.ts';
 import { cut, type OtherTypes, SecretStream, type StreamContext, type StreamSettings } from './secret-stream.ts';
 import { Settlement } from './settlement.ts';
-import { type Totals, versionOf } from './stream-record.ts';
+import type { Totals } from './stream-record.ts';
 import type { StreamStatus } from './stream-status.ts';
 
 export const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';

@@ -1,5 +1,6 @@
 /** A named, versioned, encoded secret: what a subscriber gets. */
 import { createHash } from 'node:crypto';
+import type { SecretVersion } from '../events.ts';
 import type { Secret as SecretMessage } from '../gen/messages.ts';
 import { encode, type Input } from '../wire.ts';
 
@@ -32,4 +33,16 @@ export function createSecret(name: string, kind: SecretKind, content: SecretCont
 /** @param value the encoded envoy.extensions.transport_sockets.tls.v3.Secret */
 export function secretVersion(value: Uint8Array): string {
   return createHash('sha256').update(value).digest('hex').slice(0, 16);
+}
+
+const told = new WeakMap<Secret, SecretVersion>();
+
+/** What may be told of a secret: the same object for all streams. */
+export function versionOf(secret: Secret): SecretVersion {
+  let version = told.get(secret);
+  if (version === undefined) {
+    version = { name: secret.name, kind: secret.kind, version: secret.version };
+    told.set(secret, version);
+  }
+  return version;
 }
