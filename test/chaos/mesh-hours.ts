@@ -153,7 +153,6 @@ class MeshHours {
    * handshake is under way that began before that.
    */
   async #change(random: Random, server: Envoy, client: Envoy, load: SteadyLoad): Promise<void> {
-    const inFlight = () => load.more(2 * this.#options.load);
     while (!this.#end.signal.aborted) {
       for (let more = random.below(BURST); more >= 0; more--) {
         await this.#api.rotate();
@@ -161,13 +160,12 @@ class MeshHours {
       }
       await this.#arrived(server, client);
       this.#keys.learn(this.#api);
-      if (random.below(2) === 0) continue;
       await this.#bundleArrived(server, client, () => this.#api.prepareAuthority());
-      await inFlight();
+      await load.settled();
       await this.#api.activateAuthority();
       this.#counts.rotations += 1;
       await this.#arrived(server, client);
-      await inFlight();
+      await load.settled();
       await this.#bundleArrived(server, client, () => this.#api.retireAuthority());
       this.#counts['CA rolls'] += 1;
     }
