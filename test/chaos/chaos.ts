@@ -27,7 +27,7 @@ export const LONG: Omit<ChaosOptions, 'seed'> = {
   silentRotations: 10_000,
   killEveryMs: 10_000,
   failEveryMs: 3_000,
-  load: 6,
+  load: 10,
 };
 
 export const SHORT: Omit<ChaosOptions, 'seed'> = {

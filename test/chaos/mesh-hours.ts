@@ -59,6 +59,7 @@ const JUMPS_SECONDS = [7_200, -86_400, 30, -30] as const;
 const BURST = 16;
 const ARRIVAL_LIMIT_MS = 30_000;
 const LAST_WORDS = 4_000;
+const BURIED = 3;
 const AUDIT_BYTES = 4 * 512;
 
 export async function meshHours(options: MeshOptions): Promise<MeshReport> {
@@ -82,6 +83,8 @@ class MeshHours {
   readonly #arrivals: number[] = [];
   readonly #keys = new KeyHunt();
   readonly #end = new AbortController();
+  /** The last words of the sidecars that have ended. */
+  #buried: readonly string[] = [];
   #life!: Life;
   #clock: FakeClock | undefined;
 
@@ -142,9 +145,9 @@ class MeshHours {
     };
   }
 
-  /** With what the sidecar said last. */
+  /** With what the sidecars said last: what is late by longer than one of them lives has its reason in more than one. */
   #loses(what: string): void {
-    this.#lost.push(`${what}\n${this.#life.output.slice(-LAST_WORDS)}`);
+    this.#lost.push([what, ...this.#buried, this.#life.output.slice(-LAST_WORDS)].join('\n---\n'));
     this.#end.abort();
   }
 
@@ -264,6 +267,7 @@ class MeshHours {
     await end();
     if (life.complaints.length > 0) this.#loses(`the sidecar complained: ${life.complaints.slice(0, 5).join('\n')}`);
     this.#keys.search(life.output);
+    this.#buried = [...this.#buried, life.output.slice(-LAST_WORDS)].slice(-BURIED);
   }
 
   /** @returns whether there is time left */
