@@ -12,7 +12,9 @@ import type { LoggedEvent } from '../support/sidecar-process.ts';
 import { SteadyLoad } from '../support/steady-load.ts';
 
 const BUNDLE = 'spiffe://example.org';
-const BACKEND_ENDPOINT = ['static_resources', 'clusters', 1, 'load_assignment', 'endpoints', 0, 'lb_endpoints', 0, 'endpoint'];
+const BACKEND_ADDRESS = pathOf('static_resources.clusters.1.load_assignment.endpoints.0.lb_endpoints.0.endpoint.address');
+const ROUTE = 'static_resources.listeners.0.filter_chains.0.filters.0.typed_config.route_config.virtual_hosts.0.routes.0.route';
+const RETRY_ON = pathOf(`${ROUTE}.retry_policy.retry_on`);
 
 describeWithEnvoy()('a CA roll in one message', () => {
   it('sends no new certificate before each Envoy has accepted the new bundle', async () => {
@@ -92,9 +94,20 @@ describeWithEnvoy()('a connection that begins before a step of a CA roll and rea
     expect([status, reason]).toEqual([503, expect.stringContaining('remote connection failure')]);
     expect([...(await mesh.server.stats('^listener.*ssl.fail_verify_error')).values()]).toEqual([1]);
   });
+
+  it('is refused and made again, where the route has retry_on: connect-failure', async () => {
+    await using mesh = await startWithDoorman((bootstrap) => bootstrap.setIn(RETRY_ON, 'connect-failure'));
+    expect((await requestThatSpans(mesh, ['prepare'], ['activate', 'retire'])).status).toBe(200);
+    expect(await mesh.client.stat('cluster.backend.upstream_rq_retry_success')).toBe(1);
+  });
 });
 
 type Step = 'prepare' | 'activate' | 'retire';
+
+/** Of a bootstrap. */
+function pathOf(path: string): readonly (string | number)[] {
+  return path.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+}
 
 /** Each has come to both Envoys before the next begins. */
 async function take(mesh: Mesh, steps: readonly Step[]): Promise<void> {
@@ -167,14 +180,17 @@ class Doorman implements AsyncDisposable {
   }
 }
 
-async function startWithDoorman(): Promise<Mesh & { readonly doorman: Doorman }> {
+async function startWithDoorman(edit?: (bootstrap: Document) => void): Promise<Mesh & { readonly doorman: Doorman }> {
   const stage = await Stage.prepare();
   const workloadApi = await stage.startWorkloadApi();
   const sidecar = await stage.startSidecar();
   const server = await stage.startServer();
   const serverPort = await server.port('mtls');
   const doorman = new Doorman(join(stage.folder, 'door.sock'), serverPort);
-  const toDoorman = (bootstrap: Document) => bootstrap.setIn([...BACKEND_ENDPOINT, 'address'], { pipe: { path: doorman.path } });
+  const toDoorman = (bootstrap: Document) => {
+    edit?.(bootstrap);
+    bootstrap.setIn(BACKEND_ADDRESS, { pipe: { path: doorman.path } });
+  };
   const client = await stage.startClient(serverPort, { edit: toDoorman });
   await Promise.all([server.live(), client.live()]);
   const url = `http://127.0.0.1:${await client.port('plain')}/`;
