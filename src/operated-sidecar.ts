@@ -6,7 +6,7 @@ import type { ConfigurationChanges } from './config/changes.ts';
 import type { LoadedConfiguration } from './config/load.ts';
 import type { Environment } from './config/sources.ts';
 import type { EventListener } from './events.ts';
-import { AFTER_START_MS, type Sidecar, startSidecar } from './sidecar.ts';
+import { type Sidecar, startSidecar } from './sidecar.ts';
 import { Telemetry } from './telemetry/telemetry.ts';
 
 export interface OperatedSidecarOptions {
@@ -61,7 +61,7 @@ export async function startOperatedSidecar({
     admin = await startAdmin({ configuration, loaded: () => inForce, observed, sidecar, metrics, clock, events });
   };
   let rest: Promise<void> | undefined;
-  const forgetRest = clock.after(AFTER_START_MS, () => {
+  const forgetRest = sidecar.afterStart(() => {
     rest = openRest();
   });
 

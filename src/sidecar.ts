@@ -1,6 +1,7 @@
 /** The composition root: a Workload API on one side, a socket that serves SDS on the other, and what was configured in between. */
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
+import { AfterStart } from './after-start.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { matcherOf } from './config/pattern.ts';
 import { prefixesOf } from './config/presets.ts';
@@ -24,8 +25,6 @@ import { X509Watch } from './workload-api/watch.ts';
 
 /** Kubernetes and Docker wait longer than this before they kill. */
 const DRAIN_MS = 5_000;
-/** What can wait until the first Envoys have their secrets. */
-export const AFTER_START_MS = 500;
 
 export interface SidecarOptions {
   readonly configuration: Configuration;
@@ -61,6 +60,8 @@ export interface Sidecar extends AsyncDisposable {
   configure(configuration: Configuration): void;
   /** From now on peers are known by their credentials, also those that are connected. */
   identifyPeers(read: CredentialsReader): void;
+  /** Calls back when what can wait may begin. The function that is returned forgets it. */
+  afterStart(work: () => void): () => void;
   /** Ends all streams, closes the socket and removes it. */
   stop(): Promise<void>;
 }
@@ -80,9 +81,11 @@ export async function startSidecar({
   const { sds } = configuration;
   const { workloadApi: endpoint, gid } = await startNeeds(configuration);
   let inForce = configuration;
+  const afterStart = new AfterStart(clock);
   const peerOf = (address: string): Peer => server.peerOf(address);
   const events: EventListener = (event) => {
     tell(event);
+    if (event.type === 'workload_api_lost') afterStart.answered();
     // What happens on one stream makes nobody ready, and happens often.
     if (!('stream' in event)) health.look();
   };
@@ -118,18 +121,21 @@ export async function startSidecar({
   });
   const watch = new X509Watch({
     fetchSvids: fetchX509Svid(endpoint),
-    fetchBundles: afterStart(fetchX509Bundles(endpoint), clock),
+    fetchBundles: delayed(fetchX509Bundles(endpoint), afterStart),
     address: formatEndpoint(endpoint),
     reader: new CertificateReader(),
     clock,
     random,
     onPermissionDenied: () => inForce.on_permission_denied,
     events,
-    onContext: (context, reason) => publisher.adopt(context, reason),
+    onContext: (context, reason) => {
+      publisher.adopt(context, reason);
+      afterStart.answered();
+    },
   });
   watch.start();
   // What it takes to deny a trust domain is heavy, and nobody needs it while the first Envoys wait for their secrets.
-  const forgetPreparing = clock.after(AFTER_START_MS, () => void publisher.prepare());
+  const forgetPreparing = afterStart.run(() => void publisher.prepare());
 
   const stop = async () => {
     events({ type: 'draining', streams: service.streams });
@@ -158,16 +164,17 @@ export async function startSidecar({
       publisher.configure(namingOf(next));
     },
     identifyPeers: (read) => server.identifyPeers(read),
+    afterStart: (work) => afterStart.run(work),
     stop,
     [Symbol.asyncDispose]: stop,
   };
 }
 
 /** The same, but not at once; a fetch that is cancelled before it began is never made. */
-function afterStart<Message>(fetch: Fetch<Message>, clock: Clock): Fetch<Message> {
+function delayed<Message>(fetch: Fetch<Message>, afterStart: AfterStart): Fetch<Message> {
   return (listener) => {
     let cancel: (() => void) | undefined;
-    const forget = clock.after(AFTER_START_MS, () => {
+    const forget = afterStart.run(() => {
       cancel = fetch(listener);
     });
     return () => {
