@@ -4,10 +4,10 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type Clock, systemClock } from '../clock.ts';
-import { isLoopback } from '../config/admin-rules.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
-import type { Configuration } from '../config/schema.ts';
-import { formatAdminListen } from '../config/telemetry-schema.ts';
+import { isLoopback } from '../config/rules/admin-rules.ts';
+import type { Configuration } from '../config/schema/schema.ts';
+import { formatAdminListen } from '../config/schema/telemetry-schema.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { messageOf } from '../error.ts';
 import type { EventListener } from '../events.ts';
@@ -16,8 +16,8 @@ import { gidOf } from '../server/group.ts';
 import { KeptListener } from '../server/kept-listener.ts';
 import { ListeningAgain, type Stop } from '../server/listening-again.ts';
 import { listen } from '../server/unix-listener.ts';
-import type { Sidecar } from '../sidecar.ts';
-import type { Observed } from '../telemetry/observed.ts';
+import type { Sidecar } from '../sidecar/sidecar.ts';
+import type { Observed } from '../state/observed.ts';
 import { boundConnections } from './connections.ts';
 import { isOwnHost } from './host.ts';
 import { type Answer, type MetricsPage, notFound, type Route, routesOf, safeJson, text } from './routes.ts';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { SecretVersion } from '../events.ts';
 import type { Secret as SecretMessage } from '../gen/messages.ts';
-import { encode, type Input } from '../wire.ts';
+import { encode, type Input } from '../wire/wire.ts';
 
 /** The type of every SDS resource. */
 export const SECRET_TYPE_URL = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
