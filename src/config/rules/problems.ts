@@ -1,6 +1,6 @@
 /** What the schema refuses, as sentences: where, which key, what was expected, what was found. */
 import type { z } from 'zod';
-import { configurationSchema, isPlanned, knownKeys } from '../schema/schema.ts';
+import { configurationSchema, knownKeys } from '../schema/schema.ts';
 import { type Given, isMapping } from '../source/sources.ts';
 import type { YamlFile } from '../source/yaml-file.ts';
 import { nearest } from '../values/nearest.ts';
@@ -62,7 +62,6 @@ function placeOf(file: YamlFile, path: Path): string {
 
 function unknownKey(tree: unknown, path: Path, key: string): string {
   const name = pathText([...path, key]);
-  if (isPlanned([...path, key])) return `${quote(name)} is not supported by this version of spiffe-sds yet`;
   const known = knownKeys(path);
   const meant = nearest(
     key,

@@ -32,7 +32,6 @@ describe('a secret of your own that cannot be used', () => {
     ['svid: { hint: a }, validation: {}', '[0]: keep one of svid and validation'],
     ['', '[0]: one of svid, validation must be there'],
     ['svids: { hint: a }', '[0].svids": did you mean "svid"?'],
-    ['jwt_svid: {}', '[0].jwt_svid" is not supported by this version of spiffe-sds yet'],
     ['svid: {}', '[0].svid: one of spiffe_id, hint must be there'],
     ['svid: { spiffe_id: spiffe://a.test/b, hint: c }', '[0].svid: keep one of spiffe_id and hint'],
     ['svid: { spiffe_id: a.test/b }', '[0].svid.spiffe_id: not a SPIFFE ID: "a.test/b": it must begin with "spiffe://"'],
