@@ -1,6 +1,6 @@
 /** A named, versioned, encoded secret: what a subscriber gets. */
 import { createHash } from 'node:crypto';
-import type { SecretVersion } from '../events.ts';
+import type { SecretKind, SecretVersion } from '../events.ts';
 import type { Secret as SecretMessage } from '../gen/messages.ts';
 import { encode, type Input } from '../wire/wire.ts';
 
@@ -10,8 +10,6 @@ export const SECRET_TYPE_URL = 'type.googleapis.com/envoy.extensions.transport_s
 /** How a validation context tells Envoy to verify: by its SPIFFE validator, by a plain list of CAs, or by the latter for want of the former. */
 export const VALIDATION_FORMS = ['spiffe', 'trusted_ca', 'legacy'] as const;
 export type ValidationForm = (typeof VALIDATION_FORMS)[number];
-
-export type SecretKind = 'tls_certificate' | 'validation_context';
 
 export interface Secret {
   readonly name: string;

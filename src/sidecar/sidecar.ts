@@ -17,7 +17,8 @@ import { HealthService } from '../server/health.ts';
 import { KeptListener } from '../server/kept-listener.ts';
 import type { CredentialsReader } from '../server/peer.ts';
 import { isOpenToAll } from '../server/unix-listener.ts';
-import { CertificateReader } from '../spiffe/x509/certificate.ts';
+import { CertificateReader } from '../spiffe/certificate-reader.ts';
+import type { SidecarCounts } from '../state/counts.ts';
 import { type Fetch, fetchX509Bundles, fetchX509Svid } from '../workload-api/client.ts';
 import { X509Watch } from '../workload-api/watch.ts';
 import { AfterStart } from './after-start.ts';
@@ -37,16 +38,6 @@ export interface SidecarOptions {
    * time. Default: whether there are secrets.
    */
   readonly ready?: () => boolean;
-}
-
-/** How many there are now. */
-export interface SidecarCounts {
-  readonly connections: number;
-  readonly streams: number;
-  /** Names, counted once for each stream that asks for them. */
-  readonly subscriptions: number;
-  /** Those that there is nothing to send for. */
-  readonly held: number;
 }
 
 export interface Sidecar extends AsyncDisposable {

@@ -7,6 +7,7 @@ import { type NameStates, type ReceiveOptions, withoutOvertaken } from './name-s
 import type { Shown } from './rejections.ts';
 import { encodeDelta, encodeSotw } from './response.ts';
 import * as sotw from './sotw.ts';
+import { INITIAL_SOTW_STATE, type SotwResponse, type SotwState, type Subscription } from './sotw-state.ts';
 import type { SecretsView } from './view.ts';
 
 export interface Sent {
@@ -27,7 +28,7 @@ export interface Received<State> {
   /** The secret that is to blame for the rejection, when that is known. */
   readonly culprit?: Carried;
   /** What the request asks for, when that is new. */
-  readonly subscription?: sotw.Subscription;
+  readonly subscription?: Subscription;
 }
 
 export type RequestMessage = DiscoveryRequest | DeltaDiscoveryRequest;
@@ -75,9 +76,9 @@ function nextOf<State, Response>(
   return { ...step, state: withoutOvertaken(step.state) };
 }
 
-export const SOTW: Protocol<DiscoveryRequest, sotw.SotwState, sotw.SotwResponse> = {
+export const SOTW: Protocol<DiscoveryRequest, SotwState, SotwResponse> = {
   method: 'sotw',
-  initial: sotw.INITIAL_SOTW_STATE,
+  initial: INITIAL_SOTW_STATE,
   names: (_, { resource_names }) => resource_names.length,
   resumes: ({ version_info }) => version_info !== '',
   // One for all names: that of the response that it accepted last.

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { EMPTY_CONTEXT } from '../../../src/spiffe/x509-context.ts';
 import { SuspendableClock } from '../../support/clocks/suspendable-clock.ts';
 import { PlayedWatch } from '../../support/workload-api/played-watch.ts';
