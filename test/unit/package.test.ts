@@ -29,9 +29,17 @@ test('the lockfile names no registry: npm asks the one that it is set to', async
   expect(named).toEqual([]);
 });
 
-test('there is one version of Node, for the scripts, the image and whoever uses nvm', async () => {
+test('there is one version of Node, for the scripts, the image, CI and whoever uses nvm', async () => {
   const { devDependencies } = await json('package.json');
   expect((await text('.nvmrc')).trim()).toBe(devDependencies.node);
-  const inDockerfile = [...(await text('Dockerfile')).matchAll(/library\/node:([\d.]+)-/g)].map(([, version]) => version);
-  expect(new Set(inDockerfile)).toEqual(new Set([devDependencies.node]));
+  for (const file of ['Dockerfile', '.github/workflows/ci.yml']) {
+    const named = [...(await text(file)).matchAll(/library\/node:([\d.]+)-/g)].map(([, version]) => version);
+    expect(new Set(named), file).toEqual(new Set([devDependencies.node]));
+  }
+});
+
+test('CI runs no action that somebody can exchange: each is named by its commit, with its version beside it', async () => {
+  const uses = [...(await text('.github/workflows/ci.yml')).matchAll(/uses: (.*)$/gm)].map(([, action]) => action);
+  expect(uses).not.toEqual([]);
+  for (const action of uses) expect(action).toMatch(/@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
 });
