@@ -1,4 +1,4 @@
-/** What holds for README.md, CONTRIBUTING.md and docs/. test/e2e/documents.test.ts runs their commands. */
+/** What holds for README.md, CONTRIBUTING.md and docs/. test/e2e/deploy/documents.test.ts runs their commands. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
