@@ -1,6 +1,7 @@
 /** What is measured: the names, kinds and units that are promised to users. Prometheus shows the same names with underscores. */
 
-export type InstrumentKind = 'counter' | 'gauge' | 'histogram';
+/** `up_down_counter`: a sum that can fall; Prometheus knows it as a gauge. */
+export type InstrumentKind = 'counter' | 'up_down_counter' | 'gauge' | 'histogram';
 
 export interface Instrument<Kind extends InstrumentKind = InstrumentKind> {
   /** As OpenTelemetry writes it. */

@@ -1,5 +1,5 @@
 /** What was measured, as values: read by whoever exports it. */
-import type { Instrument } from './instruments.ts';
+import type { Instrument, InstrumentKind } from './instruments.ts';
 import type { SpanContext } from './span.ts';
 
 export type Attributes = Readonly<Record<string, string>>;
@@ -28,7 +28,7 @@ export interface Exemplar {
 
 /** Counters count from the start of the process. */
 export type Metric =
-  | { readonly instrument: Instrument<'counter'> | Instrument<'gauge'>; readonly points: readonly NumberPoint[] }
+  | { readonly instrument: Instrument<Exclude<InstrumentKind, 'histogram'>>; readonly points: readonly NumberPoint[] }
   | { readonly instrument: Instrument<'histogram'>; readonly points: readonly HistogramPoint[] };
 
 /** TypeScript does not tell them apart by the kind of their instruments. */

@@ -42,7 +42,7 @@ function familyOf(metric: Metric, open: boolean): string {
   const told = open ? family : sample;
   return [
     `# HELP ${told} ${description.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`,
-    `# TYPE ${told} ${kind}\n`,
+    `# TYPE ${told} ${kind === 'up_down_counter' ? 'gauge' : kind}\n`,
     ...(open && unit !== undefined ? [`# UNIT ${told} ${unit}\n`] : []),
     ...samplesOf(metric, sample, open),
   ].join('');

@@ -16,7 +16,7 @@ import { Observed } from './observed.ts';
 import type { Otlp } from './otlp.ts';
 import { auditRecord, logRecord } from './otlp-records.ts';
 import { type OtlpSettings, otlpSettings } from './otlp-settings.ts';
-import { processMetrics } from './process-metrics.ts';
+import { otlpProcessMetrics, processMetrics } from './process-metrics.ts';
 import { type Exposition, formatPrometheus } from './prometheus.ts';
 import { pooledHex } from './random-hex.ts';
 import { resourceAttributes } from './resource.ts';
@@ -152,7 +152,7 @@ export class Telemetry {
       this.#otlp = await startOtlp({
         settings,
         resource: this.#resource,
-        collect: () => this.#measurements.collect(),
+        collect: () => [...this.#measurements.collect(), ...otlpProcessMetrics()],
         startedAt: this.observed.startedAt,
         onProblem,
       });
