@@ -19,11 +19,26 @@ export const TRUST_DOMAIN = 'spiffe.trust_domain';
 const KIND = 'secret.kind';
 const METHOD = 'sds.method';
 
+/** What the attributes of the instruments here are; their values are those of `measurements.ts`. */
+export const ATTRIBUTES: Readonly<Record<string, string>> = {
+  [ID]: 'the SPIFFE ID of the SVID',
+  [TRUST_DOMAIN]: 'the name of the trust domain',
+  [KIND]: 'what kind of secret it is',
+  [METHOD]: 'state of the world, or delta',
+  result: 'how it ended',
+  reason: 'of a rejection: what Envoy complains of, as far as its words tell; of a refusal: which limit, or `malformed`',
+};
+
 /** Upper bounds of the buckets of every histogram, seconds: from one push on an idle machine to an Envoy that hardly answers. */
 export const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
 
 export const INSTRUMENTS = {
-  svidFetch: counter('spiffe.svid.fetch', '{message}', 'Messages of FetchX509SVID and failures to get one.', ['result']),
+  svidFetch: counter(
+    'spiffe.svid.fetch',
+    '{message}',
+    'Messages of FetchX509SVID, and streams that ended: by their gRPC status, or ended for OK.',
+    ['result'],
+  ),
   svidFetchDuration: histogram('spiffe.svid.fetch.duration', 'From opening a FetchX509SVID stream to its first message.', []),
   svidRotation: counter('spiffe.svid.rotation', '{rotation}', 'SVIDs that got a new serial number.', [ID]),
   svidNotAfter: gauge('spiffe.svid.not_after', 's', 'When the SVID expires, unix time.', [ID]),
