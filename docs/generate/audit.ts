@@ -1,5 +1,5 @@
-import { AUDIT_EVENTS, type AuditEventType, type AuditRecord, auditRecords } from '../../src/telemetry/audit.ts';
-import { auditLine } from '../../src/telemetry/audit-line.ts';
+import { AUDIT_EVENTS, type AuditEventType, type AuditRecord, auditRecords } from '../../src/telemetry/audit/audit.ts';
+import { auditLine } from '../../src/telemetry/audit/audit-line.ts';
 import { AUDITED } from './audited.ts';
 import { code, fence, MADE } from './markdown.ts';
 

@@ -1,8 +1,8 @@
 import { isLive } from '../../src/config/changes.ts';
 import { formatConfiguration } from '../../src/config/format.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
-import { PRESETS, type PresetName, prefixesOf } from '../../src/config/presets.ts';
-import { SETTINGS } from '../../src/config/sources.ts';
+import { SETTINGS } from '../../src/config/source/sources.ts';
+import { PRESETS, type PresetName, prefixesOf } from '../../src/config/values/presets.ts';
 import { configurationJsonSchema, type JsonSchema } from './json-schema.ts';
 import { code, fence, MADE, table } from './markdown.ts';
 

@@ -1,10 +1,10 @@
 import { systemClock } from '../../src/clock.ts';
-import { MAX_SERIES, OVERFLOW } from '../../src/telemetry/aggregates.ts';
-import { ATTRIBUTES, BUCKETS, INSTRUMENTS, type Instrument } from '../../src/telemetry/instruments.ts';
-import { Measurements } from '../../src/telemetry/measurements.ts';
-import { Observed } from '../../src/telemetry/observed.ts';
-import { OTLP_PROCESS_INSTRUMENTS, PROCESS_INSTRUMENTS } from '../../src/telemetry/process-metrics.ts';
-import { sampleName, sanitized } from '../../src/telemetry/prometheus.ts';
+import { Observed } from '../../src/state/observed.ts';
+import { MAX_SERIES, OVERFLOW } from '../../src/telemetry/metrics/aggregates.ts';
+import { ATTRIBUTES, BUCKETS, INSTRUMENTS, type Instrument } from '../../src/telemetry/metrics/instruments.ts';
+import { Measurements } from '../../src/telemetry/metrics/measurements.ts';
+import { OTLP_PROCESS_INSTRUMENTS, PROCESS_INSTRUMENTS } from '../../src/telemetry/metrics/process-metrics.ts';
+import { sampleName, sanitized } from '../../src/telemetry/metrics/prometheus.ts';
 import { code, MADE, table } from './markdown.ts';
 
 const HEAD = `# Metrics

@@ -6,10 +6,10 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import { configurationJsonSchema, type JsonSchema } from '../../docs/generate/json-schema.ts';
-import { DURATION_PATTERN, parseDuration } from '../../src/config/duration.ts';
-import { configurationSchema } from '../../src/config/schema.ts';
-import { parseSize, SIZE_PATTERN } from '../../src/config/size.ts';
-import { withOverrides } from '../../src/config/sources.ts';
+import { configurationSchema } from '../../src/config/schema/schema.ts';
+import { withOverrides } from '../../src/config/source/sources.ts';
+import { DURATION_PATTERN, parseDuration } from '../../src/config/values/duration.ts';
+import { parseSize, SIZE_PATTERN } from '../../src/config/values/size.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const schema = configurationJsonSchema();
