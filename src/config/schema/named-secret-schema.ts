@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { SpiffeSdsError } from '../../error.ts';
 import { parseSpiffeId, parseTrustDomain, pathOf, type SpiffeId } from '../../spiffe/spiffe-id.ts';
 import { textCodec } from '../values/codec.ts';
+import { described } from './described.ts';
 
 const NOT_EMPTY = 'a text that is not empty';
 
@@ -13,12 +14,18 @@ export const secretName = z
 
 export const validationMode = z.enum(['spiffe', 'trusted_ca']);
 
-const text = z.string().min(1, NOT_EMPTY);
+const text = (description: string) => described(z.string().min(1, NOT_EMPTY), { description });
 
-const svid = oneOf({
-  spiffe_id: textCodec<SpiffeId>(parseSvidId, (id) => id),
-  hint: text,
-});
+const svid = described(
+  oneOf({
+    spiffe_id: described(
+      textCodec<SpiffeId>(parseSvidId, (id) => id),
+      { description: 'The SVID with this SPIFFE ID.', title: 'SPIFFE ID', pattern: '^spiffe://[^/]+/' },
+    ),
+    hint: text('The SVID to which the Workload API gives this hint.'),
+  }),
+  { description: 'A tls_certificate: which SVID it is.' },
+);
 
 const trustDomains = z
   .array(
@@ -33,19 +40,47 @@ const trustDomains = z
     issues.push({ code: 'custom', input: value, path: [i], message: `${JSON.stringify(value[i])} stands there twice: keep one` });
   });
 
-const validation = z
-  .strictObject({
-    trust_domains: trustDomains.readonly().optional(),
-    mode: validationMode.optional(),
-    match: z
-      .array(oneOf({ exact: text, prefix: text, suffix: text, regex: text }), 'a list of matchers')
-      .readonly()
-      .default([]),
-  })
-  .readonly();
+const validation = described(
+  z
+    .strictObject({
+      trust_domains: described(trustDomains.readonly().optional(), {
+        description: 'Whose bundles are in it; at least one, each once. Default: every bundle that there is.',
+        title: 'list of trust domains',
+      }),
+      mode: described(validationMode.optional(), { description: 'As validation.mode, which is the default.' }),
+      match: described(
+        z
+          .array(
+            oneOf({
+              exact: text('This SPIFFE ID.'),
+              prefix: text('SPIFFE IDs that begin with this.'),
+              suffix: text('SPIFFE IDs that end with this.'),
+              regex: text('SPIFFE IDs that this regular expression matches as a whole. It is RE2, as Envoy reads it.'),
+            }),
+            'a list of matchers',
+          )
+          .readonly()
+          .default([]),
+        {
+          description:
+            'Which SPIFFE IDs are accepted: those that one of these matchers fits. []: all. Envoy adds them to the matchers in its own configuration, so they accept more peers, not fewer.',
+          title: 'list of matchers',
+        },
+      ),
+    })
+    .readonly(),
+  { description: 'A validation_context: whom it accepts.' },
+);
 
 /** One of `secrets:`. */
-export const namedSecret = oneOf({ svid, validation }, { name: secretName.min(1, NOT_EMPTY) });
+export const namedSecret = oneOf(
+  { svid, validation },
+  {
+    name: described(secretName.min(1, NOT_EMPTY), {
+      description: 'What Envoy asks for: no SPIFFE ID, and no name that is served anyway.',
+    }),
+  },
+);
 
 /** A mapping with exactly one of several keys, beside those that it always has: a union whose problems are told by key. */
 function oneOf<Choices extends z.ZodRawShape, Always extends z.ZodRawShape = Record<never, never>>(
@@ -62,6 +97,7 @@ function oneOf<Choices extends z.ZodRawShape, Always extends z.ZodRawShape = Rec
   });
   type OneChoice = { [K in keyof Choices]: { readonly [Key in K]: z.output<Choices[K]> } }[keyof Choices];
   type Value = { readonly [K in keyof Always]: z.output<Always[K]> } & OneChoice;
+  z.globalRegistry.add(schema, { oneOf: keys.map((key) => ({ required: [key] })) });
   return schema.readonly() as unknown as z.ZodType<Value>;
 }
 
