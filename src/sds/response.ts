@@ -1,9 +1,10 @@
 /**
- * Responses as bytes. What many streams share is encoded once; a response adds only its nonce, which protobuf lets stand after the
+ * Responses as they travel. What many streams share is encoded once; a response adds only its nonce, which protobuf lets stand after the
  * other fields.
  */
 import { createHash } from 'node:crypto';
 import { SECRET_TYPE_URL, type Secret } from '../secrets/secret.ts';
+import { type Frame, frameOf } from '../server/grpc/frame.ts';
 import { version } from '../version.ts';
 import { encode } from '../wire.ts';
 import type { DeltaResponse } from './delta.ts';
@@ -24,26 +25,26 @@ type Pieces = readonly Uint8Array[];
 interface Encoded {
   readonly shared: Pieces;
   readonly nonce: string;
-  readonly response: Buffer;
+  readonly response: Frame;
 }
 
 const sotwResponses = new WeakMap<Secret, Encoded>();
 const deltaResponses = new WeakMap<Secret, Encoded>();
 
 /** envoy.service.discovery.v3.DiscoveryResponse. The bytes may be those of an earlier call. */
-export function encodeSotw({ secrets, nonce }: Pick<SotwResponse, 'secrets' | 'nonce'>): Buffer {
+export function encodeSotw({ secrets, nonce }: Pick<SotwResponse, 'secrets' | 'nonce'>): Frame {
   return encodeOnce(sotwResponses, secrets, nonce, sotwPart);
 }
 
 /** envoy.service.discovery.v3.DeltaDiscoveryResponse. The bytes may be those of an earlier call. */
-export function encodeDelta({ secrets, removed, nonce }: DeltaResponse): Buffer {
+export function encodeDelta({ secrets, removed, nonce }: DeltaResponse): Frame {
   if (removed.length > 0) return withNonce(deltaPart(secrets, removed), nonce);
   return encodeOnce(deltaResponses, secrets, nonce, deltaPart);
 }
 
 /** envoy.service.discovery.v3.DiscoveryResponse to a unary call, which has no nonce. */
-export function encodeFetch(secrets: readonly Secret[]): Buffer {
-  return Buffer.concat(sotwPart(secrets));
+export function encodeFetch(secrets: readonly Secret[]): Frame {
+  return frameOf(...sotwPart(secrets));
 }
 
 function encodeOnce(
@@ -51,7 +52,7 @@ function encodeOnce(
   secrets: readonly Secret[],
   nonce: string,
   part: (secrets: readonly Secret[]) => Pieces,
-): Buffer {
+): Frame {
   const [first] = secrets;
   if (first === undefined || secrets.length > 1) return withNonce(part(secrets), nonce);
   const before = known.get(first);
@@ -94,8 +95,8 @@ function versionOf(secrets: readonly Secret[]): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-function withNonce(shared: Pieces, nonce: string): Buffer {
-  return Buffer.concat([...shared, ...lengthDelimited(NONCE_FIELD, [Buffer.from(nonce)])]);
+function withNonce(shared: Pieces, nonce: string): Frame {
+  return frameOf(...shared, ...lengthDelimited(NONCE_FIELD, [Buffer.from(nonce)]));
 }
 
 /** A length-delimited field (protobuf encoding, wire type 2) with a number below 16. */

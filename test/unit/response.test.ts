@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { encodeDelta, encodeFetch, encodeSotw } from '../../src/sds/response.ts';
 import { createSecret, SECRET_TYPE_URL, type Secret } from '../../src/secrets/secret.ts';
+import { PREFIX_BYTES } from '../../src/server/grpc/frame.ts';
 import { version } from '../../src/version.ts';
 import { decode } from '../../src/wire.ts';
 
@@ -14,11 +15,14 @@ function certificate(name: string, length = 10): Secret {
 const [a, b] = [certificate('a'), certificate('b')];
 
 function sotw(secrets: readonly Secret[], nonce = '1') {
-  return decode('envoy.service.discovery.v3.DiscoveryResponse', encodeSotw({ secrets, nonce }));
+  return decode('envoy.service.discovery.v3.DiscoveryResponse', encodeSotw({ secrets, nonce }).subarray(PREFIX_BYTES));
 }
 
 function delta(secrets: readonly Secret[], removed: readonly string[] = [], nonce = '1') {
-  return decode('envoy.service.discovery.v3.DeltaDiscoveryResponse', encodeDelta({ secrets, removed, nonce }));
+  return decode(
+    'envoy.service.discovery.v3.DeltaDiscoveryResponse',
+    encodeDelta({ secrets, removed, nonce }).subarray(PREFIX_BYTES),
+  );
 }
 
 function nameIn(any: { readonly value: Uint8Array } | null): string {
@@ -74,6 +78,6 @@ describe('a delta response', () => {
 });
 
 test('the answer to a fetch has no nonce', () => {
-  const response = decode('envoy.service.discovery.v3.DiscoveryResponse', encodeFetch([a, b]));
+  const response = decode('envoy.service.discovery.v3.DiscoveryResponse', encodeFetch([a, b]).subarray(PREFIX_BYTES));
   expect([response.nonce, response.resources.map(nameIn)]).toEqual(['', ['a', 'b']]);
 });
