@@ -17,7 +17,7 @@ const SIZES = { answer: 4_096, push: 4_096 };
 const quick = process.argv.includes('--quick');
 const counts = quick
   ? { rounds: 1, starts: 1, opened: 20, connections: 2, streams: 10, pushes: 2 }
-  : { rounds: 3, starts: 5, opened: 1_000, connections: 10, streams: 1_000, pushes: 6 };
+  : { rounds: 2, starts: 3, opened: 1_000, connections: 10, streams: 1_000, pushes: 6 };
 
 const folder = mkdtempSync(join(tmpdir(), 'spiffe-sds-bench-'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));

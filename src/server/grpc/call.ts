@@ -149,6 +149,8 @@ export class Call implements MessageSink {
   }
 
   readEnd(): void {
+    // node:http2 ends the readable side of a stream that was reset, too.
+    if (this.#stream.closed) return;
     this.#halfClosed = true;
     if (this.#reader.held > 0) this.end(Status.INTERNAL, 'the last message is cut short');
     else this.#handler?.halfClosed();
