@@ -11,6 +11,8 @@ import { UnixListener } from '../../src/server/unix-listener.ts';
 export const DETAILS = 'no „Schlüssel“ for 50 %\n\u{1f511}';
 /** Bytes of the messages that Count answers with. */
 export const COUNTED = [0, 1, 100, 16_384, 70_000, 300_000];
+/** What Shared answers with, to everybody the same bytes. */
+const SHARED = frameOf(Buffer.alloc(100_000));
 const SHUTTING_DOWN = 'another takes its place';
 
 const decode = (bytes: Buffer) => bytes;
@@ -49,6 +51,7 @@ export class InteropServer implements AsyncDisposable {
   get #methods(): Readonly<Record<string, Method>> {
     return {
       '/interop.Test/Echo': unary({ decode, answer: (bytes) => frameOf(bytes) }),
+      '/interop.Test/Shared': unary({ decode, answer: () => SHARED }),
       '/interop.Test/Fail': unary({ decode, answer: () => ({ code: Status.NOT_FOUND, details: DETAILS }) }),
       '/interop.Test/Count': serverStreaming({
         decode,
