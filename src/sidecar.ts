@@ -13,7 +13,7 @@ import type { Naming } from './secrets/naming.ts';
 import { SecretPublisher } from './secrets/publisher.ts';
 import type { SecretDescription } from './secrets/secret-set.ts';
 import { GrpcServer } from './server/grpc/grpc-server.ts';
-import { DEFAULT_LIMITS, type GrpcLimits } from './server/grpc/limits.ts';
+import { DEFAULT_LIMITS, type GrpcLimits, withRequestBytes } from './server/grpc/limits.ts';
 import { HealthService } from './server/health.ts';
 import { KeptListener } from './server/kept-listener.ts';
 import type { CredentialsReader } from './server/peer.ts';
@@ -192,10 +192,9 @@ function sdsSettings({ sds, names, validation }: Configuration): SdsSettings {
 
 function grpcLimits({ sds: { limits } }: Configuration): GrpcLimits {
   return {
-    ...DEFAULT_LIMITS,
+    ...withRequestBytes(DEFAULT_LIMITS, limits.request_bytes),
     maxConnections: limits.connections,
     maxStreamsPerConnection: limits.streams_per_connection,
-    maxRequestBytes: limits.request_bytes,
   };
 }
 

@@ -21,15 +21,19 @@ const CONTROL_PLANE = { identifier: `spiffe-sds/${version}` };
 /** To be written one after the other: a secret may be many megabytes, and is copied once, into its response. */
 type Pieces = readonly Uint8Array[];
 
-/** What the responses with this one secret share, and the last of them: a change reaches most streams under the same nonce. */
+/** What the responses with these secrets share, and the last of them: a change reaches most streams under the same nonce. */
 interface Encoded {
+  readonly secrets: readonly Secret[];
   readonly shared: Pieces;
   readonly nonce: string;
   readonly response: Frame;
 }
 
-const sotwResponses = new WeakMap<Secret, Encoded>();
-const deltaResponses = new WeakMap<Secret, Encoded>();
+/** By the first secret. Of one, and of several: who asks for everything would displace what most ask for. */
+type Responses = readonly [one: WeakMap<Secret, Encoded>, several: WeakMap<Secret, Encoded>];
+
+const sotwResponses: Responses = [new WeakMap(), new WeakMap()];
+const deltaResponses: Responses = [new WeakMap(), new WeakMap()];
 
 /** envoy.service.discovery.v3.DiscoveryResponse. The bytes may be those of an earlier call. */
 export function encodeSotw({ secrets, nonce }: Pick<SotwResponse, 'secrets' | 'nonce'>): Frame {
@@ -48,19 +52,25 @@ export function encodeFetch(secrets: readonly Secret[]): Frame {
 }
 
 function encodeOnce(
-  known: WeakMap<Secret, Encoded>,
+  [one, several]: Responses,
   secrets: readonly Secret[],
   nonce: string,
   part: (secrets: readonly Secret[]) => Pieces,
 ): Frame {
   const [first] = secrets;
-  if (first === undefined || secrets.length > 1) return withNonce(part(secrets), nonce);
-  const before = known.get(first);
+  if (first === undefined) return withNonce(part(secrets), nonce);
+  const known = secrets.length === 1 ? one : several;
+  const found = known.get(first);
+  const before = found !== undefined && areSame(found.secrets, secrets) ? found : undefined;
   if (before?.nonce === nonce) return before.response;
   const shared = before?.shared ?? part(secrets);
   const response = withNonce(shared, nonce);
-  known.set(first, { shared, nonce, response });
+  known.set(first, { secrets, shared, nonce, response });
   return response;
+}
+
+function areSame(some: readonly Secret[], others: readonly Secret[]): boolean {
+  return some.length === others.length && some.every((secret, index) => secret === others[index]);
 }
 
 function sotwPart(secrets: readonly Secret[]): Pieces {

@@ -65,6 +65,21 @@ describe('a response', () => {
   });
 });
 
+describe('the bytes of a response', () => {
+  test.each([[[a]], [[a, b]]])('are the same object for all streams that get the same under the same nonce', (secrets) => {
+    const [first, second] = [encodeSotw({ secrets, nonce: '3' }), encodeSotw({ secrets: [...secrets], nonce: '3' })];
+    expect(second).toBe(first);
+    const removed: string[] = [];
+    expect(encodeDelta({ secrets: [...secrets], removed, nonce: '3' })).toBe(encodeDelta({ secrets, removed, nonce: '3' }));
+  });
+
+  test('are others when one of the secrets is another', () => {
+    const first = encodeSotw({ secrets: [a, b], nonce: '4' });
+    expect(sotw([a, certificate('b', 12)], '4').resources).toHaveLength(2);
+    expect(encodeSotw({ secrets: [a, certificate('b', 12)], nonce: '4' }).equals(first)).toBe(false);
+  });
+});
+
 describe('a delta response', () => {
   test('names each resource and its version, and no aliases', () => {
     const [resource] = delta([a]).resources;

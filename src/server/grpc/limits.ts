@@ -7,11 +7,14 @@ export interface GrpcLimits {
   readonly maxStreamsPerConnection: number;
   /** A larger message ends its stream with RESOURCE_EXHAUSTED. An Envoy's first request carries its node: some 60 KB. */
   readonly maxRequestBytes: number;
-  /** Of messages that are not whole yet; one more byte ends the stream that it came on with RESOURCE_EXHAUSTED. */
+  /**
+   * Of messages that are not whole yet; one more byte ends the stream that it came on with RESOURCE_EXHAUSTED. A client that opens a
+   * thousand streams at once sends one request after the other: HTTP/2's window for a connection holds one of an Envoy.
+   */
   readonly partialBytesPerConnection: number;
   /** The same of all connections together; past it the connection that has most of them ends. */
   readonly partialBytes: number;
-  /** Of messages that its peer does not read; past it the connection ends. What many of its streams share counts once. */
+  /** Of messages that its peer does not read; past it the connection ends. What many streams share counts once, one message passes. */
   readonly unsentBytesPerConnection: number;
   /** The same of all connections together; past it the connection that has most of them ends. */
   readonly unsentBytes: number;
@@ -31,8 +34,8 @@ export const DEFAULT_LIMITS: GrpcLimits = {
   maxConnections: 64,
   maxStreamsPerConnection: 16_384,
   maxRequestBytes: MIB,
-  partialBytesPerConnection: 64 * MIB,
-  partialBytes: 64 * MIB,
+  partialBytesPerConnection: 8 * MIB,
+  partialBytes: 32 * MIB,
   unsentBytesPerConnection: 64 * MIB,
   unsentBytes: 128 * MIB,
   headerBytes: 8 * 1024,
@@ -40,3 +43,10 @@ export const DEFAULT_LIMITS: GrpcLimits = {
   controlFramesPerSecond: 1_000,
   handshakeMs: 5_000,
 };
+
+/** The same for requests of another size: two of them fit into what a connection may have that is not whole. */
+export function withRequestBytes(limits: GrpcLimits, maxRequestBytes: number): GrpcLimits {
+  const partialBytesPerConnection = Math.max(limits.partialBytesPerConnection, 2 * maxRequestBytes);
+  const partialBytes = Math.max(limits.partialBytes, 2 * partialBytesPerConnection);
+  return { ...limits, maxRequestBytes, partialBytesPerConnection, partialBytes };
+}
