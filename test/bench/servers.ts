@@ -16,8 +16,8 @@ const LIMIT_MS = 900_000;
 const SIZES = { answer: 4_096, push: 4_096 };
 const quick = process.argv.includes('--quick');
 const counts = quick
-  ? { rounds: 1, starts: 1, opened: 20, connections: 2, streams: 10, pushes: 2 }
-  : { rounds: 2, starts: 3, opened: 1_000, connections: 10, streams: 1_000, pushes: 6 };
+  ? { rounds: 1, starts: 1, opened: 20, connections: 2, streams: 10, pushes: 2, unanswered: 1 }
+  : { rounds: 2, starts: 3, opened: 1_000, connections: 10, streams: 1_000, pushes: 6, unanswered: 2 };
 
 const folder = mkdtempSync(join(tmpdir(), 'spiffe-sds-bench-'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -74,7 +74,8 @@ async function printTable(subjects: Readonly<Record<string, Subject>>): Promise<
         lastMs: `push to last receipt${answered}, ms`,
         peakMb: `peak memory${answered}, MB`,
       },
-      (subject) => measureFanOut(subject, { ...counts, acknowledge }),
+      // A sidecar holds back what is new from ten thousand streams that leave three responses without an answer.
+      (subject) => measureFanOut(subject, { ...counts, pushes: acknowledge ? counts.pushes : counts.unanswered, acknowledge }),
     );
   }
 }

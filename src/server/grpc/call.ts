@@ -103,7 +103,7 @@ export class Call implements MessageSink {
   /** Sends one message; its bytes must not change any more. Nothing happens once the call is over. */
   send(frame: Frame): void {
     const stream = this.#stream;
-    if (!this.open || stream.destroyed) return;
+    if (!this.open || stream.destroyed || stream.closed) return;
     if (!stream.headersSent) stream.respond(HEADERS, STREAMING);
     if (this.#unsent === undefined) this.#unsent = frame;
     else this.#unsentAfter = [...(this.#unsentAfter ?? []), frame];
