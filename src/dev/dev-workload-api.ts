@@ -1,11 +1,11 @@
 /** The embedded development Workload API: a small CA, and all five methods on a Unix socket. Not for production. */
 import { createServer } from 'node:net';
-import { status } from '@grpc/grpc-js';
 import { type Clock, systemClock } from '../clock.ts';
 import { parseEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import type { X509SVIDResponse } from '../gen/messages.ts';
-import { GrpcServer } from '../server/grpc-server.ts';
+import { GrpcServer } from '../server/grpc/grpc-server.ts';
+import { Status } from '../server/grpc/status.ts';
 import { UnixListener } from '../server/unix-listener.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import { certificatesPem, type DevAuthority, privateKeyPem } from './authority.ts';
@@ -210,7 +210,7 @@ export class DevWorkloadApi implements AsyncDisposable {
   }
 
   /** @param code gRPC status, default UNAVAILABLE */
-  endStreams(code: number = status.UNAVAILABLE): void {
+  endStreams(code: number = Status.UNAVAILABLE): void {
     this.#service.endStreams(code, 'the development Workload API ended the stream');
   }
 

@@ -1,28 +1,22 @@
 /** The secret discovery service: the newest secrets, and the streams that hear of them. */
-import {
-  type MethodDefinition,
-  type ServerDuplexStream,
-  type ServerUnaryCall,
-  type ServiceDefinition,
-  type sendUnaryData,
-  status,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import type { IncomingHttpHeaders } from 'node:http2';
 import type { Clock } from '../clock.ts';
-import type { EventListener, Peer } from '../events.ts';
-import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
+import type { EventListener } from '../events.ts';
+import type { DiscoveryRequest } from '../gen/messages.ts';
 import type { SecretsUpdate } from '../secrets/publisher.ts';
 import { SECRET_TYPE_URL, versionOf } from '../secrets/secret.ts';
 import { NO_SECRETS, type SecretSet } from '../secrets/secret-set.ts';
 import { stageBundles } from '../secrets/staged-set.ts';
-import type { GrpcService } from '../server/grpc-server.ts';
-import { method } from '../wire/wire.ts';
+import type { Call, CallHandler, Method } from '../server/grpc/call.ts';
+import type { GrpcService } from '../server/grpc/grpc-server.ts';
+import { unary } from '../server/grpc/methods.ts';
+import { type Failure, Status } from '../server/grpc/status.ts';
+import type { Frame } from '../wire/frame.ts';
 import { Delivery } from './delivery/delivery.ts';
 import { Rollout } from './delivery/rollout.ts';
 import { Settlement } from './delivery/settlement.ts';
 import { fetchSecrets } from './fetch.ts';
 import { Backlog } from './protocol/backlog.ts';
-import { withShortNames } from './protocol/long-name.ts';
 import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from './protocol/protocol.ts';
 import { Rejections } from './protocol/rejections.ts';
 import { encodeFetch } from './protocol/response.ts';
@@ -44,13 +38,17 @@ export interface SdsSettings extends StreamSettings {
 export interface SdsOptions {
   readonly events: EventListener;
   readonly clock: Clock;
-  /** Who is at the other end of a call, by what grpc-js says of it. */
-  readonly peerOf: (address: string) => Peer;
 }
 
-type Call<Message> = ServerDuplexStream<Message, Buffer>;
-
-export class SdsService {
+/** The two services: secrets alone, and among all that Envoy knows. */
+export class SdsService implements GrpcService {
+  readonly methods: Readonly<Record<string, Method>> = {
+    [`/${SDS}/StreamSecrets`]: (call, headers) => this.#open(call, headers, SOTW, 'refuse'),
+    [`/${SDS}/DeltaSecrets`]: (call, headers) => this.#open(call, headers, DELTA, 'refuse'),
+    [`/${SDS}/FetchSecrets`]: unary({ decode: SOTW.decode, answer: (request, call) => this.#fetch(request, call) }),
+    [`/${ADS}/StreamAggregatedResources`]: (call, headers) => this.#open(call, headers, SOTW, 'ignore'),
+    [`/${ADS}/DeltaAggregatedResources`]: (call, headers) => this.#open(call, headers, DELTA, 'ignore'),
+  };
   readonly #options: SdsOptions;
   #settings: SdsSettings;
   readonly #context: StreamContext;
@@ -81,6 +79,12 @@ export class SdsService {
       update: () => this.#update,
       onAnswer: (subscriber) => this.#rollout?.settle(subscriber, false),
       onSettled: (subscriber) => this.#settlement?.settle(subscriber),
+      onClosed: (stream) => {
+        this.#delivery.remove(stream);
+        this.#streams.delete(stream);
+        this.#rollout?.settle(stream, true);
+        this.#settlement?.settle(stream);
+      },
       totals: this.#totals,
     };
   }
@@ -128,25 +132,7 @@ export class SdsService {
   drain(): void {
     this.#draining = true;
     this.#rollout?.cancel();
-    for (const stream of this.#delivery) stream.end(status.UNAVAILABLE, SHUTTING_DOWN);
-  }
-
-  /** The two services, by what each method does. Responses are handed to grpc-js as bytes. */
-  get grpc(): readonly GrpcService[] {
-    const drain = () => this.drain();
-    const sds = {
-      StreamSecrets: (call: Call<DiscoveryRequest>) => this.#open(call, SOTW, 'refuse'),
-      DeltaSecrets: (call: Call<DeltaDiscoveryRequest>) => this.#open(call, DELTA, 'refuse'),
-      FetchSecrets: (call: ServerUnaryCall<DiscoveryRequest, Buffer>, reply: sendUnaryData<Buffer>) => this.#fetch(call, reply),
-    };
-    const ads = {
-      StreamAggregatedResources: (call: Call<DiscoveryRequest>) => this.#open(call, SOTW, 'ignore'),
-      DeltaAggregatedResources: (call: Call<DeltaDiscoveryRequest>) => this.#open(call, DELTA, 'ignore'),
-    };
-    return [
-      { definition: bytesDefinition(SDS, sds), implementation: sds, drain },
-      { definition: bytesDefinition(ADS, ads), implementation: ads, drain },
-    ];
+    for (const stream of this.#delivery) stream.end(Status.UNAVAILABLE, SHUTTING_DOWN);
   }
 
   #serve(secrets: SecretSet): void {
@@ -175,72 +161,38 @@ export class SdsService {
   }
 
   #open<Message extends RequestMessage, State, Response extends Sent>(
-    call: Call<Message>,
+    call: Call,
+    { traceparent }: IncomingHttpHeaders,
     protocol: Protocol<Message, State, Response>,
     otherTypes: OtherTypes,
-  ): void {
-    const identity = { stream: ++this.#opened, peer: this.#options.peerOf(call.getPeer()) };
+  ): CallHandler {
+    const identity = { stream: ++this.#opened, traceparent: typeof traceparent === 'string' ? traceparent : undefined };
     const stream = new SecretStream(call, identity, protocol, otherTypes, this.#context);
     this.#delivery.add(stream);
     this.#streams.add(stream);
-    let open = true;
-    const close = (reason: string) => {
-      if (!open) return;
-      open = false;
-      this.#delivery.remove(stream);
-      this.#streams.delete(stream);
-      stream.closed(reason);
-      this.#rollout?.settle(stream, true);
-      this.#settlement?.settle(stream);
-    };
-    call.on('end', () => {
-      close('the client ended it');
-      call.end();
-    });
-    call.on('cancelled', () => close('the client cancelled it or its connection closed'));
-    call.on('error', (error: Error & { details?: string }) => close(error.details ?? error.message));
-    if (this.#draining) stream.end(status.UNAVAILABLE, SHUTTING_DOWN);
+    if (this.#draining) stream.end(Status.UNAVAILABLE, SHUTTING_DOWN);
+    return stream;
   }
 
-  #fetch(call: ServerUnaryCall<DiscoveryRequest, Buffer>, reply: sendUnaryData<Buffer>): void {
-    const { request } = call;
+  #fetch(request: DiscoveryRequest, { peer }: Call): Frame | Failure {
     const { validation, answerEmptyRequest, onDemand, maxNames } = this.#settings;
     const count = request.resource_names.length;
     if (request.type_url !== '' && request.type_url !== SECRET_TYPE_URL) {
-      reply({ code: status.INVALID_ARGUMENT, details: `this method serves ${SECRET_TYPE_URL} only` });
-      return;
+      return { code: Status.INVALID_ARGUMENT, details: `this method serves ${SECRET_TYPE_URL} only` };
     }
     if (count > maxNames) {
-      reply({
-        code: status.RESOURCE_EXHAUSTED,
+      return {
+        code: Status.RESOURCE_EXHAUSTED,
         details: `the request asks for ${count} names, the limit is ${maxNames} (sds.limits.names_per_stream)`,
-      });
-      return;
+      };
     }
     const form = formFor(request.node) ?? validation;
     const { ids, complete, get } = this.#secrets;
     const view = { everything: ids, complete, onDemand, get: (name: string) => get(name, form) };
     const fetched = fetchSecrets(request.resource_names, view, answerEmptyRequest);
-    if (fetched.kind !== 'secrets') {
-      reply(fetched);
-      return;
-    }
-    reply(null, encodeFetch(fetched.secrets));
-    const { events, peerOf } = this.#options;
+    if (fetched.kind !== 'secrets') return fetched;
     const node = cut(request.node?.id ?? '');
-    events({ type: 'secrets_fetched', secrets: fetched.secrets.map(versionOf), node, peer: peerOf(call.getPeer()) });
+    this.#options.events({ type: 'secrets_fetched', secrets: fetched.secrets.map(versionOf), node, peer });
+    return encodeFetch(fetched.secrets);
   }
-}
-
-function bytesDefinition(service: string, methods: UntypedServiceImplementation): ServiceDefinition {
-  const asBytes = (name: string): MethodDefinition<unknown, Buffer> => {
-    const { requestDeserialize, ...rest } = method<DiscoveryRequest | DeltaDiscoveryRequest, Buffer>(service, name);
-    return {
-      ...rest,
-      requestSerialize: rest.requestSerialize as (request: unknown) => Buffer,
-      requestDeserialize: (bytes) => withShortNames(requestDeserialize(bytes)),
-      responseSerialize: (response) => response,
-    };
-  };
-  return Object.fromEntries(Object.keys(methods).map((name) => [name, asBytes(name)]));
 }

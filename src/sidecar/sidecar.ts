@@ -6,14 +6,15 @@ import type { Configuration } from '../config/schema/schema.ts';
 import { matcherOf } from '../config/values/pattern.ts';
 import { prefixesOf } from '../config/values/presets.ts';
 import { formatEndpoint } from '../endpoint.ts';
-import type { EventListener, Peer } from '../events.ts';
+import type { EventListener } from '../events.ts';
 import { SDS, SdsService, type SdsSettings } from '../sds/service.ts';
 import type { StreamStatus } from '../sds/stream/stream-status.ts';
 import type { Naming } from '../secrets/naming.ts';
 import { SecretPublisher } from '../secrets/publisher.ts';
 import type { SecretDescription } from '../secrets/secret-set.ts';
-import { type GrpcLimits, GrpcServer } from '../server/grpc-server.ts';
-import { HealthService } from '../server/health.ts';
+import { GrpcServer } from '../server/grpc/grpc-server.ts';
+import { HealthService } from '../server/grpc/health.ts';
+import { DEFAULT_LIMITS, type GrpcLimits, withRequestBytes } from '../server/grpc/limits.ts';
 import { KeptListener } from '../server/kept-listener.ts';
 import type { CredentialsReader } from '../server/peer.ts';
 import { isOpenToAll } from '../server/unix-listener.ts';
@@ -73,22 +74,24 @@ export async function startSidecar({
   const { workloadApi: endpoint, gid } = await startNeeds(configuration);
   let inForce = configuration;
   const afterStart = new AfterStart(clock);
-  const peerOf = (address: string): Peer => server.peerOf(address);
   const events: EventListener = (event) => {
     tell(event);
     if (event.type === 'workload_api_lost') afterStart.answered();
     // What happens on one stream makes nobody ready, and happens often.
     if (!('stream' in event)) health.look();
   };
-  const service = new SdsService(sdsSettings(configuration), { events, clock, peerOf });
+  const service = new SdsService(sdsSettings(configuration), { events, clock });
   const health = new HealthService({ [SDS]: ready ?? (() => service.secrets.ids.length > 0) });
-  const server = new GrpcServer([...service.grpc, health], grpcLimits(configuration), {
-    opened: (peer) => events({ type: 'connection_opened', peer }),
-    closed: (peer) => events({ type: 'connection_closed', peer }),
-    refused: (peer) => events({ type: 'connection_refused', limit: inForce.sds.limits.connections, peer }),
-    notHttp2: (peer) => events({ type: 'connection_not_http2', peer }),
-    broken: (peer, reason) => events({ type: 'connection_broken', reason, peer }),
-    malformed: (peer, call, details) => events({ type: 'request_malformed', call, details, peer }),
+  const server = new GrpcServer([service, health], {
+    limits: grpcLimits(configuration),
+    listener: {
+      opened: (peer) => events({ type: 'connection_opened', peer }),
+      closed: (peer) => events({ type: 'connection_closed', peer }),
+      refused: (peer) => events({ type: 'connection_refused', limit: inForce.sds.limits.connections, peer }),
+      notHttp2: (peer) => events({ type: 'connection_not_http2', peer }),
+      broken: (peer, reason) => events({ type: 'connection_broken', reason, peer }),
+      malformed: (peer, call, details) => events({ type: 'request_malformed', call, details, peer }),
+    },
   });
   const address = formatEndpoint(sds.listen);
   const listener = await KeptListener.open({
@@ -187,9 +190,9 @@ function sdsSettings({ sds, names, validation }: Configuration): SdsSettings {
 
 function grpcLimits({ sds: { limits } }: Configuration): GrpcLimits {
   return {
+    ...withRequestBytes(DEFAULT_LIMITS, limits.request_bytes),
     maxConnections: limits.connections,
     maxStreamsPerConnection: limits.streams_per_connection,
-    maxRequestBytes: limits.request_bytes,
   };
 }
 

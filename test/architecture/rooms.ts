@@ -59,8 +59,13 @@ export const ROOMS: readonly Room[] = [
   },
   {
     path: 'src/server/',
-    holds: 'the socket, who may speak on it, gRPC, health',
-    mayImport: [...WIRE, 'src/events.ts'],
+    holds: 'the socket, and who connects to it',
+    mayImport: ['src/events.ts'],
+  },
+  {
+    path: 'src/server/grpc/',
+    holds: 'gRPC on HTTP/2: connections, calls, limits, health',
+    mayImport: [...WIRE, 'src/events.ts', 'src/server/'],
   },
   { path: 'src/sds/delivery/', holds: 'who is told of an update, and when', mayImport: [] },
   {
@@ -71,7 +76,7 @@ export const ROOMS: readonly Room[] = [
   {
     path: 'src/sds/stream/',
     holds: 'one stream: its Envoy, its limits, its record',
-    mayImport: [...WIRE, 'src/events.ts', 'src/secrets/', 'src/sds/delivery/', 'src/sds/protocol/'],
+    mayImport: [...WIRE, 'src/events.ts', 'src/secrets/', 'src/server/grpc/', 'src/sds/delivery/', 'src/sds/protocol/'],
   },
   {
     path: 'src/sds/',
@@ -80,7 +85,7 @@ export const ROOMS: readonly Room[] = [
       ...WIRE,
       'src/events.ts',
       'src/secrets/',
-      'src/server/',
+      'src/server/grpc/',
       'src/sds/delivery/',
       'src/sds/protocol/',
       'src/sds/stream/',
@@ -160,7 +165,7 @@ export const ROOMS: readonly Room[] = [
   {
     path: 'src/dev/',
     holds: 'the development Workload API: a small CA, and the server side of the API',
-    mayImport: [...WIRE, ...SPIFFE, 'src/server/'],
+    mayImport: [...WIRE, ...SPIFFE, 'src/server/', 'src/server/grpc/'],
   },
   {
     path: 'src/sidecar/',
@@ -173,6 +178,7 @@ export const ROOMS: readonly Room[] = [
       'src/workload-api/',
       'src/secrets/',
       'src/server/',
+      'src/server/grpc/',
       'src/sds/stream/',
       'src/sds/',
       'src/state/',

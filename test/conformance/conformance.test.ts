@@ -14,6 +14,7 @@ import { deltaResumed } from './rows/delta/delta-resumed.ts';
 import { fetched } from './rows/fetched.ts';
 import { firstRequest } from './rows/first-request.ts';
 import { flow } from './rows/flow.ts';
+import { grpc } from './rows/grpc.ts';
 import { isolation } from './rows/isolation.ts';
 import { malformed } from './rows/malformed.ts';
 import { names } from './rows/names.ts';
@@ -47,6 +48,7 @@ const SECTIONS: Readonly<Record<string, readonly Row[]>> = {
   'aggregated streams': aggregated,
   'a CA roll': caRoll,
   'flow, limits and shutdown': flow,
+  'gRPC over HTTP/2': grpc,
 };
 
 for (const [section, rows] of Object.entries(SECTIONS)) {
