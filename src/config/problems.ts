@@ -1,8 +1,9 @@
 /** What the schema refuses, as sentences: where, which key, what was expected, what was found. */
 import type { z } from 'zod';
+import { isMapping } from '../mapping.ts';
 import { nearest } from './nearest.ts';
 import { configurationSchema, isPlanned, knownKeys } from './schema.ts';
-import { type Given, isMapping } from './sources.ts';
+import type { Given } from './sources.ts';
 import type { YamlFile } from './yaml-file.ts';
 
 export type Path = readonly PropertyKey[];

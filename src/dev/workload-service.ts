@@ -18,11 +18,12 @@ import type {
   X509SVIDResponse,
 } from '../gen/messages.ts';
 import type { GrpcService } from '../server/grpc-server.ts';
+import { verifyJwtSvid } from '../spiffe/jwt-svid.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import { encode, method } from '../wire.ts';
-import { issueJwtSvid, validateJwtSvid } from './jwt.ts';
+import { issueJwtSvid } from './jwt.ts';
 import { toStruct } from './struct.ts';
-import { jwksOf, jwtBundlesResponse, type WorkloadState, x509BundlesResponse, x509SvidResponse } from './workload-state.ts';
+import { jwtBundleOf, jwtBundlesResponse, type WorkloadState, x509BundlesResponse, x509SvidResponse } from './workload-state.ts';
 
 const SERVICE = 'SpiffeWorkloadAPI';
 
@@ -215,9 +216,9 @@ export class WorkloadService implements GrpcService {
 
   async #validateJwtSvid(request: ValidateJWTSVIDRequest): Promise<ValidateJWTSVIDResponse> {
     if (request.audience === '') throw new CallStatus(status.INVALID_ARGUMENT, 'the audience is missing');
-    const keysOf = (trustDomain: TrustDomain) => jwksOf(this.#state, trustDomain);
-    const { spiffeId, claims } = await validateJwtSvid(request.svid, request.audience, keysOf, this.#clock.now());
-    return { spiffe_id: spiffeId, claims: toStruct(claims) };
+    const bundleOf = (trustDomain: TrustDomain) => jwtBundleOf(this.#state, trustDomain);
+    const { id, claims } = await verifyJwtSvid(request.svid, request.audience, bundleOf, this.#clock.now());
+    return { spiffe_id: id, claims: toStruct(claims) };
   }
 }
 
