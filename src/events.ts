@@ -69,7 +69,17 @@ export interface SvidEvent {
   readonly warning?: string;
 }
 
-export type WorkloadApiMethod = 'FetchX509SVID' | 'FetchX509Bundles';
+export type WorkloadApiMethod = 'FetchX509SVID' | 'FetchX509Bundles' | 'FetchJWTSVID';
+
+/** A JWT-SVID that is served from now on: the first of its identity and audience, or the one after. */
+export interface TokenEvent {
+  readonly type: 'token_received' | 'token_rotated';
+  readonly message: number;
+  readonly id: SpiffeId;
+  readonly audience: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number;
+}
 
 /** What it was that went beyond a limit, or `malformed`: a request that does not parse. */
 export type DenialReason = 'connections' | 'names' | 'malformed' | 'requests';
@@ -138,6 +148,36 @@ export type Event =
   | { readonly type: 'svid_expiring' | 'svid_expired'; readonly id: SpiffeId; readonly serial: string; readonly notAfter: number }
   /** From now on Envoys get a context that trusts nobody in its place. */
   | { readonly type: 'trust_domain_distrusted'; readonly trustDomain: TrustDomain }
+  // JWT-SVIDs
+  | TokenEvent
+  /** It is served no more; who has it keeps it until it expires. */
+  | { readonly type: 'token_withdrawn'; readonly id: SpiffeId; readonly audience: readonly string[]; readonly reason: string }
+  /** There is no new one; what there was is served until it expires. Told once for each reason. */
+  | {
+      readonly type: 'token_failed';
+      readonly id: SpiffeId;
+      readonly audience: readonly string[];
+      /** A gRPC status, or INVALID: what came cannot be used. */
+      readonly code: string;
+      readonly reason: string;
+      readonly retried: boolean;
+    }
+  | { readonly type: 'jwt_bundle_updated'; readonly trustDomain: TrustDomain; readonly keys: number }
+  | { readonly type: 'jwt_bundle_withdrawn'; readonly trustDomain: TrustDomain; readonly reason: string }
+  | { readonly type: 'jwt_bundle_left_out'; readonly trustDomain: string; readonly reason: string }
+  /** `key`: its kid, or its place in the bundle. */
+  | { readonly type: 'jwt_key_left_out'; readonly trustDomain: TrustDomain; readonly key: string; readonly reason: string }
+  /** Nothing is told of trouble on the way, which concerns the X.509 stream as well. */
+  | {
+      readonly type: 'jwt_bundles_refused';
+      readonly code: string;
+      readonly details: string;
+      readonly meaning: string;
+      readonly retried: boolean;
+    }
+  | { readonly type: 'jwks_listening'; readonly address: string }
+  /** The sidecar goes on without it. Told once for each reason; it is tried again. */
+  | { readonly type: 'jwks_failed'; readonly address: string; readonly reason: string }
   // Configuration
   | { readonly type: 'configuration_reloaded'; readonly changed: readonly string[]; readonly needRestart: readonly string[] }
   | { readonly type: 'configuration_rejected'; readonly reason: string }

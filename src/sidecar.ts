@@ -12,6 +12,7 @@ import type { StreamStatus } from './sds/stream-status.ts';
 import type { Naming } from './secrets/naming.ts';
 import { SecretPublisher } from './secrets/publisher.ts';
 import type { SecretDescription } from './secrets/secret-set.ts';
+import { namedTokens, tokenRequests } from './secrets/token-set.ts';
 import { type GrpcLimits, GrpcServer } from './server/grpc-server.ts';
 import { HealthService } from './server/health.ts';
 import { KeptListener } from './server/kept-listener.ts';
@@ -19,7 +20,8 @@ import type { CredentialsReader } from './server/peer.ts';
 import { isOpenToAll } from './server/unix-listener.ts';
 import { CertificateReader } from './spiffe/certificate.ts';
 import { startNeeds } from './start-needs.ts';
-import { type Fetch, fetchX509Bundles, fetchX509Svid } from './workload-api/client.ts';
+import { type Fetch, fetchJwtSvid, fetchX509Bundles, fetchX509Svid } from './workload-api/client.ts';
+import { TokenSource } from './workload-api/token-source.ts';
 import { X509Watch } from './workload-api/watch.ts';
 
 /** Kubernetes and Docker wait longer than this before they kill. */
@@ -111,10 +113,21 @@ export async function startSidecar({
   const folder = dirname(sds.listen.path);
   if (await isOpenToAll(folder)) events({ type: 'socket_unprotected', address, folder });
 
-  const publisher = new SecretPublisher(namingOf(configuration), {
+  const tokens = new TokenSource({
+    fetch: fetchJwtSvid(endpoint),
+    clock,
+    random,
+    onPermissionDenied: () => inForce.on_permission_denied,
+    events,
+    onChange: (cause) => publisher.tokensChanged(cause),
+  });
+  const naming = namingOf(configuration);
+  tokens.configure(tokenRequests(namedTokens(naming)));
+  const publisher = new SecretPublisher(naming, {
     clock,
     events,
     publish: (update) => service.update(update),
+    tokens,
   });
   const watch = new X509Watch({
     fetchSvids: fetchX509Svid(endpoint),
@@ -125,7 +138,10 @@ export async function startSidecar({
     random,
     onPermissionDenied: () => inForce.on_permission_denied,
     events,
-    onContext: (context, reason) => publisher.adopt(context, reason),
+    onContext(context, reason) {
+      tokens.adopt(context);
+      publisher.adopt(context, reason);
+    },
   });
   watch.start();
   // What it takes to deny a trust domain is heavy, and nobody needs it while the first Envoys wait for their secrets.
@@ -134,6 +150,7 @@ export async function startSidecar({
   const stop = async () => {
     events({ type: 'draining', streams: service.streams });
     watch.stop();
+    tokens.stop();
     publisher.stop();
     forgetPreparing();
     await listener.close();
@@ -155,7 +172,9 @@ export async function startSidecar({
       inForce = next;
       server.configure(grpcLimits(next));
       service.configure(sdsSettings(next));
-      publisher.configure(namingOf(next));
+      const naming = namingOf(next);
+      tokens.configure(tokenRequests(namedTokens(naming)));
+      publisher.configure(naming);
     },
     identifyPeers: (read) => server.identifyPeers(read),
     stop,

@@ -44,8 +44,30 @@ const validation = z
   })
   .readonly();
 
+const jwtSvid = z
+  .strictObject({
+    audience: audiences('a list of audiences').min(1, 'a list of at least one audience'),
+    spiffe_id: textCodec<SpiffeId>(parseSvidId, (id) => id).optional(),
+    hint: text.optional(),
+    format: z.enum(['bearer', 'raw']).default('bearer'),
+  })
+  .check(({ value, issues }) => {
+    if (value.spiffe_id === undefined || value.hint === undefined) return;
+    issues.push({ code: 'custom', input: value, message: 'keep one of spiffe_id and hint' });
+  })
+  .readonly();
+
+/** Texts that are not empty, each once. */
+export function audiences(expected: string) {
+  return z.array(text, expected).check(({ value, issues }) => {
+    const i = value.findIndex((audience, i) => value.indexOf(audience) < i);
+    if (i === -1) return;
+    issues.push({ code: 'custom', input: value, path: [i], message: `${JSON.stringify(value[i])} stands there twice: keep one` });
+  });
+}
+
 /** One of `secrets:`. */
-export const namedSecret = oneOf({ svid, validation }, { name: secretName.min(1, NOT_EMPTY) });
+export const namedSecret = oneOf({ svid, validation, jwt_svid: jwtSvid }, { name: secretName.min(1, NOT_EMPTY) });
 
 /** A mapping with exactly one of several keys, beside those that it always has: a union whose problems are told by key. */
 function oneOf<Choices extends z.ZodRawShape, Always extends z.ZodRawShape = Record<never, never>>(

@@ -1,4 +1,5 @@
 /** A name stands for one secret: of those of `names` and of `secrets`, no two may be the same. */
+import { AUDIENCE_PREFIX } from '../spiffe/jwt-token.ts';
 import { PRESETS, prefixesOf } from './presets.ts';
 import { type Issue, type Path, pathText } from './problems.ts';
 import type { Configuration } from './schema.ts';
@@ -21,6 +22,11 @@ export function nameClashes({ names, secrets }: Configuration): readonly Issue[]
       path: ['names', key],
       name: names[key],
       givenBy: names[key] === PRESETS[names.preset].names[key] ? preset : '',
+    })),
+    ...names.jwt_audiences.map((audience, i) => ({
+      path: ['names', 'jwt_audiences', i],
+      name: `${AUDIENCE_PREFIX}${audience}`,
+      givenBy: '',
     })),
     ...secrets.map(({ name }, i) => ({ path: ['secrets', i, 'name'], name, givenBy: '' })),
   ].filter(({ name }) => name !== '');

@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../endpoint.ts';
 import { textCodec } from './codec.ts';
 import { formatDuration, parseDuration } from './duration.ts';
-import { namedSecret, secretName, validationMode } from './named-secret-schema.ts';
+import { audiences, namedSecret, secretName, validationMode } from './named-secret-schema.ts';
 import { PRESET_NAMES, PRESETS } from './presets.ts';
 import { formatSize, parseSize } from './size.ts';
 import { DEFAULT_LISTEN } from './sources.ts';
@@ -23,10 +23,15 @@ const PATTERNS = 'a list of patterns like "*.example.org"';
 /** One less than the value with which chown(2) leaves the group alone. */
 const MAX_GID = 0xfffffffe;
 
+type UnixEndpoint = Endpoint & { readonly kind: 'unix' };
+/** Where Envoys get the keys of JWT-SVIDs. */
+export type JwksListen = UnixEndpoint | 'off';
+
 const count = z.int(COUNT).min(1, COUNT);
 
 const workloadEndpoint = textCodec<Endpoint>((text) => parseEndpoint(text), formatEndpoint);
 const listenEndpoint = textCodec(parseSdsListen, formatEndpoint);
+const jwksEndpoint = textCodec<JwksListen>(parseJwksListen, (listen) => (listen === 'off' ? '' : formatEndpoint(listen)));
 
 const fileMode = z.codec(z.string(MODE).regex(/^0?[0-7]{3}$/, MODE), z.number(), {
   decode: (text) => Number.parseInt(text, 8),
@@ -40,6 +45,7 @@ const names = section({
   default_all_bundles: secretName.default(PRESETS.spire.names.default_all_bundles),
   on_demand: z.array(z.string().min(1, PATTERN), PATTERNS).readonly().default([]),
   answer_empty_request: z.boolean().default(true),
+  jwt_audiences: audiences('a list of audiences').readonly().default([]),
 });
 
 /** The whole of it: `z.encode` gives back what a file would say. */
@@ -66,6 +72,7 @@ export const configurationSchema = z
     }).prefault({}),
     on_permission_denied: z.enum(['withdraw', 'keep']).default('withdraw'),
     secrets: z.array(namedSecret, 'a list of secrets').readonly().default([]),
+    jwks: section({ listen: jwksEndpoint.prefault('') }).prefault({}),
     admin: adminSettings.prefault({}),
     telemetry: telemetrySettings.prefault({}),
     log: section({
@@ -80,7 +87,7 @@ export const configurationSchema = z
 export type Configuration = z.infer<typeof configurationSchema>;
 
 /** Keys that are promised and not there yet; what stands in a list has the path of the list. */
-const PLANNED_KEYS: ReadonlySet<string> = new Set(['sds.allow', 'secrets.jwt_svid']);
+const PLANNED_KEYS: ReadonlySet<string> = new Set(['sds.allow']);
 
 /** Whether a key is promised and not there yet. */
 export function isPlanned(path: readonly PropertyKey[]): boolean {
@@ -110,9 +117,16 @@ function unwrap(schema: unknown): unknown {
   return wrapped ? unwrap(schema.unwrap()) : schema;
 }
 
-function parseSdsListen(text: string): Endpoint & { readonly kind: 'unix' } {
+function parseSdsListen(text: string): UnixEndpoint {
+  return parseUnixListen(text, 'over TCP the private keys would go to whoever connects');
+}
+
+function parseJwksListen(text: string): JwksListen {
+  return text === '' ? 'off' : parseUnixListen(text, 'over TCP nobody could tell whose keys they are');
+}
+
+function parseUnixListen(text: string, reason: string): UnixEndpoint {
   const endpoint = parseEndpoint(text, { unixOnly: true });
   if (endpoint.kind === 'unix') return endpoint;
-  const reason = 'over TCP the private keys would go to whoever connects';
   throw new Error(`${formatEndpoint(endpoint)} cannot be served on: ${reason}; use a Unix socket: unix:///absolute/path`);
 }

@@ -166,13 +166,14 @@ function judge(state: DeltaState, answered: DeltaUnanswered, rejected: boolean):
 }
 
 /**
- * A certificate that was withdrawn, or a name on demand that there is none for. A bundle is never removed: Envoy would go on trusting it;
+ * A certificate or a token that was withdrawn, or a name on demand that there is none for. A bundle is never removed: Envoy would go on trusting it;
  * nor is a name that is too long, which the client does not know by what stands for it here.
  */
 function isGone(name: string, { sent, holds, removed }: NameState, view: SecretsView): boolean {
-  if (removed || isStandIn(name) || !view.complete || view.get(name) !== undefined) return false;
-  const hadCertificate = sent?.kind === 'tls_certificate' || (holds !== undefined && !TRUST_DOMAIN.test(name));
-  return hadCertificate || (sent === undefined && view.onDemand(name));
+  if (removed || isStandIn(name) || !view.complete || view.get(name) !== undefined || view.pending(name)) return false;
+  const wasThere =
+    (sent !== undefined && sent.kind !== 'validation_context') || (holds !== undefined && !TRUST_DOMAIN.test(name));
+  return wasThere || (sent === undefined && view.onDemand(name));
 }
 
 function sent(

@@ -48,6 +48,9 @@ export interface SdsOptions {
   readonly peerOf: (address: string) => Peer;
 }
 
+/** How long FetchSecrets waits for what was asked for upstream on its account. */
+const FETCH_PATIENCE_MS = 5_000;
+
 type Call<Message> = ServerDuplexStream<Message, Buffer>;
 
 export class SdsService {
@@ -65,6 +68,8 @@ export class SdsService {
   #rollout: Rollout | undefined;
   #settlement: Settlement | undefined;
   #opened = 0;
+  /** Calls of FetchSecrets that wait for the next secrets. */
+  readonly #fetching = new Set<() => void>();
   #draining = false;
 
   constructor(settings: SdsSettings, options: SdsOptions) {
@@ -128,6 +133,7 @@ export class SdsService {
   drain(): void {
     this.#draining = true;
     this.#rollout?.cancel();
+    for (const goOn of [...this.#fetching]) goOn();
     for (const stream of this.#delivery) stream.end(status.UNAVAILABLE, SHUTTING_DOWN);
   }
 
@@ -154,6 +160,7 @@ export class SdsService {
     this.#secrets = secrets;
     this.#settlement = new Settlement(this.#delivery, () => this.#options.events({ type: 'update_settled', update }));
     this.#delivery.announce();
+    for (const goOn of [...this.#fetching]) goOn();
   }
 
   #rollOut(secrets: SecretSet, deadline: number): void {
@@ -202,7 +209,26 @@ export class SdsService {
     if (this.#draining) stream.end(status.UNAVAILABLE, SHUTTING_DOWN);
   }
 
-  #fetch(call: ServerUnaryCall<DiscoveryRequest, Buffer>, reply: sendUnaryData<Buffer>): void {
+  /** With the next secrets, or when it was waited for long enough. */
+  #fetchLater(call: ServerUnaryCall<DiscoveryRequest, Buffer>, reply: sendUnaryData<Buffer>, deadline: number): boolean {
+    const { clock } = this.#options;
+    const left = deadline - clock.monotonic();
+    if (left <= 0 || this.#draining) return false;
+    const goOn = () => {
+      forget();
+      this.#fetching.delete(goOn);
+      if (!call.cancelled) this.#fetch(call, reply, deadline);
+    };
+    const forget = clock.after(left, goOn);
+    this.#fetching.add(goOn);
+    return true;
+  }
+
+  #fetch(
+    call: ServerUnaryCall<DiscoveryRequest, Buffer>,
+    reply: sendUnaryData<Buffer>,
+    deadline = this.#options.clock.monotonic() + FETCH_PATIENCE_MS,
+  ): void {
     const { request } = call;
     const { validation, answerEmptyRequest, onDemand, maxNames } = this.#settings;
     const count = request.resource_names.length;
@@ -218,11 +244,12 @@ export class SdsService {
       return;
     }
     const form = formFor(request.node) ?? validation;
-    const { ids, complete, get } = this.#secrets;
-    const view = { everything: ids, complete, onDemand, get: (name: string) => get(name, form) };
+    const { ids, complete, get, pending } = this.#secrets;
+    const view = { everything: ids, complete, onDemand, pending, get: (name: string) => get(name, form) };
     const fetched = fetchSecrets(request.resource_names, view, answerEmptyRequest);
     if (fetched.kind !== 'secrets') {
-      reply(fetched);
+      const isLate = request.resource_names.some((name) => get(name, form) === undefined && pending(name));
+      if (!isLate || !this.#fetchLater(call, reply, deadline)) reply(fetched);
       return;
     }
     reply(null, encodeFetch(fetched.secrets));

@@ -10,7 +10,8 @@ export const SECRET_TYPE_URL = 'type.googleapis.com/envoy.extensions.transport_s
 export const VALIDATION_FORMS = ['spiffe', 'trusted_ca', 'legacy'] as const;
 export type ValidationForm = (typeof VALIDATION_FORMS)[number];
 
-export type SecretKind = 'tls_certificate' | 'validation_context';
+export const SECRET_KINDS = ['tls_certificate', 'validation_context', 'generic_secret'] as const;
+export type SecretKind = (typeof SECRET_KINDS)[number];
 
 export interface Secret {
   readonly name: string;
@@ -22,7 +23,7 @@ export interface Secret {
 }
 
 /** The content of a secret apart from its name, so that several names can share it. */
-export type SecretContent = Pick<Input<SecretMessage>, 'tls_certificate' | 'validation_context'>;
+export type SecretContent = Pick<Input<SecretMessage>, SecretKind>;
 
 export function createSecret(name: string, kind: SecretKind, content: SecretContent): Secret {
   const value = encode('envoy.extensions.transport_sockets.tls.v3.Secret', { ...content, name });

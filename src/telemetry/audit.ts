@@ -11,6 +11,10 @@
  * | `identity.received`, `.rotated`, `.renewed`: other intermediates for the same certificate | workload_api | `spiffe_id`, `hint`, `serial` | `not_after`, `warning` |
  * | `identity.withdrawn` | workload_api | `spiffe_id` | `reason` |
  * | `identity.expired` | spiffe-sds | `spiffe_id`, `serial` | `not_after` |
+ * | `token.received`, `.rotated` | workload_api | `spiffe_id`, `audience` | `not_after` |
+ * | `token.withdrawn`, `token.failed` | workload_api | `spiffe_id`, `audience` | `reason`; of a failure `code` |
+ * | `jwt_bundle.updated` | workload_api | `trust_domain` | `keys` |
+ * | `jwt_bundle.withdrawn`, `jwt_bundle.rejected` | workload_api | `trust_domain` | `reason` |
  * | `bundle.updated` | workload_api | `trust_domain` | `authorities`, `not_after`, `warning` |
  * | `bundle.withdrawn`, `bundle.rejected`, `crl.rejected` | workload_api | `trust_domain` | `reason` |
  * | `certificate.rejected` | workload_api | `spiffe_id`, `subject` | `reason` |
@@ -27,7 +31,7 @@
  * A peer is told as far as it is known: `connection`, `uid`, `gid`, `pid`, `node`; the other actors by `component`. A secret is `name`, `kind`
  * and `version`; one that a client was told is gone has a name only. `update` is the same number for all that one change brought about.
  */
-import type { Event, Peer, ResponseInfo, SecretVersion, StreamInfo, SvidEvent } from '../events.ts';
+import type { Event, Peer, ResponseInfo, SecretVersion, StreamInfo, SvidEvent, TokenEvent } from '../events.ts';
 import { shortened } from '../printable.ts';
 
 export type AuditEventType =
@@ -36,7 +40,8 @@ export type AuditEventType =
   | `workload.${'authorized' | 'denied'}`
   | 'message.discarded'
   | `identity.${'received' | 'rotated' | 'renewed' | 'withdrawn' | 'expired'}`
-  | `bundle.${'updated' | 'withdrawn' | 'rejected'}`
+  | `${'bundle' | 'jwt_bundle'}.${'updated' | 'withdrawn' | 'rejected'}`
+  | `token.${'received' | 'rotated' | 'withdrawn' | 'failed'}`
   | `${'crl' | 'certificate'}.rejected`
   | `trust_domain.${'distrusted' | 'left_out'}`
   | `secret.${'delivered' | 'removed' | 'accepted' | 'rejected'}`
@@ -118,6 +123,34 @@ function seldom(event: Event): readonly Untimed[] {
       const { id, serial, notAfter } = event;
       return failure('identity.expired', 'expire', ITSELF, { spiffe_id: id, serial }, { not_after: timestampOf(notAfter) });
     }
+    case 'token_received':
+    case 'token_rotated': {
+      const [type, action] =
+        event.type === 'token_received' ? (['token.received', 'receive'] as const) : (['token.rotated', 'rotate'] as const);
+      return success(type, action, WORKLOAD_API, tokenOf(event), { not_after: timestampOf(event.notAfter) });
+    }
+    case 'token_withdrawn':
+      return success('token.withdrawn', 'withdraw', WORKLOAD_API, tokenOf(event), { reason: event.reason });
+    case 'token_failed':
+      return failure('token.failed', 'receive', WORKLOAD_API, tokenOf(event), { code: event.code, reason: event.reason });
+    case 'jwt_bundle_updated':
+      return success('jwt_bundle.updated', 'update', WORKLOAD_API, { trust_domain: event.trustDomain }, { keys: event.keys });
+    case 'jwt_bundle_withdrawn':
+      return success(
+        'jwt_bundle.withdrawn',
+        'withdraw',
+        WORKLOAD_API,
+        { trust_domain: event.trustDomain },
+        { reason: event.reason },
+      );
+    case 'jwt_bundle_left_out':
+      return failure(
+        'jwt_bundle.rejected',
+        'update',
+        WORKLOAD_API,
+        { trust_domain: event.trustDomain },
+        { reason: event.reason },
+      );
     case 'bundle_updated': {
       const { authorities, notAfter, warning } = event;
       const metadata = { authorities, not_after: timestampOf(notAfter), ...(warning !== undefined && { warning }) };
@@ -203,6 +236,10 @@ function received(
 ): readonly Untimed[] {
   const metadata = { not_after: timestampOf(notAfter), ...(warning !== undefined && { warning }) };
   return success(event_type, action, WORKLOAD_API, { spiffe_id: id, hint, serial }, metadata);
+}
+
+function tokenOf({ id, audience }: Pick<TokenEvent, 'id' | 'audience'>): object {
+  return { spiffe_id: id, audience };
 }
 
 type Responded = ResponseInfo & StreamInfo;

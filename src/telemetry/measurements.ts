@@ -1,8 +1,8 @@
 /** Everything of `instruments.ts`, measured by what the events say. */
 import type { DenialReason, Event, RejectionKind, StreamInfo } from '../events.ts';
-import type { SecretKind } from '../secrets/secret.ts';
+import { SECRET_KINDS, type SecretKind } from '../secrets/secret.ts';
 import { Counter, Histogram, type HistogramCell } from './aggregates.ts';
-import { ID, INSTRUMENTS, type Instrument, TRUST_DOMAIN } from './instruments.ts';
+import { AUDIENCE, ID, INSTRUMENTS, type Instrument, TRUST_DOMAIN } from './instruments.ts';
 import type { Metric, NumberPoint } from './metric.ts';
 import type { Observed } from './observed.ts';
 import type { SpanContext } from './span.ts';
@@ -29,7 +29,6 @@ interface Rotation {
   pushed: boolean;
 }
 
-const KINDS: readonly SecretKind[] = ['tls_certificate', 'validation_context'];
 const METHODS: readonly StreamInfo['method'][] = ['sotw', 'delta'];
 const REJECTIONS: readonly RejectionKind[] = ['certificate', 'private_key', 'trusted_ca', 'crl', 'malformed', 'other'];
 const DENIALS: readonly DenialReason[] = ['connections', 'names', 'malformed', 'requests'];
@@ -40,6 +39,7 @@ export class Measurements {
   #counts: () => Counts = () => NO_COUNTS;
   #spanOf: (update: number) => SpanContext | undefined = () => undefined;
   readonly #svidFetch = counterOf(INSTRUMENTS.svidFetch);
+  readonly #jwtFetch = counterOf(INSTRUMENTS.jwtFetch);
   readonly #svidRotation = counterOf(INSTRUMENTS.svidRotation);
   readonly #bundleUpdate = counterOf(INSTRUMENTS.bundleUpdate);
   readonly #attestation = counterOf(INSTRUMENTS.attestation);
@@ -63,10 +63,11 @@ export class Measurements {
   constructor(observed: Observed) {
     this.#observed = observed;
     for (const result of ['ok', 'discarded', 'unavailable', 'permission_denied']) this.#svidFetch.cell(result);
+    for (const result of ['ok', 'invalid', 'unavailable', 'permission_denied']) this.#jwtFetch.cell(result);
     for (const result of ['accepted', 'denied']) this.#attestation.cell(result);
     for (const reason of DENIALS) this.#peerDenied.cell(reason);
     for (const result of ['applied', 'rejected']) this.#reload.cell(result);
-    for (const kind of KINDS)
+    for (const kind of SECRET_KINDS)
       for (const method of METHODS) for (const reason of REJECTIONS) this.#nack.cell(kind, method, reason);
     const cells = (kind: SecretKind, method: string): OftenCounted => ({
       push: this.#push.cell(kind, method),
@@ -76,6 +77,7 @@ export class Measurements {
     const ofMethod = (method: string) => ({
       tls_certificate: cells('tls_certificate', method),
       validation_context: cells('validation_context', method),
+      generic_secret: cells('generic_secret', method),
     });
     this.#often = { sotw: ofMethod('sotw'), delta: ofMethod('delta') };
   }
@@ -109,7 +111,7 @@ export class Measurements {
   }
 
   collect(): readonly Metric[] {
-    const { identities, bundles, upstream, lastMessage, lastReload } = this.#observed;
+    const { identities, bundles, tokens, upstream, lastMessage, lastReload } = this.#observed;
     const ids = [...identities.values()];
     const domains = [...bundles.values()];
     const { connections, streams, subscriptions, held } = this.#counts();
@@ -120,6 +122,14 @@ export class Measurements {
       { instrument: INSTRUMENTS.svidNotAfter, points: ids.flatMap(({ id, notAfter }) => seconds(ID, id, notAfter)) },
       { instrument: INSTRUMENTS.rotationLastSuccess, points: ids.flatMap(({ id, receivedAt }) => seconds(ID, id, receivedAt)) },
       { instrument: INSTRUMENTS.rotationLastFailure, points: ids.flatMap(({ id, lastFailure }) => seconds(ID, id, lastFailure)) },
+      { instrument: INSTRUMENTS.jwtFetch, points: this.#jwtFetch.points },
+      {
+        instrument: INSTRUMENTS.jwtNotAfter,
+        points: [...tokens.values()].map(({ id, audience, notAfter }) => ({
+          attributes: { [ID]: id, [AUDIENCE]: audience.join(' ') },
+          value: notAfter / 1000,
+        })),
+      },
       { instrument: INSTRUMENTS.bundleUpdate, points: this.#bundleUpdate.points },
       {
         instrument: INSTRUMENTS.bundleAuthorities,
@@ -176,6 +186,14 @@ export class Measurements {
         break;
       case 'context_discarded':
         this.#svidFetch.add('discarded');
+        break;
+      case 'token_received':
+      case 'token_rotated':
+        this.#message = event.message;
+        this.#jwtFetch.add('ok');
+        break;
+      case 'token_failed':
+        this.#jwtFetch.add(event.code.toLowerCase());
         break;
       case 'svid_received':
         this.#svidRotation.cell(event.id);
