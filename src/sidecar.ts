@@ -20,7 +20,8 @@ import type { CredentialsReader } from './server/peer.ts';
 import { isOpenToAll } from './server/unix-listener.ts';
 import { CertificateReader } from './spiffe/certificate.ts';
 import { startNeeds } from './start-needs.ts';
-import { type Fetch, fetchJwtSvid, fetchX509Bundles, fetchX509Svid } from './workload-api/client.ts';
+import { type Fetch, fetchJwtBundles, fetchJwtSvid, fetchX509Bundles, fetchX509Svid } from './workload-api/client.ts';
+import { JwtBundleWatch } from './workload-api/jwt-bundle-watch.ts';
 import { TokenSource } from './workload-api/token-source.ts';
 import { X509Watch } from './workload-api/watch.ts';
 
@@ -59,6 +60,8 @@ export interface Sidecar extends AsyncDisposable {
   readonly counts: SidecarCounts;
   /** What each open stream came to, one at a time: with many, whoever reads them lets others run in between. */
   readonly streams: Iterable<StreamStatus>;
+  /** The Workload API is asked for them when somebody asks here. */
+  readonly jwtBundles: Pick<JwtBundleWatch, 'known' | 'of'>;
   /** Applies what can change while it runs; addresses, the socket's mode and group stay as they were. */
   configure(configuration: Configuration): void;
   /** From now on peers are known by their credentials, also those that are connected. */
@@ -121,6 +124,13 @@ export async function startSidecar({
     events,
     onChange: (cause) => publisher.tokensChanged(cause),
   });
+  const jwtBundles = new JwtBundleWatch({
+    fetch: fetchJwtBundles(endpoint),
+    clock,
+    random,
+    onPermissionDenied: () => inForce.on_permission_denied,
+    events,
+  });
   const naming = namingOf(configuration);
   tokens.configure(tokenRequests(namedTokens(naming)));
   const publisher = new SecretPublisher(naming, {
@@ -151,6 +161,7 @@ export async function startSidecar({
     events({ type: 'draining', streams: service.streams });
     watch.stop();
     tokens.stop();
+    jwtBundles.stop();
     publisher.stop();
     forgetPreparing();
     await listener.close();
@@ -168,6 +179,7 @@ export async function startSidecar({
     get streams() {
       return service.status();
     },
+    jwtBundles,
     configure(next) {
       inForce = next;
       server.configure(grpcLimits(next));

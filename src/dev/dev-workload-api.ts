@@ -9,6 +9,7 @@ import { GrpcServer } from '../server/grpc-server.ts';
 import { UnixListener } from '../server/unix-listener.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import { certificatesPem, type DevAuthority, privateKeyPem } from './authority.ts';
+import { issueJwtSvid } from './jwt.ts';
 import {
   authorityActivated,
   authorityPrepared,
@@ -49,6 +50,13 @@ export interface DevWorkloadApiOptions {
   /** Of the socket. Default 0o777: every process of this machine may ask, as with a SPIRE agent. */
   readonly mode?: number;
   readonly clock?: Clock;
+}
+
+export interface JwtLifetime {
+  /** Default: our own. */
+  readonly trustDomain?: string;
+  /** Negative: it has expired already. Default 5 min. */
+  readonly ttlMs?: number;
 }
 
 const HOUR_MS = 3_600_000;
@@ -189,6 +197,16 @@ export class DevWorkloadApi implements AsyncDisposable {
       keyPem: privateKeyPem(svid.privateKey),
       bundlePem: certificatesPem(bundle.map(({ certificate }) => certificate)),
     };
+  }
+
+  /** A JWT-SVID for a peer, of our own trust domain or of another. */
+  async issueJwt(path: string, audience: readonly string[], lifetime: JwtLifetime = {}): Promise<string> {
+    const { trustDomain: name = this.trustDomain, ttlMs = JWT_TTL_MS } = lifetime;
+    const trustDomain = parseTrustDomain(name);
+    const authority = trustDomain === this.#state.trustDomain ? this.#state.active : await this.#foreignAuthority(trustDomain);
+    const issuedAt = this.#issuance.clock.now();
+    const claims = { spiffeId: workloadId(trustDomain, path), audience, issuedAt, expiresAt: issuedAt + ttlMs };
+    return issueJwtSvid(authority.jwt, claims);
   }
 
   /** Streams get no message from now on, until release. */
