@@ -37,8 +37,10 @@ export interface DevWorkloadApiOptions {
   readonly trustDomain?: string;
   /** The first is the default identity. Default `/workload`. */
   readonly identities?: readonly DevIdentity[];
-  /** Default 1 h. JWT-SVIDs live as long, but 5 min at most. */
+  /** Default 1 h. */
   readonly svidTtlMs?: number;
+  /** Of JWT-SVIDs. Default: as long, but 5 min at most. */
+  readonly jwtTtlMs?: number;
   /** Default 24 h. */
   readonly caTtlMs?: number;
   /** Default half of `svidTtlMs`; 0: only when told. */
@@ -52,9 +54,11 @@ export interface DevWorkloadApiOptions {
   readonly clock?: Clock;
 }
 
-export interface JwtLifetime {
-  /** Default: our own. */
+export interface JwtOptions {
+  /** Whose key signs. Default: our own trust domain's. */
   readonly trustDomain?: string;
+  /** The trust domain that the subject says. Default: that of the key. */
+  readonly as?: string;
   /** Negative: it has expired already. Default 5 min. */
   readonly ttlMs?: number;
 }
@@ -103,7 +107,7 @@ export class DevWorkloadApi implements AsyncDisposable {
     const federated = (options.federated ?? []).map(parseTrustDomain);
     const state = await initialState(issuance, trustDomain, federated);
     const served = await withIdentities(issuance, state, options.identities ?? [{ path: '/workload' }]);
-    const service = new WorkloadService(clock, Math.min(svidTtlMs, JWT_TTL_MS), served);
+    const service = new WorkloadService(clock, options.jwtTtlMs ?? Math.min(svidTtlMs, JWT_TTL_MS), served);
     const server = new GrpcServer([service]);
     const listener = await UnixListener.open({
       path,
@@ -200,12 +204,12 @@ export class DevWorkloadApi implements AsyncDisposable {
   }
 
   /** A JWT-SVID for a peer, of our own trust domain or of another. */
-  async issueJwt(path: string, audience: readonly string[], lifetime: JwtLifetime = {}): Promise<string> {
-    const { trustDomain: name = this.trustDomain, ttlMs = JWT_TTL_MS } = lifetime;
+  async issueJwt(path: string, audience: readonly string[], options: JwtOptions = {}): Promise<string> {
+    const { trustDomain: name = this.trustDomain, as = name, ttlMs = JWT_TTL_MS } = options;
     const trustDomain = parseTrustDomain(name);
     const authority = trustDomain === this.#state.trustDomain ? this.#state.active : await this.#foreignAuthority(trustDomain);
     const issuedAt = this.#issuance.clock.now();
-    const claims = { spiffeId: workloadId(trustDomain, path), audience, issuedAt, expiresAt: issuedAt + ttlMs };
+    const claims = { spiffeId: workloadId(parseTrustDomain(as), path), audience, issuedAt, expiresAt: issuedAt + ttlMs };
     return issueJwtSvid(authority.jwt, claims);
   }
 
