@@ -1,11 +1,11 @@
 /** The admin API: read-only HTTP on loopback or a Unix socket. It is loaded after the start, and whatever happens here, the sidecar goes on. */
 import type { Clock } from '../clock.ts';
-import { isLoopback } from '../config/admin-rules.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
-import type { Configuration } from '../config/schema.ts';
+import { isLoopback } from '../config/rules/admin-rules.ts';
+import type { Configuration } from '../config/schema/schema.ts';
 import type { EventListener } from '../events.ts';
-import type { Sidecar } from '../sidecar.ts';
-import type { Observed } from '../telemetry/observed.ts';
+import type { Sidecar } from '../sidecar/sidecar.ts';
+import type { Observed } from '../state/observed.ts';
 import { isOwnHost } from './host.ts';
 import { JWKS_PATH, jwksAnswer } from './jwks.ts';
 import { type ReadOnlyServer, startReadOnlyServer } from './read-only-server.ts';

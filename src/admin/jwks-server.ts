@@ -1,6 +1,6 @@
 /** JWT bundles on a Unix socket of their own, for Envoy's jwt_authn: nothing else is there, so that whoever verifies tokens learns no more. */
 import type { Clock } from '../clock.ts';
-import type { Configuration } from '../config/schema.ts';
+import type { Configuration } from '../config/schema/schema.ts';
 import type { EventListener } from '../events.ts';
 import { JWKS_PATH, type JwksSource, jwksAnswer } from './jwks.ts';
 import { type ReadOnlyServer, startReadOnlyServer, text } from './read-only-server.ts';

@@ -4,8 +4,8 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type Clock, systemClock } from '../clock.ts';
-import type { Configuration } from '../config/schema.ts';
-import { formatAdminListen } from '../config/telemetry-schema.ts';
+import type { Configuration } from '../config/schema/schema.ts';
+import { formatAdminListen } from '../config/schema/telemetry-schema.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { messageOf } from '../error.ts';
 import { printable } from '../printable.ts';

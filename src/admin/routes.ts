@@ -1,8 +1,8 @@
 /** What the admin API answers, by path. It only reads. */
 import { printable } from '../printable.ts';
-import type { Observed } from '../telemetry/observed.ts';
+import type { Observed } from '../state/observed.ts';
+import { allPassed, type Check, livez, type Probe, readyz, startupz } from '../state/readiness.ts';
 import { type Answer, type Asked, text } from './read-only-server.ts';
-import { allPassed, type Check, livez, type Probe, readyz, startupz } from './readiness.ts';
 import type { SubscriberFilter } from './subscribers.ts';
 
 /** A page for Prometheus in the form that suits the Accept header; undefined when it is turned off. */

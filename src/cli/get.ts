@@ -1,8 +1,8 @@
 /** `spiffe-sds get`: an SDS client that subscribes as Envoy does and shows what it gets, without the keys. */
-import { parseWait } from '../config/duration.ts';
+import { parseWait } from '../config/values/duration.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
-import { AUDIENCE_PREFIX } from '../spiffe/jwt-token.ts';
+import { AUDIENCE_PREFIX } from '../spiffe/jwt/jwt-token.ts';
 import { configurationOf } from './configuration.ts';
 import { flagValue } from './flag.ts';
 import { type ReceivedSecret, streamSecrets } from './sds-client.ts';

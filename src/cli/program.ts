@@ -1,6 +1,6 @@
 /** The commands and their options; what they do is imported when it is asked for. */
 import { Command, CommanderError, Option } from 'commander';
-import { nearest } from '../config/nearest.ts';
+import { nearest } from '../config/values/nearest.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import { version } from '../version.ts';
 

@@ -3,8 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { stringify } from 'yaml';
 import type { CertificateValidationContext } from '../gen/messages.ts';
 import { escaped, printable } from '../printable.ts';
-import { type JwtSvid, parseJwtSvid } from '../spiffe/jwt-svid.ts';
-import { decode } from '../wire.ts';
+import { type JwtSvid, parseJwtSvid } from '../spiffe/jwt/jwt-svid.ts';
+import { decode } from '../wire/wire.ts';
 import type { ReceivedSecret } from './sds-client.ts';
 
 export type OutputFormat = 'text' | 'json' | 'yaml' | 'pem';

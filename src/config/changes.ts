@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { isMapping } from '../mapping.ts';
-import { type Configuration, configurationSchema } from './schema.ts';
+import { type Configuration, configurationSchema } from './schema/schema.ts';
 
 /** Paths of values: `sds.limits.connections`; a list is one value. */
 export interface ConfigurationChanges {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { isMapping } from '../mapping.ts';
 import { shownConfiguration } from './format.ts';
-import type { Configuration } from './schema.ts';
+import type { Configuration } from './schema/schema.ts';
 
 /** `sha256:` and the hash of the effective configuration in whatever order it was written; the values of headers are not in it. */
 export function configurationDigest(configuration: Configuration): string {

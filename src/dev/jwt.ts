@@ -1,7 +1,7 @@
 /** JWT-SVIDs of the development authority: ES256 only. */
 import type { webcrypto } from 'node:crypto';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose';
-import type { JwtKey } from '../spiffe/jwt-bundle.ts';
+import type { JwtKey } from '../spiffe/jwt/jwt-bundle.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 
 export interface JwtAuthority {

@@ -18,9 +18,9 @@ import type {
   X509SVIDResponse,
 } from '../gen/messages.ts';
 import type { GrpcService } from '../server/grpc-server.ts';
-import { verifyJwtSvid } from '../spiffe/jwt-svid.ts';
+import { verifyJwtSvid } from '../spiffe/jwt/jwt-svid.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
-import { encode, method } from '../wire.ts';
+import { encode, method } from '../wire/wire.ts';
 import { issueJwtSvid } from './jwt.ts';
 import { toStruct } from './struct.ts';
 import { jwtBundleOf, jwtBundlesResponse, type WorkloadState, x509BundlesResponse, x509SvidResponse } from './workload-state.ts';

@@ -1,5 +1,5 @@
 /** Which names there are, and what each stands for: SPIFFE IDs by themselves, the rest as the operator says. */
-import type { TokenRequest } from '../spiffe/jwt-token.ts';
+import type { TokenRequest } from '../spiffe/jwt/jwt-token.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { ValidationForm } from './secret.ts';
 import type { TokenFormat } from './token-set.ts';

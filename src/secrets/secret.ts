@@ -1,7 +1,7 @@
 /** A named, versioned, encoded secret: what a subscriber gets. */
 import { createHash } from 'node:crypto';
 import type { Secret as SecretMessage } from '../gen/messages.ts';
-import { encode, type Input } from '../wire.ts';
+import { encode, type Input } from '../wire/wire.ts';
 
 /** The type of every SDS resource. */
 export const SECRET_TYPE_URL = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';

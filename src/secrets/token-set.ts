@@ -1,5 +1,5 @@
 /** Tokens under names of their own, beside the other secrets. */
-import { AUDIENCE_PREFIX, type Token, type TokenRequest, type TokenState, tokenKey } from '../spiffe/jwt-token.ts';
+import { AUDIENCE_PREFIX, type Token, type TokenRequest, type TokenState, tokenKey } from '../spiffe/jwt/jwt-token.ts';
 import type { Naming } from './naming.ts';
 import { createSecret, type Secret } from './secret.ts';
 import type { SecretDescription, SecretSet } from './secret-set.ts';

@@ -4,7 +4,7 @@
  */
 import type { MethodDefinition, ServiceDefinition, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
-import { MalformedMessage } from '../wire-format.ts';
+import { MalformedMessage } from '../wire/wire-format.ts';
 import type { GrpcService } from './grpc-server.ts';
 
 type Handler = UntypedServiceImplementation[string];

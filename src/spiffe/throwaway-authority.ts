@@ -9,7 +9,7 @@ const CENTURY_MS = 100 * 365 * 86_400_000;
 /** @returns a self-signed CA certificate, DER; its key is forgotten here */
 export async function makeThrowawayAuthority(now: number): Promise<Uint8Array> {
   const { BasicConstraintsExtension, KeyUsageFlags, KeyUsagesExtension, X509CertificateGenerator } = await import(
-    './x509-library.ts'
+    './x509/x509-library.ts'
   );
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
   const keys = await webcrypto.subtle.generateKey(algorithm, false, ['sign', 'verify']);

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import { messageOf } from '../error.ts';
 import type { EventListener } from '../events.ts';
 import type { JWTBundlesResponse } from '../gen/messages.ts';
-import { type JwtBundle, jwksOf, readJwtBundle } from '../spiffe/jwt-bundle.ts';
+import { type JwtBundle, jwksOf, readJwtBundle } from '../spiffe/jwt/jwt-bundle.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { Fetch } from './client.ts';
 import { type Loss, StreamWatch } from './stream-watch.ts';

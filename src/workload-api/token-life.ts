@@ -6,7 +6,7 @@
  * nobody asks for it.
  */
 
-import type { Token } from '../spiffe/jwt-token.ts';
+import type { Token } from '../spiffe/jwt/jwt-token.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import { backoff } from './backoff.ts';
 

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import { messageOf } from '../error.ts';
 import type { EventListener } from '../events.ts';
 import type { JWTSVIDResponse } from '../gen/messages.ts';
-import { subjectOf, type Token, type TokenRequest, type TokenState, tokenKey } from '../spiffe/jwt-token.ts';
+import { subjectOf, type Token, type TokenRequest, type TokenState, tokenKey } from '../spiffe/jwt/jwt-token.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
 import type { FetchJwtSvid } from './client.ts';
 import { nextMessageNumber } from './message-number.ts';
@@ -163,7 +163,7 @@ export class TokenSource {
 
   async #answered(entry: Entry, number: number, { svids }: JWTSVIDResponse): Promise<void> {
     const { events, clock, random, onChange } = this.#options;
-    const { checkJwtSvid } = await import('../spiffe/jwt-svid.ts');
+    const { checkJwtSvid } = await import('../spiffe/jwt/jwt-svid.ts');
     const { subject, token: before } = entry.life;
     if (this.#stopped || subject === undefined || !isOpen(entry.life, number)) return;
     const { audience } = entry.request;

@@ -3,13 +3,13 @@ import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { findOpa } from '../../deploy/opa/install.ts';
-import { type Call, caller } from '../support/authorized.ts';
-import { partOf } from '../support/bootstrap.ts';
-import { Child } from '../support/child.ts';
 import { describeWith } from '../support/describe-with.ts';
-import { describeWithEnvoy, Envoy } from '../support/envoy.ts';
 import { eventually } from '../support/eventually.ts';
-import { startRunning } from '../support/sidecar.ts';
+import { type Call, caller } from '../support/mesh/authorized.ts';
+import { partOf } from '../support/mesh/bootstrap.ts';
+import { describeWithEnvoy, Envoy } from '../support/mesh/envoy.ts';
+import { Child } from '../support/sidecar/child.ts';
+import { startRunning } from '../support/sidecar/sidecar.ts';
 
 const OPA_FOLDER = join(import.meta.dirname, '..', '..', 'deploy', 'opa');
 

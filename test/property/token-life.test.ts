@@ -1,7 +1,7 @@
 /** Whatever happens, in whatever order: nobody is given a token that has expired, is somebody else's, or was withdrawn. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Token } from '../../src/spiffe/jwt-token.ts';
+import type { Token } from '../../src/spiffe/jwt/jwt-token.ts';
 import { parseSpiffeId, type SpiffeId } from '../../src/spiffe/spiffe-id.ts';
 import {
   afterFailed,

@@ -1,7 +1,7 @@
 /** JWT-SVIDs as generic_secret. */
 import { status } from '@grpc/grpc-js';
 import { expect } from 'vitest';
-import { parseJwtSvid } from '../../../src/spiffe/jwt-svid.ts';
+import { parseJwtSvid } from '../../../src/spiffe/jwt/jwt-svid.ts';
 import { DB, namesOf, onlySecret, secretOf, TRUST_DOMAIN, textOf, WEB } from '../read.ts';
 import type { Row } from '../row.ts';
 
