@@ -1,10 +1,10 @@
 /** Tokens: a caller Envoy that injects them, a callee Envoy that verifies them with the keys of the sidecar. envoy/jwt.yaml. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { eventually } from '../support/eventually.ts';
-import { describeWithEnvoy, envoyVersions } from '../support/mesh/envoy.ts';
-import { SteadyLoad } from '../support/mesh/steady-load.ts';
-import { startTokenStage, type TokenStage } from '../support/mesh/token-stage.ts';
+import { eventually } from '../../support/eventually.ts';
+import { describeWithEnvoy, envoyVersions } from '../../support/mesh/envoy.ts';
+import { SteadyLoad } from '../../support/mesh/steady-load.ts';
+import { startTokenStage, type TokenStage } from '../../support/mesh/token-stage.ts';
 
 const BACKEND = 'spiffe://example.org/backend';
 /** Of envoy/jwt.yaml: cache_duration. */

@@ -2,16 +2,16 @@
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import { findOpa } from '../../deploy/opa/install.ts';
-import { describeWith } from '../support/describe-with.ts';
-import { eventually } from '../support/eventually.ts';
-import { type Call, caller } from '../support/mesh/authorized.ts';
-import { partOf } from '../support/mesh/bootstrap.ts';
-import { describeWithEnvoy, Envoy } from '../support/mesh/envoy.ts';
-import { Child } from '../support/sidecar/child.ts';
-import { startRunning } from '../support/sidecar/sidecar.ts';
+import { findOpa } from '../../../deploy/opa/install.ts';
+import { describeWith } from '../../support/describe-with.ts';
+import { eventually } from '../../support/eventually.ts';
+import { type Call, caller } from '../../support/mesh/authorized.ts';
+import { partOf } from '../../support/mesh/bootstrap.ts';
+import { describeWithEnvoy, Envoy } from '../../support/mesh/envoy.ts';
+import { Child } from '../../support/sidecar/child.ts';
+import { startRunning } from '../../support/sidecar/sidecar.ts';
 
-const OPA_FOLDER = join(import.meta.dirname, '..', '..', 'deploy', 'opa');
+const OPA_FOLDER = join(import.meta.dirname, '..', '..', '..', 'deploy', 'opa');
 
 /** What the shipped rules say, whoever decides. */
 const CASES: readonly (readonly [rule: string, call: Call, allowed: boolean])[] = [
