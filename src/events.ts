@@ -199,7 +199,13 @@ export type Event =
       readonly form: string;
     } & StreamInfo)
   | ({ readonly type: 'stream_closed'; readonly reason: string } & StreamInfo)
-  | ({ readonly type: 'names_held'; readonly names: readonly string[]; readonly available: readonly string[] } & StreamInfo)
+  | ({
+      readonly type: 'names_held';
+      readonly names: readonly string[];
+      readonly available: readonly string[];
+      /** Those of `names` that were sent before, and stand for another kind of secret now. */
+      readonly otherKind?: readonly string[];
+    } & StreamInfo)
   /** On an aggregated stream: a type that is not served here. */
   | ({ readonly type: 'type_ignored'; readonly typeUrl: string } & StreamInfo)
   | ({ readonly type: 'secrets_pushed' } & ResponseInfo & StreamInfo)

@@ -10,6 +10,7 @@ import {
   afterReject,
   afterSending,
   isDue,
+  isOfOtherKind,
   lastGood,
   type NameState,
   type NameStates,
@@ -126,10 +127,13 @@ export function next(
   return sent(state, { secrets: [secret], removed: [] }, (names) => names.set(secret.name, after));
 }
 
-/** The names that are subscribed to, were never sent, and that there is nothing to send for. */
+/** The names that are subscribed to and that there is nothing to send for: they were never sent, or stand for something else now. */
 export function heldNames({ names }: DeltaState, view: SecretsView): readonly string[] {
-  const isHeld = ([name, { sent, holds, removed }]: [string, NameState]) =>
-    !sent && !holds && !removed && view.get(name) === undefined;
+  const isHeld = ([name, state]: [string, NameState]) => {
+    const { sent, holds, removed } = state;
+    const newest = view.get(name);
+    return (!sent && !holds && !removed && newest === undefined) || isOfOtherKind(state, newest);
+  };
   return [...names].filter(isHeld).map(([name]) => name);
 }
 

@@ -268,7 +268,11 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     const missing = names.filter((name) => !view.pending(name));
     const fresh = missing.filter((name) => !this.#held.has(name));
     if (fresh.length > 0 || missing.length < this.#held.size) this.#held = new Set(missing);
-    if (fresh.length > 0) this.#context.events({ type: 'names_held', names: fresh, available, ...this.#info });
+    if (fresh.length === 0) return;
+    const states = this.#protocol.states(this.#state);
+    const otherKind = fresh.filter((name) => states.get(name)?.sent !== undefined);
+    const told = { names: fresh, available, ...(otherKind.length > 0 && { otherKind }) };
+    this.#context.events({ type: 'names_held', ...told, ...this.#info });
   }
 
   #view(): SecretsView {

@@ -162,10 +162,15 @@ export function sentence(event: Event): string {
 }
 
 /** A name that there is and that is held all the same cannot be said in the form that this Envoy gets. */
-function heldSentence({ names, available, node }: Event & { readonly type: 'names_held' }): string {
-  const unsayable = names.filter((name) => available.includes(name));
+function heldSentence({ names, available, otherKind = [], node }: Event & { readonly type: 'names_held' }): string {
+  const unsayable = names.filter((name) => available.includes(name) && !otherKind.includes(name));
   const unknown = names.filter((name) => !available.includes(name));
   const reasons = [
+    ...(otherKind.length === 0
+      ? []
+      : [
+          `${listed(otherKind)}: held, for it stands for another kind of secret than when it was sent: give that one another name, or restart the Envoy`,
+        ]),
     ...(unknown.length === 0
       ? []
       : [`no secret named ${listed(unknown)}: held until there is one; there is now: ${listed(available) || 'none'}`]),

@@ -161,6 +161,23 @@ export const tokens: readonly Row[] = [
     },
   },
   {
+    rule: 'a name that stands for another kind of secret after a reload is held on streams that got the first kind, and told',
+    fact: 26,
+    needs: 'source',
+    config: 'secrets: [{ name: x, validation: {} }]',
+    async run({ client, running, silent }) {
+      const sotw = client.stream().request(['x']);
+      await sotw.accept();
+      const delta = client.delta().request({ resource_names_subscribe: ['x'] });
+      delta.ack(await delta.next());
+      running.configure('secrets: [{ name: x, jwt_svid: { audience: [payments] } }]');
+      expect(await running.event('names_held')).toMatchObject({ names: ['x'], otherKind: ['x'] });
+      await silent(sotw, delta);
+      const other = await client.stream().request(['x']).next();
+      expect(secretOf(other, 'x').generic_secret).toBeDefined();
+    },
+  },
+  {
     rule: 'the version is a hash: the same token twice is the same version',
     fact: 13,
     needs: 'source',

@@ -363,6 +363,12 @@ describe('a line', () => {
     );
   });
 
+  test('about a name that stands for another kind of secret now says what to do', () => {
+    expect(sentenceOf({ type: 'names_held', ...stream, names: ['x'], available: ['x'], otherKind: ['x'] })).toBe(
+      'for node "edge": x: held, for it stands for another kind of secret than when it was sent: give that one another name, or restart the Envoy',
+    );
+  });
+
   test('about a name that is held says so when there is none at all', () => {
     expect(sentenceOf({ type: 'names_held', ...stream, names: ['x'], available: [] })).toMatch(/there is now: none$/);
   });
