@@ -4,10 +4,12 @@ import type { LoadedConfiguration } from '../config/load.ts';
 import { isLoopback } from '../config/rules/admin-rules.ts';
 import type { Configuration } from '../config/schema/schema.ts';
 import type { EventListener } from '../events.ts';
-import type { Sidecar } from '../sidecar/sidecar.ts';
+import type { StreamStatus } from '../sds/stream/stream-status.ts';
+import type { SecretDescription } from '../secrets/secret-set.ts';
+import type { SidecarCounts } from '../state/counts.ts';
 import type { Observed } from '../state/observed.ts';
 import { isOwnHost } from './host.ts';
-import { JWKS_PATH, jwksAnswer } from './jwks.ts';
+import { JWKS_PATH, type JwksSource, jwksAnswer } from './jwks.ts';
 import { type ReadOnlyServer, startReadOnlyServer } from './read-only-server.ts';
 import { type MetricsPage, notFound, routesOf, safeJson } from './routes.ts';
 import { SharedAnswers } from './shared-answers.ts';
@@ -15,13 +17,24 @@ import { statusOf } from './status.ts';
 import { gatherSubscribers, type SubscriberFilter } from './subscribers.ts';
 import { wayGiver } from './way-giver.ts';
 
+/** What the running sidecar says of itself, read when somebody asks. */
+export interface ServedState {
+  /** The names that are served now. */
+  readonly names: readonly string[];
+  describe(name: string): SecretDescription | undefined;
+  readonly counts: SidecarCounts;
+  /** What each open stream came to, one at a time. */
+  readonly streams: Iterable<StreamStatus>;
+  readonly jwtBundles: JwksSource;
+}
+
 export interface AdminOptions {
   /** At the start: `admin`, and the mode and group of a Unix socket, which are those of the SDS socket. */
   readonly configuration: Configuration;
   /** Now. */
   readonly loaded: () => Pick<LoadedConfiguration, 'configuration' | 'file'>;
   readonly observed: Observed;
-  readonly sidecar: Pick<Sidecar, 'names' | 'describe' | 'counts' | 'streams' | 'jwtBundles'>;
+  readonly sidecar: ServedState;
   readonly metrics: MetricsPage;
   readonly clock: Clock;
   readonly events: EventListener;

@@ -1,18 +1,18 @@
 /** The secret discovery service: the newest secrets, and the streams that hear of them. */
-import type {
-  MethodDefinition,
-  ServerDuplexStream,
-  ServerUnaryCall,
-  ServiceDefinition,
-  sendUnaryData,
-  UntypedServiceImplementation,
+import {
+  type MethodDefinition,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import type { EventListener, Peer } from '../events.ts';
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
 import type { SecretsUpdate } from '../secrets/publisher.ts';
-import { SECRET_TYPE_URL } from '../secrets/secret.ts';
+import { SECRET_TYPE_URL, versionOf } from '../secrets/secret.ts';
 import { NO_SECRETS, type SecretSet } from '../secrets/secret-set.ts';
 import { stageBundles } from '../secrets/staged-set.ts';
 import type { GrpcService } from '../server/grpc-server.ts';
@@ -29,7 +29,7 @@ import { encodeFetch } from './protocol/response.ts';
 import { formFor } from './stream/node.ts';
 import { RefusedDomains } from './stream/refused-domains.ts';
 import { cut, type OtherTypes, SecretStream, type StreamContext, type StreamSettings } from './stream/secret-stream.ts';
-import { type Totals, versionOf } from './stream/stream-record.ts';
+import type { Totals } from './stream/stream-record.ts';
 import type { StreamStatus } from './stream/stream-status.ts';
 
 export const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';

@@ -1,15 +1,9 @@
 /** All secrets that can be served now, by name. A value: new trust or another configuration makes a new set. */
+import type { SecretKind } from '../events.ts';
 import { type SpiffeId, trustDomainId } from '../spiffe/spiffe-id.ts';
 import { type Identity, identitiesOf, type ServedSvid } from './identities.ts';
 import type { Naming, SvidChoice } from './naming.ts';
-import {
-  createSecret,
-  type Secret,
-  type SecretContent,
-  type SecretKind,
-  VALIDATION_FORMS,
-  type ValidationForm,
-} from './secret.ts';
+import { createSecret, type Secret, type SecretContent, VALIDATION_FORMS, type ValidationForm } from './secret.ts';
 import { tlsCertificate } from './tls-certificate.ts';
 import type { Trust } from './trust.ts';
 import { type ValidationSource, type ValidationSourcesOptions, validationSources } from './validation-sources.ts';

@@ -8,7 +8,7 @@ import type { Environment } from '../config/source/sources.ts';
 import type { EventListener } from '../events.ts';
 import { allPassed, readyz } from '../state/readiness.ts';
 import { Telemetry } from '../telemetry/telemetry.ts';
-import { AFTER_START_MS, type Sidecar, startSidecar } from './sidecar.ts';
+import { type Sidecar, startSidecar } from './sidecar.ts';
 
 export interface OperatedSidecarOptions {
   readonly loaded: LoadedConfiguration;
@@ -67,7 +67,7 @@ export async function startOperatedSidecar({
     admin = await startAdmin({ configuration, loaded: () => inForce, observed, sidecar, metrics, clock, events });
   };
   let rest: Promise<void> | undefined;
-  const forgetRest = clock.after(AFTER_START_MS, () => {
+  const forgetRest = sidecar.afterStart(() => {
     rest = openRest();
   });
 

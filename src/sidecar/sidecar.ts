@@ -18,17 +18,17 @@ import { HealthService } from '../server/health.ts';
 import { KeptListener } from '../server/kept-listener.ts';
 import type { CredentialsReader } from '../server/peer.ts';
 import { isOpenToAll } from '../server/unix-listener.ts';
-import { CertificateReader } from '../spiffe/x509/certificate.ts';
+import { CertificateReader } from '../spiffe/certificate-reader.ts';
+import type { SidecarCounts } from '../state/counts.ts';
 import { type Fetch, fetchJwtBundles, fetchJwtSvid, fetchX509Bundles, fetchX509Svid } from '../workload-api/client.ts';
 import { JwtBundleWatch } from '../workload-api/jwt-bundle-watch.ts';
 import { TokenSource } from '../workload-api/token-source.ts';
 import { X509Watch } from '../workload-api/watch.ts';
+import { AfterStart } from './after-start.ts';
 import { startNeeds } from './start-needs.ts';
 
 /** Kubernetes and Docker wait longer than this before they kill. */
 const DRAIN_MS = 5_000;
-/** What can wait until the first Envoys have their secrets. */
-export const AFTER_START_MS = 500;
 
 export interface SidecarOptions {
   readonly configuration: Configuration;
@@ -41,16 +41,6 @@ export interface SidecarOptions {
    * time. Default: whether there are secrets.
    */
   readonly ready?: () => boolean;
-}
-
-/** How many there are now. */
-export interface SidecarCounts {
-  readonly connections: number;
-  readonly streams: number;
-  /** Names, counted once for each stream that asks for them. */
-  readonly subscriptions: number;
-  /** Those that there is nothing to send for. */
-  readonly held: number;
 }
 
 export interface Sidecar extends AsyncDisposable {
@@ -66,6 +56,8 @@ export interface Sidecar extends AsyncDisposable {
   configure(configuration: Configuration): void;
   /** From now on peers are known by their credentials, also those that are connected. */
   identifyPeers(read: CredentialsReader): void;
+  /** Calls back when what can wait may begin. The function that is returned forgets it. */
+  afterStart(work: () => void): () => void;
   /** Ends all streams, closes the socket and removes it. */
   stop(): Promise<void>;
 }
@@ -85,9 +77,11 @@ export async function startSidecar({
   const { sds } = configuration;
   const { workloadApi: endpoint, gid } = await startNeeds(configuration);
   let inForce = configuration;
+  const afterStart = new AfterStart(clock);
   const peerOf = (address: string): Peer => server.peerOf(address);
   const events: EventListener = (event) => {
     tell(event);
+    if (event.type === 'workload_api_lost') afterStart.answered();
     // What happens on one stream makes nobody ready, and happens often.
     if (!('stream' in event)) health.look();
   };
@@ -141,21 +135,22 @@ export async function startSidecar({
   });
   const watch = new X509Watch({
     fetchSvids: fetchX509Svid(endpoint),
-    fetchBundles: afterStart(fetchX509Bundles(endpoint), clock),
+    fetchBundles: delayed(fetchX509Bundles(endpoint), afterStart),
     address: formatEndpoint(endpoint),
     reader: new CertificateReader(),
     clock,
     random,
     onPermissionDenied: () => inForce.on_permission_denied,
     events,
-    onContext(context, reason) {
+    onContext: (context, reason) => {
       tokens.adopt(context);
       publisher.adopt(context, reason);
+      afterStart.answered();
     },
   });
   watch.start();
   // What it takes to deny a trust domain is heavy, and nobody needs it while the first Envoys wait for their secrets.
-  const forgetPreparing = clock.after(AFTER_START_MS, () => void publisher.prepare());
+  const forgetPreparing = afterStart.run(() => void publisher.prepare());
 
   const stop = async () => {
     events({ type: 'draining', streams: service.streams });
@@ -189,16 +184,17 @@ export async function startSidecar({
       publisher.configure(naming);
     },
     identifyPeers: (read) => server.identifyPeers(read),
+    afterStart: (work) => afterStart.run(work),
     stop,
     [Symbol.asyncDispose]: stop,
   };
 }
 
 /** The same, but not at once; a fetch that is cancelled before it began is never made. */
-function afterStart<Message>(fetch: Fetch<Message>, clock: Clock): Fetch<Message> {
+function delayed<Message>(fetch: Fetch<Message>, afterStart: AfterStart): Fetch<Message> {
   return (listener) => {
     let cancel: (() => void) | undefined;
-    const forget = clock.after(AFTER_START_MS, () => {
+    const forget = afterStart.run(() => {
       cancel = fetch(listener);
     });
     return () => {

@@ -8,10 +8,11 @@ import type { Configuration } from '../config/schema/schema.ts';
 import type { Environment } from '../config/source/sources.ts';
 import { messageOf } from '../error.ts';
 import type { Event, EventListener } from '../events.ts';
+import type { SidecarCounts } from '../state/counts.ts';
 import { Observed } from '../state/observed.ts';
 import type { Audit } from './audit/audit-sink.ts';
 import { type Log, type LogLine, openLog } from './log/log.ts';
-import { type Counts, Measurements } from './metrics/measurements.ts';
+import { Measurements } from './metrics/measurements.ts';
 import type { Attributes } from './metrics/metric.ts';
 import { processMetrics } from './metrics/process-metrics.ts';
 import { type Exposition, formatPrometheus } from './metrics/prometheus.ts';
@@ -98,7 +99,7 @@ export class Telemetry {
   }
 
   /** How many there are of what only the sidecar can count. */
-  count(counts: () => Counts): void {
+  count(counts: () => SidecarCounts): void {
     this.#measurements.attach(counts, (update) => this.#recorder?.spanOf(update));
   }
 

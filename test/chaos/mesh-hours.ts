@@ -59,6 +59,7 @@ const JUMPS_SECONDS = [7_200, -86_400, 30, -30] as const;
 const BURST = 16;
 const ARRIVAL_LIMIT_MS = 30_000;
 const LAST_WORDS = 4_000;
+const BURIED = 3;
 const AUDIT_BYTES = 4 * 512;
 
 export async function meshHours(options: MeshOptions): Promise<MeshReport> {
@@ -82,6 +83,8 @@ class MeshHours {
   readonly #arrivals: number[] = [];
   readonly #keys = new KeyHunt();
   readonly #end = new AbortController();
+  /** The last words of the sidecars that have ended. */
+  #buried: readonly string[] = [];
   #life!: Life;
   #clock: FakeClock | undefined;
 
@@ -142,9 +145,9 @@ class MeshHours {
     };
   }
 
-  /** With what the sidecar said last. */
+  /** With what the sidecars said last: what is late by longer than one of them lives has its reason in more than one. */
   #loses(what: string): void {
-    this.#lost.push(`${what}\n${this.#life.output.slice(-LAST_WORDS)}`);
+    this.#lost.push([what, ...this.#buried, this.#life.output.slice(-LAST_WORDS)].join('\n---\n'));
     this.#end.abort();
   }
 
@@ -153,7 +156,6 @@ class MeshHours {
    * handshake is under way that began before that.
    */
   async #change(random: Random, server: Envoy, client: Envoy, load: SteadyLoad): Promise<void> {
-    const inFlight = () => load.more(2 * this.#options.load);
     while (!this.#end.signal.aborted) {
       for (let more = random.below(BURST); more >= 0; more--) {
         await this.#api.rotate();
@@ -161,13 +163,12 @@ class MeshHours {
       }
       await this.#arrived(server, client);
       this.#keys.learn(this.#api);
-      if (random.below(2) === 0) continue;
       await this.#bundleArrived(server, client, () => this.#api.prepareAuthority());
-      await inFlight();
+      await load.settled();
       await this.#api.activateAuthority();
       this.#counts.rotations += 1;
       await this.#arrived(server, client);
-      await inFlight();
+      await load.settled();
       await this.#bundleArrived(server, client, () => this.#api.retireAuthority());
       this.#counts['CA rolls'] += 1;
     }
@@ -195,8 +196,10 @@ class MeshHours {
     this.#arrivals.push(performance.now() - since);
   }
 
+  /** Each must have heard of the Workload API before: on a machine without CPU one may take longer to start than it lives. */
   async #kill(random: Random): Promise<void> {
     while (await this.#pause(this.#options.killEveryMs)) {
+      await this.#life.says('"event":"workload_api_connected"', ARRIVAL_LIMIT_MS);
       await this.#bury(() => this.#life.kill());
       this.#counts.kills += 1;
       await this.#begin(random);
@@ -266,6 +269,7 @@ class MeshHours {
     await end();
     if (life.complaints.length > 0) this.#loses(`the sidecar complained: ${life.complaints.slice(0, 5).join('\n')}`);
     this.#keys.search(life.output);
+    this.#buried = [...this.#buried, life.output.slice(-LAST_WORDS)].slice(-BURIED);
   }
 
   /** @returns whether there is time left */

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DiscoveryRequest } from '../../src/gen/messages.ts';
 import { SOTW } from '../../src/sds/protocol/protocol.ts';
-import type { SotwResponse, SotwState } from '../../src/sds/protocol/sotw.ts';
+import type { SotwResponse, SotwState } from '../../src/sds/protocol/sotw-state.ts';
 import { type Order, SotwEnvoy } from '../support/sds/envoy-model.ts';
 import { GOOD, NAMES, type Step, steps, World } from '../support/sds/sds-world.ts';
 

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { bundleWarning } from '../../src/envoy/authorities.ts';
 import type { Event } from '../../src/events.ts';
+import { CertificateReader } from '../../src/spiffe/certificate-reader.ts';
 import { parseSpiffeId, parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
-import { CertificateReader } from '../../src/spiffe/x509/certificate.ts';
 import { sentence } from '../../src/telemetry/log/sentence.ts';
 import { issueAuthority } from '../support/x509/certificates.ts';
 

@@ -1,7 +1,7 @@
 /** What the schema refuses, as sentences: where, which key, what was expected, what was found. */
 import type { z } from 'zod';
 import { isMapping } from '../../mapping.ts';
-import { configurationSchema, isPlanned, knownKeys } from '../schema/schema.ts';
+import { configurationSchema, knownKeys } from '../schema/schema.ts';
 import type { Given } from '../source/sources.ts';
 import type { YamlFile } from '../source/yaml-file.ts';
 import { nearest } from '../values/nearest.ts';
@@ -63,7 +63,6 @@ function placeOf(file: YamlFile, path: Path): string {
 
 function unknownKey(tree: unknown, path: Path, key: string): string {
   const name = pathText([...path, key]);
-  if (isPlanned([...path, key])) return `${quote(name)} is not supported by this version of spiffe-sds yet`;
   const known = knownKeys(path);
   const meant = nearest(
     key,

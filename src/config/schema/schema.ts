@@ -86,14 +86,6 @@ export const configurationSchema = z
 /** A configuration in force: addresses are endpoints, `sds.mode` is a number. */
 export type Configuration = z.infer<typeof configurationSchema>;
 
-/** Keys that are promised and not there yet; what stands in a list has the path of the list. */
-const PLANNED_KEYS: ReadonlySet<string> = new Set(['sds.allow']);
-
-/** Whether a key is promised and not there yet. */
-export function isPlanned(path: readonly PropertyKey[]): boolean {
-  return PLANNED_KEYS.has(path.filter((part) => typeof part !== 'number').join('.'));
-}
-
 /** The keys that may stand in the mapping at a path. */
 export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   let schema: unknown = unwrap(configurationSchema);

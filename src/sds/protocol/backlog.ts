@@ -5,22 +5,29 @@
 import type { SecretVersion } from '../../events.ts';
 import type { Secret } from '../../secrets/secret.ts';
 
+/** Responses without an answer of one stream, beside one for each name that it has: in delta each name is a response of its own. */
+const MORE_THAN_NAMES = 64;
+
 /**
- * Responses without an answer, of one stream. Envoy answers each at once; tools that only listen do not, and in delta each name that they
- * ask for is a response of its own.
+ * Responses without an answer that one stream may have. Envoy answers each at once; tools that only listen do not.
+ * @param names how many names the stream has
  */
-export const MAX_UNANSWERED = 1_024;
+export function maxUnanswered(names: number): number {
+  return names + MORE_THAN_NAMES;
+}
 
 /** Bytes that are kept for responses without an answer. A secret counts for each stream although they share it. */
 export interface BacklogLimits {
+  /** So many a stream may always have, whatever the others have: many streams that are a little behind are no danger. */
+  readonly free: number;
   readonly stream: number;
   readonly connection: number;
   readonly all: number;
 }
 
 const MIB = 1024 ** 2;
-const LIMITS: BacklogLimits = { stream: 4 * MIB, connection: 16 * MIB, all: 64 * MIB };
-/** Of a response without its secrets, and of a secret without its content. */
+const LIMITS: BacklogLimits = { free: 16 * 1024, stream: 4 * MIB, connection: 16 * MIB, all: 64 * MIB };
+/** Of a response without the content of its secrets. */
 const OVERHEAD = 256;
 
 /** What a response without an answer carried: of what was overtaken only its version. */
@@ -31,7 +38,7 @@ export function weightOf(responses: Iterable<{ readonly secrets: readonly Carrie
   let weight = 0;
   for (const { secrets } of responses) {
     weight += OVERHEAD;
-    for (const secret of secrets) weight += OVERHEAD + ('any' in secret ? secret.any.length : 0);
+    for (const secret of secrets) if ('any' in secret) weight += secret.any.length;
   }
   return weight;
 }
@@ -62,6 +69,6 @@ export class Backlog {
   isFull(connection: number, stream: number): boolean {
     const limits = this.#limits;
     const ofConnection = this.#byConnection.get(connection) ?? 0;
-    return stream > 0 && (stream >= limits.stream || ofConnection >= limits.connection || this.#all >= limits.all);
+    return stream > limits.free && (stream >= limits.stream || ofConnection >= limits.connection || this.#all >= limits.all);
   }
 }

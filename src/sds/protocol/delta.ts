@@ -3,7 +3,7 @@
  * beside each rule. One secret in each response, so that a rejection has one culprit.
  */
 import type { Secret } from '../../secrets/secret.ts';
-import { type Carried, MAX_UNANSWERED } from './backlog.ts';
+import { type Carried, maxUnanswered } from './backlog.ts';
 import { isStandIn } from './long-name.ts';
 import {
   afterAccept,
@@ -163,7 +163,7 @@ function judge(state: DeltaState, answered: DeltaUnanswered, rejected: boolean):
     if (names.has(name)) names.set(name, before);
   }
   // Answers come in order. A client that leaves some out is not to be waited for on their account.
-  const isFull = state.unanswered.size >= MAX_UNANSWERED;
+  const isFull = state.unanswered.size >= maxUnanswered(names.size);
   const isOpen = ({ nonce }: DeltaUnanswered) => nonce !== answered.nonce && !(isFull && Number(nonce) < Number(answered.nonce));
   const unanswered = new Map([...state.unanswered].filter(([, response]) => isOpen(response)));
   return { ...state, names, unanswered };

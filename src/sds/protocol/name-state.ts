@@ -5,7 +5,7 @@
  * was rejected is never sent again while it is the newest, and its acknowledgement proves nothing.
  */
 import type { SecretVersion } from '../../events.ts';
-import type { Secret } from '../../secrets/secret.ts';
+import { type Secret, versionOf } from '../../secrets/secret.ts';
 import type { Carried } from './backlog.ts';
 import type { SecretsView } from './view.ts';
 
@@ -150,10 +150,11 @@ export function withoutOvertaken<Response extends { readonly secrets: readonly C
   responses: Iterable<Response>,
   names: NameStates,
 ): readonly Response[] {
-  const keep = (secret: Carried): Carried => {
-    if (!('any' in secret) || names.get(secret.name)?.sent === secret) return secret;
-    const { name, kind, version } = secret;
-    return { name, kind, version };
-  };
-  return [...responses].map((response) => ({ ...response, secrets: response.secrets.map(keep) }));
+  const isOvertaken = (secret: Carried): secret is Secret => 'any' in secret && names.get(secret.name)?.sent !== secret;
+  return [...responses].map((response) => {
+    const { secrets } = response;
+    return secrets.some(isOvertaken)
+      ? { ...response, secrets: secrets.map((secret) => (isOvertaken(secret) ? versionOf(secret) : secret)) }
+      : response;
+  });
 }

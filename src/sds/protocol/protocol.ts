@@ -1,12 +1,13 @@
 /** What state of the world and delta have in common, so that one stream class can bind either to gRPC. */
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../../gen/messages.ts';
 import type { Secret } from '../../secrets/secret.ts';
-import { type Carried, MAX_UNANSWERED } from './backlog.ts';
+import { type Carried, maxUnanswered } from './backlog.ts';
 import * as delta from './delta.ts';
 import { type NameStates, type ReceiveOptions, withoutOvertaken } from './name-state.ts';
 import type { Shown } from './rejections.ts';
 import { encodeDelta, encodeSotw } from './response.ts';
 import * as sotw from './sotw.ts';
+import { INITIAL_SOTW_STATE, type SotwResponse, type SotwState, type Subscription } from './sotw-state.ts';
 import type { SecretsView } from './view.ts';
 
 export interface Sent {
@@ -27,7 +28,7 @@ export interface Received<State> {
   /** The secret that is to blame for the rejection, when that is known. */
   readonly culprit?: Carried;
   /** What the request asks for, when that is new. */
-  readonly subscription?: sotw.Subscription;
+  readonly subscription?: Subscription;
 }
 
 export type RequestMessage = DiscoveryRequest | DeltaDiscoveryRequest;
@@ -61,19 +62,23 @@ export interface Protocol<Message extends RequestMessage, State, Response extend
 const RESPONSES_WITH_CONTENT = 32;
 
 function nextOf<State, Response>(
-  { unansweredCount, withoutOvertaken }: Pick<Protocol<never, State, never>, 'unansweredCount' | 'withoutOvertaken'>,
+  {
+    states,
+    unansweredCount,
+    withoutOvertaken,
+  }: Pick<Protocol<never, State, never>, 'states' | 'unansweredCount' | 'withoutOvertaken'>,
   next: (state: State, view: SecretsView) => { readonly state: State; readonly response: Response } | undefined,
   state: State,
   view: SecretsView,
 ): { readonly state: State; readonly response: Response } | undefined {
-  const step = unansweredCount(state) < MAX_UNANSWERED ? next(state, view) : undefined;
+  const step = unansweredCount(state) < maxUnanswered(states(state).size) ? next(state, view) : undefined;
   if (step === undefined || unansweredCount(step.state) % RESPONSES_WITH_CONTENT > 0) return step;
   return { ...step, state: withoutOvertaken(step.state) };
 }
 
-export const SOTW: Protocol<DiscoveryRequest, sotw.SotwState, sotw.SotwResponse> = {
+export const SOTW: Protocol<DiscoveryRequest, SotwState, SotwResponse> = {
   method: 'sotw',
-  initial: sotw.INITIAL_SOTW_STATE,
+  initial: INITIAL_SOTW_STATE,
   names: (_, { resource_names }) => resource_names.length,
   resumes: ({ version_info }) => version_info !== '',
   // One for all names: that of the response that it accepted last.

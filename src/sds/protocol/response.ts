@@ -7,7 +7,7 @@ import { SECRET_TYPE_URL, type Secret } from '../../secrets/secret.ts';
 import { version } from '../../version.ts';
 import { encode } from '../../wire/wire.ts';
 import type { DeltaResponse } from './delta.ts';
-import type { SotwResponse } from './sotw.ts';
+import type { SotwResponse } from './sotw-state.ts';
 
 /** Both have the same numbers in DiscoveryResponse and DeltaDiscoveryResponse. */
 const RESOURCES_FIELD = 2;

@@ -5,7 +5,7 @@
 import type { SecretVersion } from '../../events.ts';
 import type { Carried } from './backlog.ts';
 import { afterAccept, afterDoubt, afterReject, hasSeen, mayHaveSeen, type NameState } from './name-state.ts';
-import type { SotwRequest, SotwState, SotwUnanswered } from './sotw.ts';
+import type { SotwRequest, SotwState, SotwUnanswered } from './sotw-state.ts';
 
 /** An answer counts for the response that its nonce names, also when newer ones are on their way. */
 export function judge(state: SotwState, answered: SotwUnanswered, request: SotwRequest, culprit: Carried | undefined): SotwState {

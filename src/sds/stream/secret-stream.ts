@@ -114,8 +114,9 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     if (this.#writing || !this.#open) return;
     const view = this.#view();
     const { backlog, update, onSettled } = this.#context;
-    const isFull = backlog.isFull(this.#info.peer.connection, this.#weight);
-    const step = isFull ? undefined : this.#protocol.next(this.#state, view);
+    const isFull = () => backlog.isFull(this.#info.peer.connection, this.#weight);
+    if (isFull()) this.#advanceTo(this.#protocol.withoutOvertaken(this.#state));
+    const step = isFull() ? undefined : this.#protocol.next(this.#state, view);
     if (step !== undefined) this.#send(step);
     this.#tellHeld(view);
     if (step !== undefined) return;

@@ -1,8 +1,8 @@
 /** What is told of one stream: what was sent on it and how that was answered, when, and its share of the totals. */
 import type { Clock } from '../../clock.ts';
-import type { EventListener, ResponseInfo, SecretVersion, StreamInfo } from '../../events.ts';
-import type { Secret } from '../../secrets/secret.ts';
-import { MAX_UNANSWERED } from '../protocol/backlog.ts';
+import type { EventListener, ResponseInfo, StreamInfo } from '../../events.ts';
+import { versionOf } from '../../secrets/secret.ts';
+import { maxUnanswered } from '../protocol/backlog.ts';
 import type { Sent, Unanswered } from '../protocol/protocol.ts';
 import { redact, rejectionKind } from './redact.ts';
 import type { LastNack } from './stream-status.ts';
@@ -53,7 +53,7 @@ export class StreamRecord {
     const { clock, events } = this.#options;
     const info = contentOf(response, update, because);
     this.#told.push({ info, at: clock.monotonic() });
-    if (this.#told.length > MAX_UNANSWERED) this.#told.shift();
+    if (this.#told.length > maxUnanswered(this.#share.subscriptions)) this.#told.shift();
     events({ type: 'secrets_pushed', ...info, ...stream });
   }
 
@@ -87,16 +87,4 @@ export class StreamRecord {
 
 function contentOf({ nonce, secrets, removed = [] }: Unanswered, update: number, because: ResponseInfo['because']): ResponseInfo {
   return { nonce, secrets: secrets.map((secret) => ('any' in secret ? versionOf(secret) : secret)), removed, update, because };
-}
-
-const told = new WeakMap<Secret, SecretVersion>();
-
-/** What may be told of a secret: the same object for all streams. */
-export function versionOf(secret: Secret): SecretVersion {
-  let version = told.get(secret);
-  if (version === undefined) {
-    version = { name: secret.name, kind: secret.kind, version: secret.version };
-    told.set(secret, version);
-  }
-  return version;
 }

@@ -1,6 +1,5 @@
 /** What one stream came to, for whoever asks for the state of the sidecar. */
-import type { StreamInfo } from '../../events.ts';
-import type { SecretKind } from '../../secrets/secret.ts';
+import type { SecretKind, StreamInfo } from '../../events.ts';
 import { lastGood, type NameStates } from '../protocol/name-state.ts';
 
 export interface StreamStatus extends StreamInfo {

@@ -167,7 +167,7 @@ function checkInteger(bytes: Uint8Array, from: number, to: number): void {
 
 function checkEntryExtensions(list: Uint8Array): void {
   for (const { oid, critical, value } of readExtensionList(list)) {
-    if (critical) throw new Error('an entry of it has a critical extension, which Envoy cannot read');
+    if (critical) throw new Error('an entry of it has a critical extension that is not known: it must not be used');
     if (oid === REASON_CODE && !isReason(value)) throw new Error(MALFORMED);
   }
 }
@@ -177,9 +177,9 @@ function isReason(value: Uint8Array): boolean {
 }
 
 function keyIdIn(extensions: readonly Extension[]): AuthorityKeyIdentifier {
-  // Critical or not: Envoy heeds a distribution point, and finds the list unfit for most certificates.
+  // RFC 5280, section 5.2.5: a list with a distribution point covers a part of what its issuer has issued, critical or not.
   const isPartial = extensions.some(({ oid, critical }) => oid === DISTRIBUTION_POINT || (critical && oid !== AUTHORITY_KEY_ID));
-  if (isPartial) throw new Error('it covers a part only, or what Envoy cannot read');
+  if (isPartial) throw new Error('it covers a part only, or has a critical extension that is not known');
   const keyId = extensions.find(({ oid }) => oid === AUTHORITY_KEY_ID);
   return keyId === undefined ? {} : readAuthorityKeyIdentifier(keyId.value);
 }

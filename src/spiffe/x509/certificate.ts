@@ -1,12 +1,8 @@
 /** One X.509 certificate, read once for as long as it is in use. */
 import { X509Certificate } from 'node:crypto';
-import { messageOf } from '../../error.ts';
 import { printable } from '../../printable.ts';
-import type { Crl } from '../crl/crl.ts';
-import { CrlReader } from '../crl/crl-reader.ts';
-import { derChildren, splitDer } from './der.ts';
+import { derChildren } from './der.ts';
 import { type Extensions, readExtensions } from './extensions.ts';
-import { Generations } from './generations.ts';
 
 const MAX_NAME_TEXT = 200;
 /** [0] of a certificate's fields. */
@@ -34,58 +30,12 @@ export interface Certificate extends Extensions {
   readonly subject: Uint8Array;
 }
 
-/** A certificate that was left out, by its place among those that came with it, from 1. */
-export interface UnreadableCertificate {
-  readonly position: number;
-  readonly subject?: string | undefined;
-  readonly reason: string;
-}
-
-export interface ReadCertificates {
-  readonly certificates: readonly Certificate[];
-  readonly unreadable: readonly UnreadableCertificate[];
-}
-
-/** Reads certificates and remembers those of the last two generations, so that an unchanged one is not parsed again. */
-export class CertificateReader {
-  readonly #certificates = new Generations<Certificate>();
-  readonly crls = new CrlReader();
-
-  /** Forgets what was not read since the last call. */
-  nextGeneration(): void {
-    this.#certificates.next();
-  }
-
-  /**
-   * Reads each certificate by itself: one that cannot be read does not spoil its neighbours.
-   * @param bytes concatenated DER certificates
-   */
-  readAll(bytes: Uint8Array): ReadCertificates {
-    const certificates: Certificate[] = [];
-    const unreadable: UnreadableCertificate[] = [];
-    const { parts, problem } = splitDer(bytes);
-    for (const [index, der] of parts.entries()) {
-      try {
-        certificates.push(this.#certificates.get(der, (fingerprint) => parse(der, fingerprint)));
-      } catch (error) {
-        unreadable.push({ position: index + 1, subject: subjectText(der), reason: `it does not parse: ${messageOf(error)}` });
-      }
-    }
-    if (problem !== undefined) unreadable.push({ position: parts.length + 1, reason: `it is not DER: ${problem}` });
-    return { certificates, unreadable };
-  }
-
-  /**
-   * @param bytes one DER certificate revocation list
-   * @throws SpiffeSdsError `certificate_invalid` saying why it does not parse
-   */
-  readCrl(bytes: Uint8Array): Crl {
-    return this.crls.read(bytes);
-  }
-}
-
-/** @throws when node:crypto cannot read it, or it is not what SPIFFE can judge by */
-function parse(bytes: Uint8Array, fingerprint: string): Certificate {
+/**
+ * @param bytes one DER certificate, which is copied
+ * @param fingerprint of these bytes
+ * @throws when node:crypto cannot read it, or it is not what SPIFFE can judge by
+ */
+export function parseCertificate(bytes: Uint8Array, fingerprint: string): Certificate {
   // A copy: the message that carried it also carries a private key and must not be kept alive by a certificate.
   const der = Uint8Array.from(bytes);
   const x509 = parsedByOpenssl(der);
@@ -112,7 +62,7 @@ function parsedByOpenssl(der: Uint8Array): X509Certificate {
 }
 
 /** The subject for people, on one line; absent when even OpenSSL cannot read the certificate. */
-function subjectText(der: Uint8Array): string | undefined {
+export function subjectText(der: Uint8Array): string | undefined {
   try {
     return nameText(new X509Certificate(der));
   } catch {

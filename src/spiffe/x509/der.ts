@@ -55,8 +55,7 @@ export function elementsOf(bytes: Uint8Array): readonly DerElement[] {
 }
 
 /**
- * Walks through all that is in there. OpenSSL forgives what is not DER (X.690, section 10), Envoy does not, and refuses everything that
- * came along with it.
+ * Walks through all that is in there. OpenSSL forgives what is not DER (X.690, section 10); BoringSSL does not.
  * @throws RangeError naming the byte, in its element, where the structure ends being DER
  */
 export function checkDer(bytes: Uint8Array): void {

@@ -11,7 +11,7 @@ export interface Extension {
 const TAG = { boolean: 0x01, octetString: 0x04, oid: 0x06, sequence: 0x30 } as const;
 
 /**
- * @param list SEQUENCE SIZE (1..MAX) OF Extension: Envoy refuses an empty one from 1.38 on, also in an entry of a CRL
+ * @param list SEQUENCE SIZE (1..MAX) OF Extension, also of an entry of a CRL
  * @throws Error when it is none, or one extension is there twice
  */
 export function readExtensionList(list: Uint8Array): readonly Extension[] {

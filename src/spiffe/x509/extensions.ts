@@ -95,7 +95,7 @@ function naturalNumber(bytes: Uint8Array): number {
 
 function keyUsage(value: Uint8Array): KeyUsage {
   const content = only(value, TAG.bitString);
-  // Envoy would refuse a leaf, and not verify a chain with any other.
+  // X.690, section 11.2.1.
   if (!isBitString(content)) throw new Error('its key usage is not a bit string');
   const has = (bit: number) => ((content[1] ?? 0) & bit) !== 0;
   return { digitalSignature: has(DIGITAL_SIGNATURE), keyCertSign: has(KEY_CERT_SIGN), crlSign: has(CRL_SIGN) };

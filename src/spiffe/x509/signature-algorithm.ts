@@ -102,7 +102,7 @@ function pssOf(parameters: DerElement | undefined): SignatureAlgorithm {
   return { keyType: 'rsa', hash: found.name, saltLength: found.bytes };
 }
 
-const UNUSUAL_PSS = 'it is signed with RSASSA-PSS of a kind that Envoy does not take';
+const UNUSUAL_PSS = 'it is signed with RSASSA-PSS of a kind that BoringSSL does not take';
 
 function hashOf(der: Uint8Array): string {
   const { oid, parameters } = identifierOf(der);

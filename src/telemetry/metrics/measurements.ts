@@ -1,19 +1,18 @@
 /** Everything of `instruments.ts`, measured by what the events say. */
-import type { DenialReason, Event, RejectionKind, StreamInfo } from '../../events.ts';
-import { SECRET_KINDS, type SecretKind } from '../../secrets/secret.ts';
+import {
+  type DenialReason,
+  type Event,
+  type RejectionKind,
+  SECRET_KINDS,
+  type SecretKind,
+  type StreamInfo,
+} from '../../events.ts';
+import type { SidecarCounts } from '../../state/counts.ts';
 import type { Observed } from '../../state/observed.ts';
 import type { SpanContext } from '../traces/span.ts';
 import { Counter, Histogram, type HistogramCell } from './aggregates.ts';
 import { AUDIENCE, ID, INSTRUMENTS, type Instrument, TRUST_DOMAIN } from './instruments.ts';
 import type { Metric, NumberPoint } from './metric.ts';
-
-/** How many there are now. */
-export interface Counts {
-  readonly connections: number;
-  readonly streams: number;
-  readonly subscriptions: number;
-  readonly held: number;
-}
 
 interface OftenCounted {
   readonly push: { value: number };
@@ -32,11 +31,11 @@ interface Rotation {
 const METHODS: readonly StreamInfo['method'][] = ['sotw', 'delta'];
 const REJECTIONS: readonly RejectionKind[] = ['certificate', 'private_key', 'trusted_ca', 'crl', 'malformed', 'other'];
 const DENIALS: readonly DenialReason[] = ['connections', 'names', 'malformed', 'requests'];
-const NO_COUNTS: Counts = { connections: 0, streams: 0, subscriptions: 0, held: 0 };
+const NO_COUNTS: SidecarCounts = { connections: 0, streams: 0, subscriptions: 0, held: 0 };
 
 export class Measurements {
   readonly #observed: Observed;
-  #counts: () => Counts = () => NO_COUNTS;
+  #counts: () => SidecarCounts = () => NO_COUNTS;
   #spanOf: (update: number) => SpanContext | undefined = () => undefined;
   readonly #svidFetch = counterOf(INSTRUMENTS.svidFetch);
   readonly #jwtFetch = counterOf(INSTRUMENTS.jwtFetch);
@@ -83,7 +82,7 @@ export class Measurements {
   }
 
   /** What the sidecar itself knows, once there is one. */
-  attach(counts: () => Counts, spanOf: (update: number) => SpanContext | undefined): void {
+  attach(counts: () => SidecarCounts, spanOf: (update: number) => SpanContext | undefined): void {
     this.#counts = counts;
     this.#spanOf = spanOf;
   }

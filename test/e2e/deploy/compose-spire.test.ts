@@ -55,6 +55,11 @@ describeWithContainers()('docker compose --profile spire up', () => {
     expect(ids).toEqual(['spiffe://example.org/frontend', 'spiffe://example.org/backend']);
   });
 
+  it('starts the agent again that came too early and ended', async () => {
+    const restarts = await engine.podman('inspect', '--format', '{{ .RestartCount }}', 'spiffe-sds-demo_spire-agent_1');
+    expect(restarts).toBe('1');
+  });
+
   it('attests each sidecar by the label of its container, as the engine tells it', async () => {
     const attested = await eventually('an attestation', async () => /attested .*/.exec(await log('spire-agent'))?.[0]);
     expect(attested).toMatch(/"(backend|frontend)"/);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { validationContext } from '../../../src/secrets/validation-context.ts';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { pemEncode } from '../../../src/spiffe/x509/pem.ts';
 import { fuzzCertificates, goodIdentity } from '../../fuzz/certificates/certificates.ts';
 import { EnvoyJudge, PLACES } from '../../fuzz/certificates/envoy-judge.ts';

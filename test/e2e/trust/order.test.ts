@@ -1,14 +1,20 @@
-/** A CA roll in one message: two Envoys that verify each other never see a certificate of a CA that they do not know yet. */
+/** CA rolls. In one message: two Envoys that verify each other never see a certificate of a CA that they do not know yet. */
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Document, isMap, isScalar, visit } from 'yaml';
 import { eventually } from '../../support/eventually.ts';
 import { describeWithEnvoy } from '../../support/mesh/envoy.ts';
-import { type Mesh, rotated, Stage, startMesh, startMeshOn } from '../../support/mesh/mesh.ts';
+import { BACKEND, FRONTEND, type Mesh, newBundle, rotated, Stage, startMesh, startMeshOn } from '../../support/mesh/mesh.ts';
 import type { Relay } from '../../support/mesh/relay.ts';
 import { SteadyLoad } from '../../support/mesh/steady-load.ts';
 import type { LoggedEvent } from '../../support/sidecar/sidecar-process.ts';
 
 const BUNDLE = 'spiffe://example.org';
+const BACKEND_ADDRESS = pathOf('static_resources.clusters.1.load_assignment.endpoints.0.lb_endpoints.0.endpoint.address');
+const ROUTE = 'static_resources.listeners.0.filter_chains.0.filters.0.typed_config.route_config.virtual_hosts.0.routes.0.route';
+const RETRY_ON = pathOf(`${ROUTE}.retry_policy.retry_on`);
 
 describeWithEnvoy()('a CA roll in one message', () => {
   it('sends no new certificate before each Envoy has accepted the new bundle', async () => {
@@ -63,6 +69,142 @@ describeWithEnvoy()('a CA roll in one message', () => {
     await expect(rotated(mesh)).resolves.toBeUndefined();
   });
 });
+
+/** A side verifies with what it had when it began or accepted the connection. */
+describeWithEnvoy()('a connection that begins before a step of a CA roll and reaches its server after it', () => {
+  it.each<[readonly Step[], Step]>([
+    [[], 'prepare'],
+    [['prepare'], 'activate'],
+    [['prepare', 'activate'], 'retire'],
+  ])('is served: done is %j, then %s', async (done, step) => {
+    await using mesh = await startWithDoorman();
+    expect((await requestThatSpans(mesh, done, [step])).status).toBe(200);
+  });
+
+  it('is refused by the client, when it spans the new CA and its first certificates', async () => {
+    await using mesh = await startWithDoorman();
+    const { status, reason } = await requestThatSpans(mesh, [], ['prepare', 'activate']);
+    expect([status, reason]).toEqual([503, expect.stringContaining('remote connection failure')]);
+    expect(await mesh.client.stat('cluster.backend.ssl.fail_verify_error')).toBe(1);
+  });
+
+  it('is refused by the server, when it spans the new certificates and the end of the old CA', async () => {
+    await using mesh = await startWithDoorman();
+    const { status, reason } = await requestThatSpans(mesh, ['prepare'], ['activate', 'retire']);
+    expect([status, reason]).toEqual([503, expect.stringContaining('remote connection failure')]);
+    expect([...(await mesh.server.stats('^listener.*ssl.fail_verify_error')).values()]).toEqual([1]);
+  });
+
+  it('is refused and made again, where the route has retry_on: connect-failure', async () => {
+    await using mesh = await startWithDoorman((bootstrap) => bootstrap.setIn(RETRY_ON, 'connect-failure'));
+    expect((await requestThatSpans(mesh, ['prepare'], ['activate', 'retire'])).status).toBe(200);
+    expect(await mesh.client.stat('cluster.backend.upstream_rq_retry_success')).toBe(1);
+  });
+});
+
+type Step = 'prepare' | 'activate' | 'retire';
+
+/** Of a bootstrap. */
+function pathOf(path: string): readonly (string | number)[] {
+  return path.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+}
+
+/** Each has come to both Envoys before the next begins. */
+async function take(mesh: Mesh, steps: readonly Step[]): Promise<void> {
+  const { workloadApi } = mesh;
+  for (const step of steps) {
+    if (step === 'prepare') await newBundle(mesh, () => workloadApi.prepareAuthority());
+    if (step === 'retire') await newBundle(mesh, () => workloadApi.retireAuthority());
+    if (step === 'activate') {
+      await workloadApi.activateAuthority();
+      await bothPresent(mesh);
+    }
+  }
+}
+
+/** @returns how a request ends that the client begins after the steps `before`, and that comes to the server after the steps `during` */
+async function requestThatSpans(
+  mesh: Mesh & { readonly doorman: Doorman },
+  before: readonly Step[],
+  during: readonly Step[],
+): Promise<{ readonly status: number; readonly reason: string }> {
+  await take(mesh, before);
+  const late = fetch(mesh.url);
+  await mesh.doorman.arrival();
+  await take(mesh, during);
+  mesh.doorman.letIn();
+  const response = await late;
+  return { status: response.status, reason: await response.text() };
+}
+
+/** Between the client and the server: whoever comes waits until all are let in. */
+class Doorman implements AsyncDisposable {
+  readonly path: string;
+  readonly #port: number;
+  readonly #server = createServer({ pauseOnConnect: true }, (near) => this.#take(near));
+  readonly #sockets: Socket[] = [];
+  #waiting: Socket[] | undefined = [];
+
+  constructor(path: string, port: number) {
+    this.path = path;
+    this.#port = port;
+    this.#server.listen(path);
+  }
+
+  /** Somebody waits. */
+  async arrival(): Promise<void> {
+    if (this.#waiting?.length === 0) await once(this.#server, 'connection');
+  }
+
+  /** Those who wait, and from now on everybody. */
+  letIn(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const near of waiting) this.#take(near);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((closed) => this.#server.close(closed));
+  }
+
+  #take(near: Socket): void {
+    if (this.#waiting !== undefined) {
+      this.#waiting.push(near);
+      return;
+    }
+    const far = connect(this.#port, '127.0.0.1');
+    this.#sockets.push(near, far);
+    near.pipe(far).pipe(near);
+    for (const socket of [near, far]) socket.on('error', () => undefined);
+  }
+}
+
+async function startWithDoorman(edit?: (bootstrap: Document) => void): Promise<Mesh & { readonly doorman: Doorman }> {
+  const stage = await Stage.prepare();
+  const workloadApi = await stage.startWorkloadApi();
+  const sidecar = await stage.startSidecar();
+  const server = await stage.startServer();
+  const serverPort = await server.port('mtls');
+  const doorman = new Doorman(join(stage.folder, 'door.sock'), serverPort);
+  const toDoorman = (bootstrap: Document) => {
+    edit?.(bootstrap);
+    bootstrap.setIn(BACKEND_ADDRESS, { pipe: { path: doorman.path } });
+  };
+  const client = await stage.startClient(serverPort, { edit: toDoorman });
+  await Promise.all([server.live(), client.live()]);
+  const url = `http://127.0.0.1:${await client.port('plain')}/`;
+  const dispose = async () => {
+    await doorman[Symbol.asyncDispose]();
+    await stage[Symbol.asyncDispose]();
+  };
+  return { stage, workloadApi, sidecar, server, serverPort, client, url, doorman, [Symbol.asyncDispose]: dispose };
+}
+
+async function bothPresent({ workloadApi, server, client }: Mesh): Promise<void> {
+  const serials = workloadApi.serials();
+  await Promise.all([server.presents(serials.get(BACKEND)), client.presents(serials.get(FRONTEND))]);
+}
 
 /** Both Envoys get their bundles, and only these, through a relay. */
 async function startWithSlowBundles(bundleAckTimeout: string): Promise<Mesh & { readonly relay: Relay }> {

@@ -1,7 +1,7 @@
 /** Certificates with something odd about them: what the sidecar would let through, and what real Envoys take. */
 import { generateKeyPairSync } from 'node:crypto';
 import { formProblem } from '../../../src/envoy/certificate-form.ts';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { buildCertificate } from '../../support/x509/certificate-builder.ts';
 import { Random } from '../random.ts';
 import { EnvoyJudge, type GoodIdentity, type Place } from './envoy-judge.ts';

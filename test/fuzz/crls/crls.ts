@@ -1,7 +1,7 @@
 /** Which CRLs the sidecar would send, and whether a real Envoy can use them. */
 import { vetCrls } from '../../../src/envoy/crl-choice.ts';
 import { messageOf } from '../../../src/error.ts';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { derChildren } from '../../../src/spiffe/x509/der.ts';
 import { pemSteps } from '../../../src/spiffe/x509/pem.ts';
 import { atOnce } from '../../../src/spiffe/x509/steps.ts';

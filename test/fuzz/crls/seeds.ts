@@ -1,6 +1,7 @@
 /** Sound CRLs of many kinds, each with a peer whom it revokes and one whom it does not. */
 import type { KeyObject } from 'node:crypto';
-import { type Certificate, CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
+import type { Certificate } from '../../../src/spiffe/x509/certificate.ts';
 import { derChildren } from '../../../src/spiffe/x509/der.ts';
 import type { TlsIdentity } from '../../support/mesh/mtls-client.ts';
 import { HOUR, type Issued, issueAuthority, issueLeaf, type Wish } from '../../support/x509/certificates.ts';

@@ -47,6 +47,32 @@ describe('SIGUSR1', () => {
   });
 });
 
+describe('SIGHUP while it starts', () => {
+  /** As soon as it takes the signals that end it, and before anything else happens. */
+  const early = `data:text/javascript,
+    process.on('newListener', (name) => {
+      if (name === 'SIGTERM') setImmediate(() => process.kill(process.pid, 'SIGHUP'));
+    });`;
+
+  test.each(['serve', 'dev'])('does not end %s', async (command) => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
+    const address = (name: string) => `unix://${join(folder.path, name)}`;
+    const options = [
+      '--log-format',
+      'json',
+      '--admin',
+      '',
+      '--listen',
+      address('sds.sock'),
+      '--workload-api',
+      address('workload.sock'),
+    ];
+    await using child = new Child(process.execPath, ['--import', early, MAIN, command, ...options], ENV);
+    await child.written(/"event":"listening"/);
+    expect(await child.stop()).toBe(0);
+  });
+});
+
 test.runIf(oldNode !== undefined)('a Node that is too old says so in our words', async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
   // As the build leaves it: what it imports is loaded later.

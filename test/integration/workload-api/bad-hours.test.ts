@@ -37,7 +37,7 @@ describe('a Workload API that fails', () => {
 });
 
 describe('streams that never answer', () => {
-  test('keep no rotation from those that do, and their keys are in nothing that is written', async () => {
+  test('keep no rotation from those that do, and their keys are in nothing that is written', { timeout: 30_000 }, async () => {
     const { rotations, lost, output } = await silentHours({ rotations: 40 });
     const hunt = new KeyHunt();
     hunt.search(output);

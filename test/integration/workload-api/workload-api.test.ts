@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DevWorkloadApi, type DevWorkloadApiOptions } from '../../../src/dev/dev-workload-api.ts';
 import { parseEndpoint } from '../../../src/endpoint.ts';
 import type { Event } from '../../../src/events.ts';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import type { X509Context } from '../../../src/spiffe/x509-context.ts';
 import { fetchX509Bundles, fetchX509Svid } from '../../../src/workload-api/client.ts';
 import { X509Watch } from '../../../src/workload-api/watch.ts';

@@ -11,7 +11,10 @@ export class SteadyLoad implements AsyncDisposable {
   readonly #workers: readonly Promise<void>[];
   readonly #news = new EventEmitter();
   readonly #stop = new AbortController();
+  /** The numbers of the requests that have begun and not ended. */
+  readonly #underWay = new Set<number>();
   #answered = 0;
+  #begun = 0;
   #ended = 0;
 
   constructor(url: string, concurrency = 4) {
@@ -30,6 +33,12 @@ export class SteadyLoad implements AsyncDisposable {
     while (this.#ended < enough) await once(this.#news, 'ended');
   }
 
+  /** Waits until all requests that have begun by now have ended. */
+  async settled(): Promise<void> {
+    const last = this.#begun;
+    while ([...this.#underWay].some((number) => number <= last)) await once(this.#news, 'ended');
+  }
+
   /** Ends the load, after the answers to what is under way. */
   async stop(): Promise<void> {
     this.#stop.abort();
@@ -42,6 +51,8 @@ export class SteadyLoad implements AsyncDisposable {
 
   async #work(): Promise<void> {
     while (!this.#stop.signal.aborted) {
+      const number = ++this.#begun;
+      this.#underWay.add(number);
       try {
         const response = await fetch(this.#url, { signal: AbortSignal.timeout(TIME_LIMIT_MS) });
         const body = await response.text();
@@ -50,6 +61,7 @@ export class SteadyLoad implements AsyncDisposable {
       } catch (thrown) {
         this.#failed(messageOf(thrown));
       }
+      this.#underWay.delete(number);
       this.#ended += 1;
       this.#news.emit('ended');
     }

@@ -4,7 +4,7 @@
  */
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../../../src/gen/messages.ts';
 import type { DeltaResponse } from '../../../src/sds/protocol/delta.ts';
-import type { SotwResponse } from '../../../src/sds/protocol/sotw.ts';
+import type { SotwResponse } from '../../../src/sds/protocol/sotw-state.ts';
 
 /** In which order the listeners take what came in one response: Envoy does not say. */
 export type Order = readonly string[];

@@ -2,10 +2,9 @@
 import { EventEmitter } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { Metadata } from '@grpc/grpc-js';
-import type { Event, PeerCredentials } from '../../../src/events.ts';
+import type { Event, PeerCredentials, SecretKind } from '../../../src/events.ts';
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../../../src/gen/messages.ts';
 import { SdsService } from '../../../src/sds/service.ts';
-import type { SecretKind } from '../../../src/secrets/secret.ts';
 import { NO_SECRETS, type SecretSet } from '../../../src/secrets/secret-set.ts';
 import type { GrpcService } from '../../../src/server/grpc-server.ts';
 import { ManualClock } from '../clocks/manual-clock.ts';

@@ -1,7 +1,7 @@
 /** A watch over a Workload API that the test plays: nothing happens by itself, not even time. */
 import type { Event } from '../../../src/events.ts';
 import type { X509BundlesResponse, X509SVIDResponse } from '../../../src/gen/messages.ts';
-import type { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import type { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import type { X509Context } from '../../../src/spiffe/x509-context.ts';
 import type { Fetch, FetchListener } from '../../../src/workload-api/client.ts';
 import { X509Watch } from '../../../src/workload-api/watch.ts';

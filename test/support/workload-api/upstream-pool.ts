@@ -1,6 +1,6 @@
 /** What a Workload API may say in property tests, well or badly made. Of b.test assume that an attacker writes its bundle. */
 import type { X509SVID } from '../../../src/gen/messages.ts';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { sha256 } from '../secrets/secret-content.ts';
 import { concatenated, HOUR, type Issued, issueAuthority, issueCrl, issueLeaf, NOW } from '../x509/certificates.ts';
 import { svidMessage } from './workload-messages.ts';

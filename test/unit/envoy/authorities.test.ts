@@ -1,7 +1,8 @@
 /** Which authorities of a bundle go out to Envoy. */
 import { describe, expect, test } from 'vitest';
 import { bundleWarning, nextAuthorityChange, sentAuthorities } from '../../../src/envoy/authorities.ts';
-import { type Certificate, CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
+import type { Certificate } from '../../../src/spiffe/x509/certificate.ts';
 import { HOUR, type Issued, issueAuthority, NOW, type Wish } from '../../support/x509/certificates.ts';
 
 const reader = new CertificateReader();

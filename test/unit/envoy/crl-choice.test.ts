@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type VettedCrls, vetCrls } from '../../../src/envoy/crl-choice.ts';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import {
   DELTA_CRL_INDICATOR,
   HOUR,

@@ -2,7 +2,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { authorityKeyWarning, leafKeyProblem, leafKeyWarning } from '../../../src/envoy/keys.ts';
-import { type Certificate, CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
+import type { Certificate } from '../../../src/spiffe/x509/certificate.ts';
 import { issueAuthority, issueLeaf } from '../../support/x509/certificates.ts';
 
 const reader = new CertificateReader();

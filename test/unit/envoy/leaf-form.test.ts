@@ -4,7 +4,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { Extension } from '@peculiar/x509';
 import { expect, test } from 'vitest';
 import { leafProblem } from '../../../src/envoy/leaf-form.ts';
-import { type Certificate, CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
+import type { Certificate } from '../../../src/spiffe/x509/certificate.ts';
 import { buildCertificate, commonName, name } from '../../support/x509/certificate-builder.ts';
 import { issueAuthority, issueLeaf } from '../../support/x509/certificates.ts';
 

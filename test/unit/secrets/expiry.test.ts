@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { freshnessOf, nextChangeOf } from '../../../src/secrets/expiry.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { standingOf } from '../../../src/spiffe/standing.ts';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
 import type { X509Svid } from '../../../src/spiffe/x509-context.ts';
 import { readContext } from '../../../src/workload-api/context.ts';
 import { responseWith, svidMessage } from '../../support/workload-api/workload-messages.ts';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Naming } from '../../../src/secrets/naming.ts';
 import { createSecretSet, type SecretSet } from '../../../src/secrets/secret-set.ts';
 import { NO_TRUST, nextTrust } from '../../../src/secrets/trust.ts';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../../../src/spiffe/x509-context.ts';
 import { decode } from '../../../src/wire/wire.ts';
 import { readContext } from '../../../src/workload-api/context.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { NO_TRUST, nextTrust, type Trust } from '../../../src/secrets/trust.ts';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../../../src/spiffe/x509-context.ts';
 import { readContext } from '../../../src/workload-api/context.ts';
 import { responseWith, svidMessage } from '../../support/workload-api/workload-messages.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { VALIDATION_FORMS } from '../../../src/secrets/secret.ts';
 import { type Trusted, validationContext } from '../../../src/secrets/validation-context.ts';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { issueAuthority, issueCrl } from '../../support/x509/certificates.ts';
 
 const authority = await issueAuthority();

@@ -1,7 +1,7 @@
 /** An SVID is judged by the path from its leaf to an authority, and by the clock as it is now. */
 import { describe, expect, test } from 'vitest';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { shownChain, standingOf } from '../../../src/spiffe/standing.ts';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
 import { nameConstraintProblem } from '../../../src/spiffe/x509/name-constraints.ts';
 import { findPath } from '../../../src/spiffe/x509/path.ts';
 import type { X509Svid } from '../../../src/spiffe/x509-context.ts';

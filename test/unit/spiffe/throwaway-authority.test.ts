@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { makeThrowawayAuthority } from '../../../src/spiffe/throwaway-authority.ts';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
 import { NOW } from '../../support/x509/certificates.ts';
 
 const YEAR_MS = 365 * 86_400_000;

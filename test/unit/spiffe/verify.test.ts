@@ -1,9 +1,9 @@
 import { createPrivateKey } from 'node:crypto';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { parseSpiffeId } from '../../../src/spiffe/spiffe-id.ts';
 import { verifySvid } from '../../../src/spiffe/verify.ts';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
 import type { X509Svid } from '../../../src/spiffe/x509-context.ts';
 import {
   concatenated,

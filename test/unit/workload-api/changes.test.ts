@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../../../src/spiffe/x509-context.ts';
 import { bundleChanges, sameContext } from '../../../src/workload-api/changes.ts';
 import { readContext } from '../../../src/workload-api/context.ts';

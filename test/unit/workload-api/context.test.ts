@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { X509SVIDResponse } from '../../../src/gen/messages.ts';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { EMPTY_CONTEXT } from '../../../src/spiffe/x509-context.ts';
 import { type ReadContext, readContext } from '../../../src/workload-api/context.ts';
 import { responseWith, svidMessage } from '../../support/workload-api/workload-messages.ts';

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { own, PARTNER, partner, web } from '../../support/secrets/federation.ts';
 import { PlayedWatch } from '../../support/workload-api/played-watch.ts';
 import { bundlesWith, responseWith } from '../../support/workload-api/workload-messages.ts';

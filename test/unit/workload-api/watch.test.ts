@@ -1,10 +1,11 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
-import { CertificateReader } from '../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { EMPTY_CONTEXT } from '../../../src/spiffe/x509-context.ts';
+import { SuspendableClock } from '../../support/clocks/suspendable-clock.ts';
 import { PlayedWatch } from '../../support/workload-api/played-watch.ts';
 import { responseWith, svidMessage } from '../../support/workload-api/workload-messages.ts';
-import { HOUR, issueAuthority, issueLeaf } from '../../support/x509/certificates.ts';
+import { HOUR, issueAuthority, issueLeaf, NOW } from '../../support/x509/certificates.ts';
 
 const WEB = 'spiffe://example.org/web';
 const API = 'spiffe://example.org/api';
@@ -190,6 +191,22 @@ describe('a call that ends', () => {
     played.clock.advance(10_000);
     played.call.end(status.OK, '');
     expect(played.lost.map(({ failures }) => failures)).toEqual([1, 2, 3, 1]);
+  });
+
+  test.each([
+    ['back', -86_400_000, 10_000, 1],
+    ['forward', 86_400_000, 9_999, 2],
+  ])('takes no notice of a wall clock that is set %s when it asks how long a stream lived', (_, jump, lived, failures) => {
+    const clock = new SuspendableClock(NOW);
+    const played = new PlayedWatch(reader, 0, clock);
+    played.watch.start();
+    played.call.end(status.UNAVAILABLE, '');
+    clock.advance(0);
+    played.call.message(web);
+    clock.suspend(jump);
+    clock.advance(lived);
+    played.call.end(status.OK, '');
+    expect(played.lost.map((lost) => lost.failures)).toEqual([1, failures]);
   });
 
   test('waits longer when each stream ends soon after its first message, so that a crash loop is no busy loop', () => {

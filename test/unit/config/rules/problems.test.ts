@@ -77,12 +77,6 @@ describe('an unknown key', () => {
   ])('%j is named with its place and the nearest known key, or all of them', (text, problem) => {
     expect(problems(text)).toEqual([expect.stringContaining(`/x.yaml:${problem}`)]);
   });
-
-  test.each(['sds: { allow: [] }'])('%j is promised for a later version', (text) => {
-    expect(problems(text)).toEqual([
-      expect.stringMatching(/"[a-z_.[\]\d]+" is not supported by this version of spiffe-sds yet$/),
-    ]);
-  });
 });
 
 describe('YAML', () => {

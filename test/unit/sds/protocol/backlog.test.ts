@@ -1,13 +1,13 @@
 /** How far a client may fall behind, what is kept of it then, and how it goes on. */
 import { describe, expect, test } from 'vitest';
 import type { Event } from '../../../../src/events.ts';
-import { Backlog, MAX_UNANSWERED, weightOf } from '../../../../src/sds/protocol/backlog.ts';
+import { Backlog, maxUnanswered, weightOf } from '../../../../src/sds/protocol/backlog.ts';
 import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from '../../../../src/sds/protocol/protocol.ts';
 import { FakeService } from '../../../support/sds/fake-stream.ts';
 import { secret, view } from '../../../support/secrets/secrets.ts';
 
-const ROTATIONS = MAX_UNANSWERED + 50;
 const NAMES = ['a', 'b'];
+const ROTATIONS = maxUnanswered(NAMES.length) + 50;
 const node = null;
 const sotw = { version_info: '', node, resource_names: NAMES, type_url: '', response_nonce: '', error_detail: null };
 const delta = {
@@ -59,7 +59,7 @@ describe('of a stream that does not answer any more', () => {
   ] as const)('no content is kept but of each name the last good and the last that was sent: %s', (_, run) => {
     const { state, unanswered } = run();
     const kept = [...contentsIn(state)].toSorted();
-    expect(unanswered).toBe(MAX_UNANSWERED);
+    expect(unanswered).toBe(maxUnanswered(NAMES.length));
     for (const name of NAMES) {
       const contents = kept.filter((content) => content.startsWith(name));
       expect(contents).toContain(`${name}@0`);
@@ -70,11 +70,11 @@ describe('of a stream that does not answer any more', () => {
 
 describe('of a stream that answers late', () => {
   test.each([
-    ['state of the world', () => silent(SOTW, sotw, (response_nonce) => ({ ...sotw, response_nonce }), 100)],
-    ['delta', () => silent(DELTA, delta, (response_nonce) => ({ ...delta, resource_names_subscribe: [], response_nonce }), 100)],
+    ['state of the world', () => silent(SOTW, sotw, (response_nonce) => ({ ...sotw, response_nonce }), 60)],
+    ['delta', () => silent(DELTA, delta, (response_nonce) => ({ ...delta, resource_names_subscribe: [], response_nonce }), 60)],
   ] as const)('the content of no more than the last few responses is kept: %s', (_, run) => {
     const { state, unanswered } = run();
-    expect(unanswered).toBeGreaterThanOrEqual(100);
+    expect(unanswered).toBeGreaterThanOrEqual(60);
     expect(contentsIn(state).size).toBeLessThanOrEqual(2 * 34);
   });
 });
@@ -82,7 +82,8 @@ describe('of a stream that answers late', () => {
 const pushed = (events: readonly Event[]) =>
   events.flatMap((event) => (event.type === 'secrets_pushed' ? event.secrets.map(({ version }) => version) : []));
 
-const NEWEST = MAX_UNANSWERED + 50;
+const LIMIT = maxUnanswered(1);
+const NEWEST = LIMIT + 50;
 
 describe.each(['sotw', 'delta'] as const)('a %s client that never answered', (method) => {
   async function behind() {
@@ -99,13 +100,13 @@ describe.each(['sotw', 'delta'] as const)('a %s client that never answered', (me
 
   test('is sent no more than so many responses', async () => {
     const { fake } = await behind();
-    expect(pushed(fake.events)).toEqual(Array.from({ length: MAX_UNANSWERED }, (_, version) => String(version)));
+    expect(pushed(fake.events)).toEqual(Array.from({ length: LIMIT }, (_, version) => String(version)));
   });
 
-  test.each([1, MAX_UNANSWERED])('is sent the newest when it answers response %i', async (nonce) => {
+  test.each([1, LIMIT])('is sent the newest when it answers response %i', async (nonce) => {
     const { fake, answer } = await behind();
     answer(String(nonce));
-    expect(pushed(fake.events).slice(MAX_UNANSWERED)).toEqual([String(NEWEST)]);
+    expect(pushed(fake.events).slice(LIMIT)).toEqual([String(NEWEST)]);
   });
 
   test('goes on when it answers only now and then', async () => {
@@ -120,7 +121,7 @@ describe.each(['sotw', 'delta'] as const)('a %s client that never answered', (me
 });
 
 describe('the bytes that are kept for responses without an answer', () => {
-  const limits = { stream: 10, connection: 20, all: 30 };
+  const limits = { free: 4, stream: 10, connection: 20, all: 30 };
 
   test('are those of their secrets, and something for each', () => {
     const { any } = secret('a', '1');
@@ -130,8 +131,8 @@ describe('the bytes that are kept for responses without an answer', () => {
 
   test.each([
     ['a stream', 10, 10, 0],
-    ['its connection', 1, 20, 0],
-    ['all', 1, 1, 29],
+    ['its connection', 5, 20, 0],
+    ['all', 5, 5, 25],
   ])('are bounded for %s', (_, stream, connection, others) => {
     const backlog = new Backlog(limits);
     backlog.change(1, connection);
@@ -139,15 +140,15 @@ describe('the bytes that are kept for responses without an answer', () => {
     expect(backlog.isFull(1, stream)).toBe(true);
   });
 
-  test('never stop a stream that has none', () => {
+  test('never stop a stream that has few', () => {
     const backlog = new Backlog(limits);
     backlog.change(1, 100);
-    expect(backlog.isFull(1, 0)).toBe(false);
+    expect([0, 4, 5].map((stream) => backlog.isFull(1, stream))).toEqual([false, false, true]);
   });
 
   test('are given back', () => {
     const backlog = new Backlog(limits);
     for (const by of [30, -30]) backlog.change(1, by);
-    expect([backlog.all, backlog.isFull(1, 1)]).toEqual([0, false]);
+    expect([backlog.all, backlog.isFull(1, 5)]).toEqual([0, false]);
   });
 });

@@ -1,7 +1,8 @@
 /** State of the world: the rules of the xDS protocol, and of Envoy, one by one. */
 import { describe, expect, test } from 'vitest';
 import type { ReceiveOptions } from '../../../../src/sds/protocol/name-state.ts';
-import { heldNames, INITIAL_SOTW_STATE, next, receive, type SotwState } from '../../../../src/sds/protocol/sotw.ts';
+import { heldNames, next, receive } from '../../../../src/sds/protocol/sotw.ts';
+import { INITIAL_SOTW_STATE, type SotwState } from '../../../../src/sds/protocol/sotw-state.ts';
 import type { SecretsView } from '../../../../src/sds/protocol/view.ts';
 import { secret, view } from '../../../support/secrets/secrets.ts';
 

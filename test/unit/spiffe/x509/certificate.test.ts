@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { CertificateReader } from '../../../../src/spiffe/x509/certificate.ts';
+import { CertificateReader } from '../../../../src/spiffe/certificate-reader.ts';
 import {
   BASIC_CONSTRAINTS,
   buildCertificate,
