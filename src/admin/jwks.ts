@@ -4,12 +4,16 @@
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
+import type { PublishedJwks } from '../spiffe/jwt/jwt-bundle.ts';
 import { parseTrustDomain } from '../spiffe/spiffe-id.ts';
-import type { JwtBundleWatch, PublishedJwks } from '../workload-api/jwt-bundle-watch.ts';
 import { type Answer, type Asked, text } from './read-only-server.ts';
 
 /** Where the JWT bundles come from. */
-export type JwksSource = Pick<JwtBundleWatch, 'known' | 'of'>;
+export interface JwksSource {
+  /** Resolves when the Workload API has said anything of them. The first who asks makes it ask. */
+  known(): Promise<void>;
+  of(trustDomain: string): PublishedJwks | undefined;
+}
 
 export const JWKS_PATH = '/v1/jwks/';
 

@@ -2,7 +2,6 @@
 import type { TokenRequest } from '../spiffe/jwt/jwt-token.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { ValidationForm } from './secret.ts';
-import type { TokenFormat } from './token-set.ts';
 
 /** A matcher of URI SANs. Several are alternatives. */
 export type UriMatcher =
@@ -22,6 +21,9 @@ export interface ValidationPolicy {
   /** They widen the matchers that stand in Envoy's own configuration beside the secret. */
   readonly match: readonly UriMatcher[];
 }
+
+/** How a token stands in a secret: as the value of an Authorization header, or by itself. */
+export type TokenFormat = 'bearer' | 'raw';
 
 export interface TokenPolicy extends TokenRequest {
   readonly format: TokenFormat;

@@ -1,11 +1,8 @@
 /** Tokens under names of their own, beside the other secrets. */
 import { AUDIENCE_PREFIX, type Token, type TokenRequest, type TokenState, tokenKey } from '../spiffe/jwt/jwt-token.ts';
-import type { Naming } from './naming.ts';
+import type { Naming, TokenFormat } from './naming.ts';
 import { createSecret, type Secret } from './secret.ts';
 import type { SecretDescription, SecretSet } from './secret-set.ts';
-
-/** How a token stands in a secret: as the value of an Authorization header, or by itself. */
-export type TokenFormat = 'bearer' | 'raw';
 
 export interface NamedToken extends TokenRequest {
   readonly name: string;

@@ -7,20 +7,10 @@ import type { Clock } from '../clock.ts';
 import { messageOf } from '../error.ts';
 import type { EventListener } from '../events.ts';
 import type { JWTBundlesResponse } from '../gen/messages.ts';
-import { type JwtBundle, jwksOf, readJwtBundle } from '../spiffe/jwt/jwt-bundle.ts';
+import { type JwtBundle, jwksOf, type PublishedJwks, readJwtBundle } from '../spiffe/jwt/jwt-bundle.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { Fetch } from './client.ts';
 import { type Loss, StreamWatch } from './stream-watch.ts';
-
-/** What is published of one trust domain. */
-export interface PublishedJwks {
-  /** A JWK Set with at least one key. */
-  readonly document: string;
-  /** When it became what it is, milliseconds since the epoch. */
-  readonly since: number;
-  /** How often its publisher wants to be asked; absent: it does not say. */
-  readonly refreshHintMs?: number;
-}
 
 export interface JwtBundleWatchOptions {
   readonly fetch: Fetch<JWTBundlesResponse>;

@@ -25,6 +25,16 @@ export interface JwtBundle {
   readonly refreshHintMs?: number;
 }
 
+/** What is published of one trust domain. */
+export interface PublishedJwks {
+  /** A JWK Set with at least one key. */
+  readonly document: string;
+  /** When it became what it is, milliseconds since the epoch. */
+  readonly since: number;
+  /** How often its publisher wants to be asked; absent: it does not say. */
+  readonly refreshHintMs?: number;
+}
+
 /** A key that could not be used. The others count all the same. */
 export interface UnusableKey {
   /** Its `kid`, or its place in the document. */
