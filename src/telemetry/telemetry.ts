@@ -14,7 +14,7 @@ import type { Audit } from './audit/audit-sink.ts';
 import { type Log, type LogLine, openLog } from './log/log.ts';
 import { Measurements } from './metrics/measurements.ts';
 import type { Attributes } from './metrics/metric.ts';
-import { processMetrics } from './metrics/process-metrics.ts';
+import { otlpProcessMetrics, processMetrics } from './metrics/process-metrics.ts';
 import { type Exposition, formatPrometheus } from './metrics/prometheus.ts';
 import type { Otlp } from './otlp/otlp.ts';
 import { auditRecord, logRecord } from './otlp/otlp-records.ts';
@@ -153,7 +153,7 @@ export class Telemetry {
       this.#otlp = await startOtlp({
         settings,
         resource: this.#resource,
-        collect: () => this.#measurements.collect(),
+        collect: () => [...this.#measurements.collect(), ...otlpProcessMetrics()],
         startedAt: this.observed.startedAt,
         onProblem,
       });

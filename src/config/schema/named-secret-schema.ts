@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { SpiffeSdsError } from '../../error.ts';
 import { parseSpiffeId, parseTrustDomain, pathOf, type SpiffeId } from '../../spiffe/spiffe-id.ts';
 import { textCodec } from '../values/codec.ts';
+import { described } from './described.ts';
 
 const NOT_EMPTY = 'a text that is not empty';
 
@@ -13,12 +14,18 @@ export const secretName = z
 
 export const validationMode = z.enum(['spiffe', 'trusted_ca']);
 
-const text = z.string().min(1, NOT_EMPTY);
+const text = (description: string) => described(z.string().min(1, NOT_EMPTY), { description });
 
-const svid = oneOf({
-  spiffe_id: textCodec<SpiffeId>(parseSvidId, (id) => id),
-  hint: text,
-});
+const svid = described(
+  oneOf({
+    spiffe_id: described(
+      textCodec<SpiffeId>(parseSvidId, (id) => id),
+      { description: 'The SVID with this SPIFFE ID.', title: 'SPIFFE ID', pattern: '^spiffe://[^/]+/' },
+    ),
+    hint: text('The SVID to which the Workload API gives this hint.'),
+  }),
+  { description: 'A tls_certificate: which SVID it is.' },
+);
 
 const trustDomains = z
   .array(
@@ -33,33 +40,69 @@ const trustDomains = z
     issues.push({ code: 'custom', input: value, path: [i], message: `${JSON.stringify(value[i])} stands there twice: keep one` });
   });
 
-const validation = z
-  .strictObject({
-    trust_domains: trustDomains.readonly().optional(),
-    mode: validationMode.optional(),
-    match: z
-      .array(oneOf({ exact: text, prefix: text, suffix: text, regex: text }), 'a list of matchers')
-      .readonly()
-      .default([]),
-  })
-  .readonly();
+const validation = described(
+  z
+    .strictObject({
+      trust_domains: described(trustDomains.readonly().optional(), {
+        description: 'Whose bundles are in it; at least one, each once. Default: every bundle that there is.',
+        title: 'list of trust domains',
+      }),
+      mode: described(validationMode.optional(), { description: 'As validation.mode, which is the default.' }),
+      match: described(
+        z
+          .array(
+            oneOf({
+              exact: text('This SPIFFE ID.'),
+              prefix: text('SPIFFE IDs that begin with this.'),
+              suffix: text('SPIFFE IDs that end with this.'),
+              regex: text('SPIFFE IDs that this regular expression matches as a whole. It is RE2, as Envoy reads it.'),
+            }),
+            'a list of matchers',
+          )
+          .readonly()
+          .default([]),
+        {
+          description:
+            'Which SPIFFE IDs are accepted: those that one of these matchers fits. []: all. Envoy adds them to the matchers in its own configuration, so they accept more peers, not fewer.',
+          title: 'list of matchers',
+        },
+      ),
+    })
+    .readonly(),
+  { description: 'A validation_context: whom it accepts.' },
+);
 
-const jwtSvid = z
-  .strictObject({
-    audience: audiences('a list of audiences').min(1, 'a list of at least one audience'),
-    spiffe_id: textCodec<SpiffeId>(parseSvidId, (id) => id).optional(),
-    hint: text.optional(),
-    format: z.enum(['bearer', 'raw']).default('bearer'),
-  })
-  .check(({ value, issues }) => {
-    if (value.spiffe_id === undefined || value.hint === undefined) return;
-    issues.push({ code: 'custom', input: value, message: 'keep one of spiffe_id and hint' });
-  })
-  .readonly();
+const jwtSvid = described(
+  z
+    .strictObject({
+      audience: described(audiences('a list of audiences').min(1, 'a list of at least one audience').readonly(), {
+        description:
+          'For whom the token is; at least one, each once. Who has a token for two can be used by one against the other.',
+        title: 'list of audiences',
+      }),
+      spiffe_id: described(textCodec<SpiffeId>(parseSvidId, (id) => id).optional(), {
+        description: 'Whose token: that of this identity. Default: that of the first SVID.',
+        title: 'SPIFFE ID',
+        pattern: '^spiffe://[^/]+/',
+      }),
+      hint: described(z.string().min(1, NOT_EMPTY).optional(), {
+        description: 'Whose token: that of the first SVID to which the Workload API gives this hint.',
+      }),
+      format: described(z.enum(['bearer', 'raw']).default('bearer'), {
+        description: "bearer: with `Bearer ` before it, as Envoy's credential_injector wants it. raw: the token alone.",
+      }),
+    })
+    .check(({ value, issues }) => {
+      if (value.spiffe_id === undefined || value.hint === undefined) return;
+      issues.push({ code: 'custom', input: value, message: 'keep one of spiffe_id and hint' });
+    })
+    .readonly(),
+  { description: 'A generic_secret: a JWT-SVID.' },
+);
 
 /** Texts that are not empty, each once. */
 export function audiences(expected: string) {
-  return z.array(text, expected).check(({ value, issues }) => {
+  return z.array(z.string().min(1, NOT_EMPTY), expected).check(({ value, issues }) => {
     const i = value.findIndex((audience, i) => value.indexOf(audience) < i);
     if (i === -1) return;
     issues.push({ code: 'custom', input: value, path: [i], message: `${JSON.stringify(value[i])} stands there twice: keep one` });
@@ -67,7 +110,14 @@ export function audiences(expected: string) {
 }
 
 /** One of `secrets:`. */
-export const namedSecret = oneOf({ svid, validation, jwt_svid: jwtSvid }, { name: secretName.min(1, NOT_EMPTY) });
+export const namedSecret = oneOf(
+  { svid, validation, jwt_svid: jwtSvid },
+  {
+    name: described(secretName.min(1, NOT_EMPTY), {
+      description: 'What Envoy asks for: no SPIFFE ID, and no name that is served anyway.',
+    }),
+  },
+);
 
 /** A mapping with exactly one of several keys, beside those that it always has: a union whose problems are told by key. */
 function oneOf<Choices extends z.ZodRawShape, Always extends z.ZodRawShape = Record<never, never>>(
@@ -84,6 +134,7 @@ function oneOf<Choices extends z.ZodRawShape, Always extends z.ZodRawShape = Rec
   });
   type OneChoice = { [K in keyof Choices]: { readonly [Key in K]: z.output<Choices[K]> } }[keyof Choices];
   type Value = { readonly [K in keyof Always]: z.output<Always[K]> } & OneChoice;
+  z.globalRegistry.add(schema, { oneOf: keys.map((key) => ({ required: [key] })) });
   return schema.readonly() as unknown as z.ZodType<Value>;
 }
 

@@ -6,11 +6,13 @@ import * as z from 'zod';
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../../endpoint.ts';
 import { DEFAULT_LISTEN } from '../source/sources.ts';
 import { textCodec } from '../values/codec.ts';
-import { formatDuration, parseDuration } from '../values/duration.ts';
+import { formatDuration, parseWait } from '../values/duration.ts';
 import { PRESET_NAMES, PRESETS } from '../values/presets.ts';
 import { formatSize, parseSize } from '../values/size.ts';
+import { described } from './described.ts';
 import { audiences, namedSecret, secretName, validationMode } from './named-secret-schema.ts';
 import { adminSettings, auditTarget, telemetrySettings } from './telemetry-schema.ts';
+import { DURATION, ENDPOINT, SIZE, UNIX_SOCKET } from './texts.ts';
 
 // It is read once: to compile the checks would take longer than they do.
 z.config({ jitless: true });
@@ -39,47 +41,144 @@ const fileMode = z.codec(z.string(MODE).regex(/^0?[0-7]{3}$/, MODE), z.number(),
 });
 
 const names = section({
-  preset: z.enum(PRESET_NAMES).default('spire'),
-  default_svid: secretName.default(PRESETS.spire.names.default_svid),
-  default_bundle: secretName.default(PRESETS.spire.names.default_bundle),
-  default_all_bundles: secretName.default(PRESETS.spire.names.default_all_bundles),
-  on_demand: z.array(z.string().min(1, PATTERN), PATTERNS).readonly().default([]),
-  answer_empty_request: z.boolean().default(true),
-  jwt_audiences: audiences('a list of audiences').readonly().default([]),
+  preset: described(z.enum(PRESET_NAMES).default('spire'), {
+    description:
+      'Whose names are served. It gives the defaults of the three names below, and may serve every name with a prefix, too.',
+  }),
+  default_svid: described(secretName.default(PRESETS.spire.names.default_svid), {
+    description: 'The name of the first SVID that the Workload API sends. "" turns it off.',
+  }),
+  default_bundle: described(secretName.default(PRESETS.spire.names.default_bundle), {
+    description: 'The name of the bundle of the first SVID\'s trust domain. "" turns it off.',
+  }),
+  default_all_bundles: described(secretName.default(PRESETS.spire.names.default_all_bundles), {
+    description: 'The name of all bundles together, each for its own trust domain. "" turns it off.',
+  }),
+  on_demand: described(z.array(z.string().min(1, PATTERN), PATTERNS).readonly().default([]), {
+    description:
+      'Names that an Envoy asks for while a handshake waits. With delta, one that is not there is answered as removed at once; every other is held. In a pattern, * stands for any number of any characters, and upper and lower case are the same.',
+    title: 'list of patterns',
+  }),
+  answer_empty_request: described(z.boolean().default(true), {
+    description: 'Whether a first request without names gets every SVID and bundle.',
+  }),
+  jwt_audiences: described(audiences('a list of audiences').readonly().default([]), {
+    description: 'Audiences for which the token of the first SVID is served as `jwt:AUDIENCE`.',
+    title: 'list of audiences',
+  }),
 });
 
 /** The whole of it: `z.encode` gives back what a file would say. */
 export const configurationSchema = z
   .strictObject({
-    workload_api: section({ address: workloadEndpoint.optional() }).prefault({}),
-    sds: section({
-      listen: listenEndpoint.prefault(DEFAULT_LISTEN),
-      mode: fileMode.prefault('0660'),
-      group: z.union([z.string().min(1, GROUP), z.int(GROUP).min(0, GROUP).max(MAX_GID, GROUP)], GROUP).optional(),
-      bundle_ack_timeout: textCodec(parseDuration, formatDuration).prefault('2s'),
-      limits: section({
-        connections: count.default(64),
-        streams_per_connection: count.default(16_384),
-        names_per_stream: count.default(1024),
-        request_bytes: textCodec(parseSize, formatSize).prefault('1MiB'),
+    workload_api: described(
+      section({
+        address: described(workloadEndpoint.optional(), {
+          ...ENDPOINT,
+          description:
+            'Where the Workload API is: unix:///absolute/path or tcp://IP:PORT. The sidecar needs it; there is no default.',
+        }),
       }).prefault({}),
-    }).prefault({}),
-    names: names.prefault({}),
-    validation: section({
-      mode: validationMode.default('spiffe'),
-      crl: z.boolean().default(true),
-      unsafe_merge: z.boolean().default(false),
-    }).prefault({}),
-    on_permission_denied: z.enum(['withdraw', 'keep']).default('withdraw'),
-    secrets: z.array(namedSecret, 'a list of secrets').readonly().default([]),
-    jwks: section({ listen: jwksEndpoint.prefault('') }).prefault({}),
-    admin: adminSettings.prefault({}),
-    telemetry: telemetrySettings.prefault({}),
-    log: section({
-      level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
-      format: z.enum(['json', 'text']).default('json'),
-      audit: auditTarget.prefault('stdout'),
-    }).prefault({}),
+      { description: 'Where identities come from.' },
+    ),
+    sds: described(
+      section({
+        listen: described(listenEndpoint.prefault(DEFAULT_LISTEN), {
+          ...UNIX_SOCKET,
+          description:
+            'The socket that Envoys connect to: unix:///absolute/path. Over TCP private keys would go to whoever connects, so it is refused.',
+        }),
+        mode: described(fileMode.prefault('0660'), {
+          description: 'The permissions of the socket, octal, in quotes. An Envoy needs to read and write.',
+          title: 'file mode',
+        }),
+        group: described(z.union([z.string().min(1, GROUP), z.int(GROUP).min(0, GROUP).max(MAX_GID, GROUP)], GROUP).optional(), {
+          description: 'The group of the socket: a name in /etc/group, or a gid. Default: the group of the process.',
+          title: 'group',
+        }),
+        bundle_ack_timeout: described(textCodec((text) => parseWait(text, 0), formatDuration).prefault('2s'), {
+          ...DURATION,
+          description:
+            'After a CA roll, how long certificates of the new CA wait at most until every stream that has the bundle has answered the new one. 0s to 24d.',
+        }),
+        limits: described(
+          section({
+            connections: described(count.default(64), {
+              description: 'Connections at a time. One more is closed at once, and the log says so.',
+            }),
+            streams_per_connection: described(count.default(16_384), {
+              description:
+                "Streams of one connection at a time. It is HTTP/2's own limit: a client waits until one of its streams ends.",
+            }),
+            names_per_stream: described(count.default(1024), {
+              description: 'Names that one stream may ask for. A stream that asks for more is ended with RESOURCE_EXHAUSTED.',
+            }),
+            request_bytes: described(textCodec(parseSize, formatSize).prefault('1MiB'), {
+              ...SIZE,
+              description: 'The size of one request. A larger one ends its stream with RESOURCE_EXHAUSTED.',
+            }),
+          }).prefault({}),
+          { description: 'How much peers may take.' },
+        ),
+      }).prefault({}),
+      { description: 'The socket on which Envoy gets its secrets.' },
+    ),
+    names: described(names.prefault({}), {
+      description: 'Under which names the SVIDs and bundles of the Workload API are served.',
+    }),
+    validation: described(
+      section({
+        mode: described(validationMode.default('spiffe'), {
+          description:
+            "The form of validation contexts. spiffe: Envoy's SPIFFE validator, which holds each bundle against its own trust domain only. trusted_ca: a plain list of authorities.",
+        }),
+        crl: described(z.boolean().default(true), {
+          description: 'Whether CRLs that the Workload API sends go into validation contexts.',
+        }),
+        unsafe_merge: described(z.boolean().default(false), {
+          description:
+            'Whether the authorities of several trust domains may go into one trusted_ca, where each can issue the identities of the others. Otherwise such a name is held.',
+        }),
+      }).prefault({}),
+      { description: 'How Envoy is told to verify peers.' },
+    ),
+    on_permission_denied: described(z.enum(['withdraw', 'keep']).default('withdraw'), {
+      description:
+        'What happens when the Workload API denies this workload. withdraw: its SVIDs are withdrawn, and its trust domains are no longer trusted. keep: what was served before stays.',
+    }),
+    secrets: described(z.array(namedSecret, 'a list of secrets').readonly().default([]), {
+      description: 'Names of your own, each for an SVID, for a choice of trust domains, or for a token.',
+      title: 'list of secrets',
+    }),
+    jwks: described(
+      section({
+        listen: described(jwksEndpoint.prefault(''), {
+          description:
+            'A Unix socket on which the keys of JWT-SVIDs are, and nothing else, for the jwt_authn of Envoy: unix:///absolute/path. "" for none. Its mode and group are those of the SDS socket.',
+          title: 'Unix socket',
+          pattern: '^(unix:.*|)$',
+        }),
+      }).prefault({}),
+      { description: 'Whom tokens can be verified with.' },
+    ),
+    admin: described(adminSettings.prefault({}), { description: 'The admin API: health, metrics and status over HTTP.' }),
+    telemetry: described(telemetrySettings.prefault({}), { description: 'Metrics and traces.' }),
+    log: described(
+      section({
+        level: described(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'), {
+          description: 'The least important lines that are written to stderr.',
+        }),
+        format: described(z.enum(['json', 'text']).default('json'), {
+          description: 'json: one JSON object a line. text: for people.',
+        }),
+        audit: described(auditTarget.prefault('stdout'), {
+          description: 'Where audit lines go: stdout, otlp, the absolute path of a file, or "" for none.',
+          title: 'audit target',
+          pattern: '^(stdout|otlp|/.*|)$',
+        }),
+      }).prefault({}),
+      { description: 'The log, and the audit log.' },
+    ),
   })
   .readonly();
 

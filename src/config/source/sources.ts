@@ -24,7 +24,8 @@ export interface Given {
 
 export const DEFAULT_LISTEN = 'unix:///run/spiffe-sds/sds.sock';
 
-const SETTINGS = [
+/** What a flag or a variable can give in place of the file. */
+export const SETTINGS = [
   { section: 'workload_api', key: 'address', flag: 'workload_api', variable: 'SPIFFE_ENDPOINT_SOCKET' },
   { section: 'sds', key: 'listen', flag: 'listen', variable: 'SPIFFE_SDS_LISTEN' },
   { section: 'admin', key: 'listen', flag: 'admin', variable: 'SPIFFE_SDS_ADMIN' },

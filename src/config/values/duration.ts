@@ -10,8 +10,9 @@ const UNITS = [
 ] as const;
 /** Node's timers take no more. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
-/** Each unit at most once, the largest first. */
-const FORM = new RegExp(`^${UNITS.map(([unit]) => `(?:(\\d+)${unit})?`).join('')}$`);
+/** Each unit at most once, the largest first; one at least. */
+export const DURATION_PATTERN = `^(?=\\d)${UNITS.map(([unit]) => `(?:(\\d+)${unit})?`).join('')}$`;
+const FORM = new RegExp(DURATION_PATTERN);
 
 /**
  * @param text whole numbers with units d, h, m, s, ms, the largest first
@@ -20,7 +21,7 @@ const FORM = new RegExp(`^${UNITS.map(([unit]) => `(?:(\\d+)${unit})?`).join('')
  */
 export function parseDuration(text: string): number {
   const amounts = FORM.exec(text)?.slice(1);
-  if (text === '' || amounts === undefined) {
+  if (amounts === undefined) {
     const form = 'write whole numbers with units (d, h, m, s, ms), the largest first: 200ms, 5s, 1m30s';
     throw new SpiffeSdsError('config_invalid', `not a duration: ${JSON.stringify(text)}: ${form}`);
   }
@@ -32,14 +33,16 @@ export function parseDuration(text: string): number {
 }
 
 /**
- * @param text a duration that a timer can wait for: 1ms to 24d
+ * @param text a duration that a timer can wait for, 24d at most
+ * @param least milliseconds; default: 1
  * @returns milliseconds
  * @throws SpiffeSdsError `config_invalid`, saying what will do
  */
-export function parseWait(text: string): number {
+export function parseWait(text: string, least = 1): number {
   const milliseconds = parseDuration(text);
-  if (milliseconds > 0 && milliseconds <= MAX_WAIT_MS) return milliseconds;
-  throw new SpiffeSdsError('config_invalid', `cannot wait for ${JSON.stringify(text)}: write a duration from 1ms to 24d`);
+  if (milliseconds >= least && milliseconds <= MAX_WAIT_MS) return milliseconds;
+  const range = `${formatDuration(least)} to 24d`;
+  throw new SpiffeSdsError('config_invalid', `cannot wait for ${JSON.stringify(text)}: write a duration from ${range}`);
 }
 
 /** @param milliseconds a whole number, not negative */

@@ -1,54 +1,56 @@
 /**
  * What matters for security, as audit records: who did what to what, and how it ended. No record holds a key, a token, or words of an
- * Envoy that were not redacted. `event_type` is stable:
- *
- * | event_type | actor | resource | metadata |
- * |---|---|---|---|
- * | `service.started`, `service.stopped` | spiffe-sds | `address`; none | `mode`; none |
- * | `socket.lost`, `socket.restored` | spiffe-sds | `address` | `reason`; none |
- * | `workload.authorized`, `workload.denied` | workload_api | `address` | of a denial `code`, `reason`, `failures` |
- * | `message.discarded`: what the Workload API sent is not used | workload_api | `message` | `code`, `reason` |
- * | `identity.received`, `.rotated`, `.renewed`: other intermediates for the same certificate | workload_api | `spiffe_id`, `hint`, `serial` | `not_after`, `warning` |
- * | `identity.withdrawn` | workload_api | `spiffe_id` | `reason` |
- * | `identity.expired` | spiffe-sds | `spiffe_id`, `serial` | `not_after` |
- * | `token.received`, `.rotated` | workload_api | `spiffe_id`, `audience` | `not_after` |
- * | `token.withdrawn`, `token.failed` | workload_api | `spiffe_id`, `audience` | `reason`; of a failure `code` |
- * | `jwt_bundle.updated` | workload_api | `trust_domain` | `keys` |
- * | `jwt_bundle.withdrawn`, `jwt_bundle.rejected` | workload_api | `trust_domain` | `reason` |
- * | `bundle.updated` | workload_api | `trust_domain` | `authorities`, `not_after`, `warning` |
- * | `bundle.withdrawn`, `bundle.rejected`, `crl.rejected` | workload_api | `trust_domain` | `reason` |
- * | `certificate.rejected` | workload_api | `spiffe_id`, `subject` | `reason` |
- * | `trust_domain.distrusted` | spiffe-sds | `trust_domain` | |
- * | `trust_domain.left_out`: this Envoy refuses its bundle | peer | `trust_domain` | |
- * | `secret.delivered`, `.removed`, `.accepted`: one for each secret of a response | peer | secret | `stream`, `method`, `nonce`, `update` |
- * | `secret.rejected` | peer | secret | the same, `kind`, `reason` |
- * | `peer.denied` | peer | `service`, `stream` | `reason`, `limit` or `details` |
- * | `configuration.changed` | operator | `changed` | `need_restart` |
- * | `configuration.rejected` | operator | | `reason` |
- * | `audit.dropped`: here lines are missing | spiffe-sds | | `lines` |
- * | `audit.omitted`: a peer made too much happen, see peer-flood.ts | peer | | `lines` |
- *
- * A peer is told as far as it is known: `connection`, `uid`, `gid`, `pid`, `node`; the other actors by `component`. A secret is `name`, `kind`
- * and `version`; one that a client was told is gone has a name only. `update` is the same number for all that one change brought about.
+ * Envoy that were not redacted. docs/audit.md shows each.
  */
 import type { Event, Peer, ResponseInfo, SecretVersion, StreamInfo, SvidEvent, TokenEvent } from '../../events.ts';
 import { shortened } from '../../printable.ts';
 
-export type AuditEventType =
-  | `service.${'started' | 'stopped'}`
-  | `socket.${'lost' | 'restored'}`
-  | `workload.${'authorized' | 'denied'}`
-  | 'message.discarded'
-  | `identity.${'received' | 'rotated' | 'renewed' | 'withdrawn' | 'expired'}`
-  | `${'bundle' | 'jwt_bundle'}.${'updated' | 'withdrawn' | 'rejected'}`
-  | `token.${'received' | 'rotated' | 'withdrawn' | 'failed'}`
-  | `${'crl' | 'certificate'}.rejected`
-  | `trust_domain.${'distrusted' | 'left_out'}`
-  | `secret.${'delivered' | 'removed' | 'accepted' | 'rejected'}`
-  | 'peer.denied'
-  | `configuration.${'changed' | 'rejected'}`
-  | 'audit.dropped'
-  | 'audit.omitted';
+/** When each is written. The names are stable; docs/audit.md is made from this. */
+export const AUDIT_EVENTS = {
+  'service.started': 'The SDS socket listens.',
+  'service.stopped': 'The sidecar has stopped: all streams are ended.',
+  'socket.lost': 'Nobody can connect to the SDS socket by its path any more. The sidecar puts it back as soon as it can.',
+  'socket.restored': 'The SDS socket is there again.',
+  'workload.authorized': 'The Workload API sent the first message of a stream: it has identities for the sidecar.',
+  'workload.denied': 'The Workload API answered PERMISSION_DENIED: it has no identity for the sidecar.',
+  'message.discarded': 'A message of the Workload API does not verify. It is not used, and what came before stays.',
+  'identity.received': 'The first SVID of a SPIFFE ID came, and is served.',
+  'identity.rotated': 'Another certificate came for a SPIFFE ID, and is served.',
+  'identity.renewed': 'The same certificate came with other intermediates, or its path to an authority ends at another time.',
+  'identity.withdrawn': 'An SVID is not served any more.',
+  'identity.expired': 'An SVID has expired. New subscribers do not get it.',
+  'token.received': 'The first token of an identity for an audience came, and is served.',
+  'token.rotated': 'A newer token came, and is served.',
+  'token.withdrawn':
+    'A token is not served any more: it has expired, its identity is another, or the Workload API has denied it.',
+  'token.failed': 'The Workload API gave no token that can be used. What there was is served until it expires.',
+  'jwt_bundle.updated': "The keys of a trust domain's tokens are new, or have changed.",
+  'jwt_bundle.withdrawn': "The keys of a trust domain's tokens are not served any more.",
+  'jwt_bundle.rejected': 'The Workload API sent a JWT bundle that cannot be used. It is left out.',
+  'bundle.updated': "A trust domain's bundle is new, or has changed.",
+  'bundle.withdrawn': "A trust domain's bundle is not served any more.",
+  'bundle.rejected': 'The Workload API sent a bundle that cannot be used. It is left out.',
+  'crl.rejected':
+    'The Workload API sent a CRL that is left out: Envoy would refuse it, or refuse every peer by it. Without a trust domain: it could not be told whose it is.',
+  'certificate.rejected':
+    'One certificate of a bundle or of a chain cannot be used. It is left out, the others are served. `spiffe_id` is that of the trust domain or of the SVID.',
+  'trust_domain.distrusted': 'A trust domain that was served is gone. Envoys get a context that accepts none of its peers.',
+  'trust_domain.left_out':
+    'An Envoy rejected the bundle of a trust domain. It gets its contexts without that trust domain until the bundle changes.',
+  'secret.delivered':
+    'A secret was sent to an Envoy. One line for each secret of a response; `method` is `fetch` for FetchSecrets, which has no ACK.',
+  'secret.removed': 'An Envoy was told that a name is gone. Only with delta.',
+  'secret.accepted': 'An Envoy answered with an ACK. One line for each secret and each removed name of the response.',
+  'secret.rejected':
+    'An Envoy answered with a NACK. One line for each secret of the response. `reason` is what the Envoy says, without what it quotes; `kind` is what it complains of.',
+  'peer.denied': 'A connection, a call or a stream was ended, because its peer asks for too much or for what cannot be read.',
+  'configuration.changed': 'A changed configuration is in force. `need_restart` names what is not.',
+  'configuration.rejected': 'A changed configuration cannot be used. The one before it stays in force.',
+  'audit.dropped': 'Lines are missing here: nobody took them in time.',
+  'audit.omitted': 'Lines are missing here: a peer made more happen than is written.',
+} as const;
+
+export type AuditEventType = keyof typeof AUDIT_EVENTS;
 
 export interface AuditRecord {
   /** RFC 3339, UTC, milliseconds. */

@@ -5,9 +5,9 @@ import { BUCKETS } from './instruments.ts';
 import type { Attributes, Exemplar, HistogramPoint, NumberPoint } from './metric.ts';
 
 /** Of one instrument. What comes beyond is counted together, so that no peer can make the exports grow. */
-const MAX_SERIES = 1000;
+export const MAX_SERIES = 1000;
 /** As OpenTelemetry marks it (metrics SDK specification, "Overflow attribute"). */
-const OVERFLOW: Attributes = { 'otel.metric.overflow': 'true' };
+export const OVERFLOW: Attributes = { 'otel.metric.overflow': 'true' };
 
 /** One cell for each combination of values. */
 class Series<Cell> {

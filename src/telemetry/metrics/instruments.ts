@@ -1,6 +1,7 @@
 /** What is measured: the names, kinds and units that are promised to users. Prometheus shows the same names with underscores. */
 
-export type InstrumentKind = 'counter' | 'gauge' | 'histogram';
+/** `up_down_counter`: a sum that can fall; Prometheus knows it as a gauge. */
+export type InstrumentKind = 'counter' | 'up_down_counter' | 'gauge' | 'histogram';
 
 export interface Instrument<Kind extends InstrumentKind = InstrumentKind> {
   /** As OpenTelemetry writes it. */
@@ -19,11 +20,27 @@ export const AUDIENCE = 'spiffe.jwt.audience';
 const KIND = 'secret.kind';
 const METHOD = 'sds.method';
 
+/** What the attributes of the instruments here are; their values are those of `measurements.ts`. */
+export const ATTRIBUTES: Readonly<Record<string, string>> = {
+  [ID]: 'the SPIFFE ID of the SVID',
+  [TRUST_DOMAIN]: 'the name of the trust domain',
+  [AUDIENCE]: 'the audiences of the JWT-SVID, with a space between them',
+  [KIND]: 'what kind of secret it is',
+  [METHOD]: 'state of the world, or delta',
+  result: 'how it ended',
+  reason: 'of a rejection: what Envoy complains of, as far as its words tell; of a refusal: which limit, or `malformed`',
+};
+
 /** Upper bounds of the buckets of every histogram, seconds: from one push on an idle machine to an Envoy that hardly answers. */
 export const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
 
 export const INSTRUMENTS = {
-  svidFetch: counter('spiffe.svid.fetch', '{message}', 'Messages of FetchX509SVID and failures to get one.', ['result']),
+  svidFetch: counter(
+    'spiffe.svid.fetch',
+    '{message}',
+    'Messages of FetchX509SVID, and streams that ended: by their gRPC status, or ended for OK.',
+    ['result'],
+  ),
   svidFetchDuration: histogram('spiffe.svid.fetch.duration', 'From opening a FetchX509SVID stream to its first message.', []),
   svidRotation: counter('spiffe.svid.rotation', '{rotation}', 'SVIDs that got a new serial number.', [ID]),
   svidNotAfter: gauge('spiffe.svid.not_after', 's', 'When the SVID expires, unix time.', [ID]),
@@ -42,21 +59,21 @@ export const INSTRUMENTS = {
     TRUST_DOMAIN,
   ]),
   attestation: counter('spiffe.attestation', '{attestation}', 'How the Workload API judged this workload.', ['result']),
-  connected: gauge('workload_api.connected', '', 'Whether the Workload API is connected and has spoken: 1 or 0.', []),
-  lastMessage: gauge('workload_api.last_message', 's', 'When the Workload API spoke last, unix time.', []),
-  push: counter('sds.push', '{secret}', 'Secrets sent.', [KIND, METHOD]),
-  ack: counter('sds.ack', '{secret}', 'Secrets acknowledged.', [KIND, METHOD]),
-  nack: counter('sds.nack', '{secret}', 'Secrets rejected, by what Envoy complains of.', [KIND, METHOD, 'reason']),
-  pushDuration: histogram('sds.push.duration', 'From sending a secret to its acknowledgement.', [KIND]),
-  rotationDuration: histogram('sds.rotation.duration', "From a Workload API message to the last subscriber's answer.", []),
-  connections: gauge('sds.connections', '{connection}', 'Open connections to the SDS socket.', []),
-  streams: gauge('sds.streams', '{stream}', 'Open SDS streams.', []),
-  subscriptions: gauge('sds.subscriptions', '{subscription}', 'Names that open streams ask for.', []),
-  held: gauge('sds.held', '{subscription}', 'Names that open streams ask for and that there is no secret for.', []),
-  peerDenied: counter('sds.peer.denied', '{denial}', 'Peers that were refused.', ['reason']),
-  reload: counter('configuration.reload', '{reload}', 'Configuration files read while running.', ['result']),
+  connected: gauge('spiffe.workload_api.connected', '', 'Whether the Workload API is connected and has spoken: 1 or 0.', []),
+  lastMessage: gauge('spiffe.workload_api.last_message', 's', 'When the Workload API spoke last, unix time.', []),
+  push: counter('spiffe.sds.push', '{secret}', 'Secrets sent.', [KIND, METHOD]),
+  ack: counter('spiffe.sds.ack', '{secret}', 'Secrets acknowledged.', [KIND, METHOD]),
+  nack: counter('spiffe.sds.nack', '{secret}', 'Secrets rejected, by what Envoy complains of.', [KIND, METHOD, 'reason']),
+  pushDuration: histogram('spiffe.sds.push.duration', 'From sending a secret to its acknowledgement.', [KIND]),
+  rotationDuration: histogram('spiffe.sds.rotation.duration', "From a Workload API message to the last subscriber's answer.", []),
+  connections: gauge('spiffe.sds.connections', '{connection}', 'Open connections to the SDS socket.', []),
+  streams: gauge('spiffe.sds.streams', '{stream}', 'Open SDS streams.', []),
+  subscriptions: gauge('spiffe.sds.subscriptions', '{subscription}', 'Names that open streams ask for.', []),
+  held: gauge('spiffe.sds.held', '{subscription}', 'Names that open streams ask for and that there is no secret for.', []),
+  peerDenied: counter('spiffe.sds.peer.denied', '{denial}', 'Peers that were refused.', ['reason']),
+  reload: counter('spiffe.configuration.reload', '{reload}', 'Configuration files read while running.', ['result']),
   configurationValid: gauge(
-    'configuration.valid',
+    'spiffe.configuration.valid',
     '',
     'Whether the configuration file that was read last is in force: 1 or 0.',
     [],

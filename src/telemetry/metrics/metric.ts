@@ -1,7 +1,7 @@
 /** What was measured, as values: read by whoever exports it. */
 
 import type { SpanContext } from '../traces/span.ts';
-import type { Instrument } from './instruments.ts';
+import type { Instrument, InstrumentKind } from './instruments.ts';
 
 export type Attributes = Readonly<Record<string, string>>;
 
@@ -29,7 +29,7 @@ export interface Exemplar {
 
 /** Counters count from the start of the process. */
 export type Metric =
-  | { readonly instrument: Instrument<'counter'> | Instrument<'gauge'>; readonly points: readonly NumberPoint[] }
+  | { readonly instrument: Instrument<Exclude<InstrumentKind, 'histogram'>>; readonly points: readonly NumberPoint[] }
   | { readonly instrument: Instrument<'histogram'>; readonly points: readonly HistogramPoint[] };
 
 /** TypeScript does not tell them apart by the kind of their instruments. */

@@ -1,8 +1,16 @@
-/** What this process takes of its machine, under the names that Prometheus's own client libraries use. Read when somebody asks. */
+/**
+ * What this process takes of its machine. Read when somebody asks. Prometheus and OpenTelemetry have standard names of their own for it, on
+ * which the dashboards of each rely: `/metrics` has the former, OTLP the latter.
+ */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { getHeapSpaceStatistics } from 'node:v8';
 import type { Instrument, InstrumentKind } from './instruments.ts';
-import type { Metric } from './metric.ts';
+import type { Metric, NumberPoint } from './metric.ts';
 
+const CPU_MODE = 'cpu.mode';
+const HEAP_SPACE = 'v8js.heap.space.name';
+
+/** The names of Prometheus's own client libraries, as OpenTelemetry would write them. */
 export const PROCESS_INSTRUMENTS = {
   cpu: instrument('process.cpu', 'counter', 's', 'User and system CPU time spent.'),
   residentMemory: instrument('process.resident_memory', 'gauge', 'By', 'Resident memory.'),
@@ -13,7 +21,22 @@ export const PROCESS_INSTRUMENTS = {
   heapTotal: instrument('nodejs.heap_size_total', 'gauge', 'By', 'Memory of the JavaScript heap.'),
 } as const;
 
-/** @returns no points for what this system does not tell: file descriptors, where there is no /proc */
+/** OpenTelemetry's semantic conventions 1.45: "process metrics" and "V8 JS engine runtime metrics". */
+export const OTLP_PROCESS_INSTRUMENTS = {
+  cpuTime: instrument('process.cpu.time', 'counter', 's', 'CPU time spent, by mode: user or system.', [CPU_MODE]),
+  memoryUsage: instrument('process.memory.usage', 'up_down_counter', 'By', 'Resident memory.'),
+  fileDescriptors: instrument(
+    'process.unix.file_descriptor.count',
+    'up_down_counter',
+    '{file_descriptor}',
+    'Open file descriptors.',
+  ),
+  uptime: instrument('process.uptime', 'gauge', 's', 'Time since the process started.'),
+  heapUsed: instrument('v8js.memory.heap.used', 'up_down_counter', 'By', 'Memory of the JavaScript heap in use.', [HEAP_SPACE]),
+  heapSize: instrument('v8js.memory.heap.space.size', 'up_down_counter', 'By', 'Memory of the JavaScript heap.', [HEAP_SPACE]),
+} as const;
+
+/** @returns for `/metrics`; no points for what this system does not tell: file descriptors, where there is no /proc */
 export function processMetrics(): readonly Metric[] {
   const { user, system } = process.cpuUsage();
   const { rss, heapUsed, heapTotal } = process.memoryUsage();
@@ -28,11 +51,37 @@ export function processMetrics(): readonly Metric[] {
   ];
 }
 
-function instrument<Kind extends InstrumentKind>(name: string, kind: Kind, unit: string, description: string): Instrument<Kind> {
-  return { name, kind, unit, description, attributes: [] };
+/** @returns for OTLP; the conventions have no name for the limit of file descriptors, and the time of the start is `process.uptime` ago */
+export function otlpProcessMetrics(): readonly Metric[] {
+  const { user, system } = process.cpuUsage();
+  const spaces = getHeapSpaceStatistics();
+  const ofSpaces = (size: (space: (typeof spaces)[number]) => number): readonly NumberPoint[] =>
+    spaces.map((space) => ({ attributes: { [HEAP_SPACE]: space.space_name }, value: size(space) }));
+  const cpu = { user: user / 1e6, system: system / 1e6 };
+  return [
+    {
+      instrument: OTLP_PROCESS_INSTRUMENTS.cpuTime,
+      points: Object.entries(cpu).map(([mode, value]) => ({ attributes: { [CPU_MODE]: mode }, value })),
+    },
+    metric(OTLP_PROCESS_INSTRUMENTS.memoryUsage, process.memoryUsage.rss()),
+    metric(OTLP_PROCESS_INSTRUMENTS.fileDescriptors, told(openFds)),
+    metric(OTLP_PROCESS_INSTRUMENTS.uptime, process.uptime()),
+    { instrument: OTLP_PROCESS_INSTRUMENTS.heapUsed, points: ofSpaces((space) => space.space_used_size) },
+    { instrument: OTLP_PROCESS_INSTRUMENTS.heapSize, points: ofSpaces((space) => space.space_size) },
+  ];
 }
 
-function metric(of: Instrument<'counter'> | Instrument<'gauge'>, value: number | undefined): Metric {
+function instrument<Kind extends InstrumentKind>(
+  name: string,
+  kind: Kind,
+  unit: string,
+  description: string,
+  attributes: readonly string[] = [],
+): Instrument<Kind> {
+  return { name, kind, unit, description, attributes };
+}
+
+function metric(of: Instrument<Exclude<InstrumentKind, 'histogram'>>, value: number | undefined): Metric {
   return { instrument: of, points: value === undefined ? [] : [{ attributes: {}, value }] };
 }
 

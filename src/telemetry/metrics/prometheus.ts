@@ -2,7 +2,7 @@
  * Metrics as Prometheus reads them: its text format 0.0.4, and OpenMetrics 1.0 for who accepts it, which has exemplars. OpenTelemetry's own
  * exporter knows neither exemplars nor the suffixes of units, and would cost every sidecar the memory of its SDK.
  */
-import { BUCKETS } from './instruments.ts';
+import { BUCKETS, type Instrument } from './instruments.ts';
 import { type Attributes, type Exemplar, type HistogramPoint, isHistogram, type Metric, type NumberPoint } from './metric.ts';
 
 export interface Exposition {
@@ -34,15 +34,24 @@ function targetInfo(resource: Attributes, open: boolean): string {
   return `# HELP ${family} What this process is.\n# TYPE ${family} ${open ? 'info' : 'gauge'}\ntarget_info${labelsOf(resource)} 1\n`;
 }
 
+/** @returns the name of its samples; those of a histogram have `_bucket`, `_sum` and `_count` after it */
+export function sampleName(instrument: Instrument): string {
+  return instrument.kind === 'counter' ? `${familyName(instrument)}_total` : familyName(instrument);
+}
+
+function familyName({ name, unit }: Instrument): string {
+  return UNITS[unit] === undefined ? sanitized(name) : `${sanitized(name)}_${UNITS[unit]}`;
+}
+
 function familyOf(metric: Metric, open: boolean): string {
-  const { kind, description, name } = metric.instrument;
+  const { kind, description } = metric.instrument;
   const unit = UNITS[metric.instrument.unit];
-  const family = unit === undefined ? sanitized(name) : `${sanitized(name)}_${unit}`;
-  const sample = kind === 'counter' ? `${family}_total` : family;
+  const family = familyName(metric.instrument);
+  const sample = sampleName(metric.instrument);
   const told = open ? family : sample;
   return [
     `# HELP ${told} ${description.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`,
-    `# TYPE ${told} ${kind}\n`,
+    `# TYPE ${told} ${kind === 'up_down_counter' ? 'gauge' : kind}\n`,
     ...(open && unit !== undefined ? [`# UNIT ${told} ${unit}\n`] : []),
     ...samplesOf(metric, sample, open),
   ].join('');
@@ -90,6 +99,7 @@ function escaped(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
-function sanitized(name: string): string {
+/** As a name of Prometheus. */
+export function sanitized(name: string): string {
   return name.replaceAll(/\W/g, '_');
 }

@@ -28,7 +28,8 @@ export function metricProducer(
 
 function metricData(metric: Metric, startTime: HrTime, endTime: HrTime): MetricData {
   const { name, unit, description, kind } = metric.instrument;
-  const valueType = kind === 'counter' ? ValueType.INT : ValueType.DOUBLE;
+  // Seconds have fractions, also where they are counted.
+  const valueType = kind === 'counter' && unit !== 's' ? ValueType.INT : ValueType.DOUBLE;
   const common = {
     descriptor: { name, unit, description, valueType },
     aggregationTemporality: AggregationTemporality.CUMULATIVE,
@@ -44,7 +45,9 @@ function metricData(metric: Metric, startTime: HrTime, endTime: HrTime): MetricD
   }
   const points: readonly NumberPoint[] = metric.points;
   const dataPoints = points.map(({ attributes, value }) => ({ startTime, endTime, attributes, value }));
-  if (kind === 'counter') return { ...common, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints };
+  if (kind === 'counter' || kind === 'up_down_counter') {
+    return { ...common, dataPointType: DataPointType.SUM, isMonotonic: kind === 'counter', dataPoints };
+  }
   return { ...common, dataPointType: DataPointType.GAUGE, dataPoints };
 }
 

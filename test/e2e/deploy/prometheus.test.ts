@@ -79,22 +79,22 @@ describeWithPrometheus()('a real Prometheus', () => {
     const { prometheus, workloadApi, client, collector } = scene;
     const stream = client.stream().request(NAMES);
     await stream.accept();
-    await value(prometheus, 'sds_ack_total{secret_kind="tls_certificate", sds_method="sotw"}', 1);
+    await value(prometheus, 'spiffe_sds_ack_total{secret_kind="tls_certificate", sds_method="sotw"}', 1);
     const before = await prometheus.query('spiffe_svid_rotation_last_success_seconds');
 
     await workloadApi.rotate();
     await stream.accept();
 
     await value(prometheus, `spiffe_svid_rotation_total{spiffe_id="${WEB}"}`, 1);
-    await value(prometheus, 'sds_push_total{secret_kind="tls_certificate", sds_method="sotw"}', 2);
-    await value(prometheus, 'sds_ack_total{secret_kind="tls_certificate", sds_method="sotw"}', 2);
-    await value(prometheus, 'sds_push_duration_seconds_count{secret_kind="tls_certificate"}', 2);
-    await value(prometheus, 'sds_rotation_duration_seconds_count', 1);
+    await value(prometheus, 'spiffe_sds_push_total{secret_kind="tls_certificate", sds_method="sotw"}', 2);
+    await value(prometheus, 'spiffe_sds_ack_total{secret_kind="tls_certificate", sds_method="sotw"}', 2);
+    await value(prometheus, 'spiffe_sds_push_duration_seconds_count{secret_kind="tls_certificate"}', 2);
+    await value(prometheus, 'spiffe_sds_rotation_duration_seconds_count', 1);
     const after = await prometheus.query('spiffe_svid_rotation_last_success_seconds');
     expect(after[0]?.value).toBeGreaterThan(before[0]?.value ?? Number.NaN);
     expect(await prometheus.alerts()).toEqual([]);
     const exemplar = await eventually('an exemplar', async () => {
-      const [found] = await prometheus.exemplars('sds_push_duration_seconds_bucket');
+      const [found] = await prometheus.exemplars('spiffe_sds_push_duration_seconds_bucket');
       return found;
     });
     await collector.reached(() => collector.items('traces').some((span) => span.trace_id === exemplar.labels['trace_id']));
@@ -110,7 +110,7 @@ describeWithPrometheus()('a real Prometheus', () => {
     await workloadApi.rotate();
     stream.nack(await stream.next(), 'Failed to load certificate chain');
     await configure({ sds: { limits: { names_per_stream: 2 } } });
-    await value(prometheus, 'configuration_reload_total{result="applied"} > bool 0', 1);
+    await value(prometheus, 'spiffe_configuration_reload_total{result="applied"} > bool 0', 1);
     await client.stream().request(['one', 'two', 'three']).ended();
 
     const where = { job: 'spiffe-sds', instance: admin };
@@ -129,7 +129,7 @@ describeWithPrometheus()('a real Prometheus', () => {
     await client.stream().request(NAMES).accept();
     const metrics = await eventually('the ACK in /metrics', async () => {
       const text = await (await fetch(`http://${admin}/metrics`)).text();
-      return text.includes('sds_ack_total') ? text : undefined;
+      return text.includes('spiffe_sds_ack_total') ? text : undefined;
     });
 
     expect(await promtool(['check', 'metrics'], metrics)).toEqual({ ok: true, output: '' });

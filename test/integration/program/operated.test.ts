@@ -128,6 +128,26 @@ describe('a collector', () => {
     expect(roots.map(({ attributes }) => attributes['sds.unanswered.count'])).toContainEqual(1);
   });
 
+  test('gets what the process takes of its machine', async () => {
+    const collector = stack.use(await OtlpReceiver.open({ protocol: 'grpc' }));
+    await serve('', {
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+      OTEL_METRIC_EXPORT_INTERVAL: '100',
+    });
+    const { items } = await collector.first('metrics');
+    const named = (wanted: string) => items.find(({ name }) => name === wanted);
+    const cpu = (mode: string) => ({ attributes: { 'cpu.mode': mode }, as_double: expect.any(Number) });
+    expect(named('process.cpu.time')).toMatchObject({
+      unit: 's',
+      sum: { temporality: 2, monotonic: true, points: [cpu('user'), cpu('system')] },
+    });
+    expect(named('process.memory.usage')).toMatchObject({
+      unit: 'By',
+      sum: { temporality: 2, monotonic: false, points: [{ as_double: expect.any(Number) }] },
+    });
+  });
+
   test('that never answers does not keep the process from ending', async () => {
     const collector = stack.use(await OtlpReceiver.open({ protocol: 'http/protobuf', answer: 'never' }));
     const child = await serve('', { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint, OTEL_BSP_SCHEDULE_DELAY: '50' });

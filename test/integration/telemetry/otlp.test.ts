@@ -337,7 +337,7 @@ test('metrics are cumulative from the start, with units, descriptions and the bo
   const { push, svidNotAfter, pushDuration } = INSTRUMENTS;
   expect(items).toMatchObject([
     {
-      name: 'sds.push',
+      name: 'spiffe.sds.push',
       unit: '{secret}',
       description: push.description,
       sum: {
@@ -353,7 +353,7 @@ test('metrics are cumulative from the start, with units, descriptions and the bo
       gauge: { points: [{ as_double: 1_790_003_600.5, attributes: { 'spiffe.id': 'spiffe://example.org/a' } }] },
     },
     {
-      name: 'sds.push.duration',
+      name: 'spiffe.sds.push.duration',
       unit: 's',
       description: pushDuration.description,
       histogram: {

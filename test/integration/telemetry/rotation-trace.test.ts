@@ -97,7 +97,7 @@ describe.each(Object.keys(METHODS) as (keyof typeof METHODS)[])('a rotation over
     const events = await rotate(running, () => stream.accept());
     const metric = recorded(events)
       .measurements.collect()
-      .find(({ instrument }) => instrument.name === 'sds.rotation.duration');
+      .find(({ instrument }) => instrument.name === 'spiffe.sds.rotation.duration');
     expect(metric?.points).toEqual([expect.objectContaining({ count: 1 })]);
   });
 

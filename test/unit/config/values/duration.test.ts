@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatDuration, parseDuration } from '../../../../src/config/values/duration.ts';
+import { formatDuration, parseDuration, parseWait } from '../../../../src/config/values/duration.ts';
 
 describe('a duration', () => {
   test.each([
@@ -25,5 +25,23 @@ describe('a duration', () => {
   test('reads back as it was written', () => {
     const milliseconds = fc.nat({ max: Number.MAX_SAFE_INTEGER });
     fc.assert(fc.property(milliseconds, (value) => parseDuration(formatDuration(value)) === value));
+  });
+});
+
+describe('a time to wait', () => {
+  test.each([
+    ['1ms', 1],
+    ['24d', 24 * 86_400_000],
+  ])('may be %s', (text, milliseconds) => {
+    expect(parseWait(text)).toBe(milliseconds);
+  });
+
+  test.each(['0s', '25d'])('%s is refused, for no timer can wait for it', (text) => {
+    expect(() => parseWait(text)).toThrow(`cannot wait for "${text}": write a duration from 1ms to 24d`);
+  });
+
+  test('may be none where none is meant', () => {
+    expect(parseWait('0s', 0)).toBe(0);
+    expect(() => parseWait('25d', 0)).toThrow('from 0s to 24d');
   });
 });

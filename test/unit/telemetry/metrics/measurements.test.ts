@@ -107,9 +107,9 @@ describe('the Workload API', () => {
   test('is connected from its first message on, that took as long as is told', () => {
     const measured = new Measured().hear({ type: 'workload_api_connected', address: '', afterMs: 250 }, ...message(1));
     expect([
-      measured.values('workload_api.connected'),
+      measured.values('spiffe.workload_api.connected'),
       measured.values('spiffe.attestation'),
-      measured.values('workload_api.last_message'),
+      measured.values('spiffe.workload_api.last_message'),
       measured.histogram('spiffe.svid.fetch.duration'),
     ]).toEqual([[['', 1]], [['accepted', 1]], [['', 2]], [expect.objectContaining({ count: 1, sum: 0.25 })]]);
   });
@@ -124,7 +124,7 @@ describe('the Workload API', () => {
       lost('PERMISSION_DENIED', 1),
     );
     expect([
-      measured.values('workload_api.connected'),
+      measured.values('spiffe.workload_api.connected'),
       measured.values('spiffe.svid.fetch'),
       measured.values('spiffe.attestation'),
     ]).toEqual([
@@ -145,7 +145,7 @@ describe('a push', () => {
   test('counts by kind and method, as does its answer', () => {
     const delta = { method: 'delta' } as const;
     const measured = new Measured().hear(pushed(1, delta), accepted(1, delta), pushed(2), rejected(2));
-    expect(['push', 'ack', 'nack'].map((name) => measured.values(`sds.${name}`))).toEqual([
+    expect(['push', 'ack', 'nack'].map((name) => measured.values(`spiffe.sds.${name}`))).toEqual([
       [
         ['tls_certificate sotw', 1],
         ['tls_certificate delta', 1],
@@ -156,13 +156,13 @@ describe('a push', () => {
   });
 
   test('has the time until its ACK in the bucket where it belongs', () => {
-    const [point] = new Measured().hear(accepted(1, { afterMs: 5 })).histogram('sds.push.duration');
+    const [point] = new Measured().hear(accepted(1, { afterMs: 5 })).histogram('spiffe.sds.push.duration');
     expect(point).toMatchObject({ attributes: { 'secret.kind': 'tls_certificate' }, count: 1, sum: 0.005 });
     expect(point?.buckets.indexOf(1)).toBe(BUCKETS.indexOf(0.005));
   });
 
   test('that took longer than every bound is in the last bucket', () => {
-    const [point] = new Measured().hear(accepted(1, { afterMs: 31_000 })).histogram('sds.push.duration');
+    const [point] = new Measured().hear(accepted(1, { afterMs: 31_000 })).histogram('spiffe.sds.push.duration');
     expect(point?.buckets.at(-1)).toBe(1);
   });
 
@@ -175,7 +175,7 @@ describe('a push', () => {
     );
     const [point] = measured
       .hear(accepted(1, { afterMs: 5 }), accepted(1, { afterMs: 100, update: 2 }))
-      .histogram('sds.push.duration');
+      .histogram('spiffe.sds.push.duration');
     expect(point?.exemplars.filter((exemplar) => exemplar !== undefined)).toEqual([{ value: 0.005, at: 1000, context: span }]);
   });
 });
@@ -184,18 +184,20 @@ describe('a rotation', () => {
   const settled = (update: number): Event => ({ type: 'update_settled', update });
 
   test('takes from its message to the last answer', () => {
-    const [point] = new Measured().hear(...message(1, 1), pushed(), accepted(), settled(1)).histogram('sds.rotation.duration');
+    const [point] = new Measured()
+      .hear(...message(1, 1), pushed(), accepted(), settled(1))
+      .histogram('spiffe.sds.rotation.duration');
     // The message is the first of seven events.
     expect(point).toMatchObject({ count: 1, sum: 6 });
   });
 
   test('that concerned nobody is none', () => {
-    expect(new Measured().hear(...message(1, 1), settled(1)).histogram('sds.rotation.duration')).toEqual([]);
+    expect(new Measured().hear(...message(1, 1), settled(1)).histogram('spiffe.sds.rotation.duration')).toEqual([]);
   });
 
   test('that a newer one overtook is not measured', () => {
     const measured = new Measured().hear(...message(1, 1), pushed(), ...message(2, 2), settled(1));
-    expect(measured.histogram('sds.rotation.duration')).toEqual([]);
+    expect(measured.histogram('spiffe.sds.rotation.duration')).toEqual([]);
   });
 });
 
@@ -205,7 +207,7 @@ test('what is open now is asked for', () => {
     () => ({ connections: 1, streams: 2, subscriptions: 3, held: 4 }),
     () => undefined,
   );
-  expect(['connections', 'streams', 'subscriptions', 'held'].map((name) => measured.values(`sds.${name}`))).toEqual([
+  expect(['connections', 'streams', 'subscriptions', 'held'].map((name) => measured.values(`spiffe.sds.${name}`))).toEqual([
     [['', 1]],
     [['', 2]],
     [['', 3]],
@@ -217,7 +219,7 @@ test('peers that are denied count by the reason', () => {
   const denied: Event = { type: 'stream_denied', ...streamInfo(), reason: 'names', details: '' };
   const malformed: Event = { type: 'request_malformed', call: '/a.B/C', details: '', peer: { connection: 1 } };
   const measured = new Measured().hear({ type: 'connection_refused', limit: 1, peer: { connection: 1 } }, denied, malformed);
-  expect(measured.values('sds.peer.denied')).toEqual([
+  expect(measured.values('spiffe.sds.peer.denied')).toEqual([
     ['connections', 1],
     ['names', 1],
     ['malformed', 1],
@@ -226,9 +228,9 @@ test('peers that are denied count by the reason', () => {
 
 test('a configuration that cannot be used counts, and is told until one can', () => {
   const measured = new Measured().hear({ type: 'configuration_rejected', reason: 'a typo' });
-  const bad = measured.values('configuration.valid');
+  const bad = measured.values('spiffe.configuration.valid');
   measured.hear({ type: 'configuration_reloaded', changed: [], needRestart: [] });
-  expect([bad, measured.values('configuration.valid'), measured.values('configuration.reload')]).toEqual([
+  expect([bad, measured.values('spiffe.configuration.valid'), measured.values('spiffe.configuration.reload')]).toEqual([
     [],
     [['', 1]],
     [

@@ -1,6 +1,11 @@
 import { closeSync, openSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { PROCESS_INSTRUMENTS, processMetrics } from '../../../../src/telemetry/metrics/process-metrics.ts';
+import {
+  OTLP_PROCESS_INSTRUMENTS,
+  otlpProcessMetrics,
+  PROCESS_INSTRUMENTS,
+  processMetrics,
+} from '../../../../src/telemetry/metrics/process-metrics.ts';
 import { formatPrometheus } from '../../../../src/telemetry/metrics/prometheus.ts';
 
 function samples(accept = ''): ReadonlyMap<string, number> {
@@ -67,5 +72,44 @@ describe('a process', () => {
 
   test('started in the past', () => {
     expect(sample('process_start_time_seconds')).toBeCloseTo(Date.now() / 1000 - process.uptime(), 0);
+  });
+});
+
+describe('by OTLP, a process', () => {
+  const points = (name: string) => otlpProcessMetrics().find(({ instrument }) => instrument.name === name)?.points ?? [];
+  const total = (name: string) => points(name).reduce((sum, point) => sum + ('value' in point ? point.value : Number.NaN), 0);
+
+  test('measures every instrument, once, in order', () => {
+    expect(otlpProcessMetrics().map(({ instrument }) => instrument)).toEqual(Object.values(OTLP_PROCESS_INSTRUMENTS));
+  });
+
+  test('has the names, kinds and units of the semantic conventions', () => {
+    expect(otlpProcessMetrics().map(({ instrument: { name, kind, unit } }) => [name, kind, unit])).toEqual([
+      ['process.cpu.time', 'counter', 's'],
+      ['process.memory.usage', 'up_down_counter', 'By'],
+      ['process.unix.file_descriptor.count', 'up_down_counter', '{file_descriptor}'],
+      ['process.uptime', 'gauge', 's'],
+      ['v8js.memory.heap.used', 'up_down_counter', 'By'],
+      ['v8js.memory.heap.space.size', 'up_down_counter', 'By'],
+    ]);
+  });
+
+  test('tells its CPU time by mode', () => {
+    expect(points('process.cpu.time').map(({ attributes }) => attributes)).toEqual([
+      { 'cpu.mode': 'user' },
+      { 'cpu.mode': 'system' },
+    ]);
+    expect(total('process.cpu.time')).toBeGreaterThanOrEqual(sample('process_cpu_seconds_total') - 1);
+  });
+
+  test('uses less of its heap than it has, which is a part of its memory', () => {
+    expect(total('v8js.memory.heap.used')).toBeLessThan(total('v8js.memory.heap.space.size'));
+    expect(total('v8js.memory.heap.space.size')).toBeLessThan(total('process.memory.usage'));
+  });
+
+  test('has a point only with the attributes of its instrument', () => {
+    for (const { instrument, points } of otlpProcessMetrics()) {
+      for (const { attributes } of points) expect(Object.keys(attributes)).toEqual(instrument.attributes);
+    }
   });
 });

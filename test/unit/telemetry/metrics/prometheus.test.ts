@@ -36,9 +36,9 @@ function lines(metric: Metric, accept = ''): readonly string[] {
 describe("in Prometheus's own format", () => {
   test('a counter has its name with underscores and the suffix of counters', () => {
     expect(lines(COUNTER)).toEqual([
-      '# HELP sds_push_total Secrets sent.',
-      '# TYPE sds_push_total counter',
-      'sds_push_total{secret_kind="tls_certificate",sds_method="sotw"} 3',
+      '# HELP spiffe_sds_push_total Secrets sent.',
+      '# TYPE spiffe_sds_push_total counter',
+      'spiffe_sds_push_total{secret_kind="tls_certificate",sds_method="sotw"} 3',
     ]);
   });
 
@@ -54,14 +54,14 @@ describe("in Prometheus's own format", () => {
     const written = lines(HISTOGRAM);
     expect(written).toHaveLength(2 + size + 2);
     expect(written.slice(2, 5)).toEqual([
-      'sds_push_duration_seconds_bucket{secret_kind="tls_certificate",le="0.0005"} 0',
-      'sds_push_duration_seconds_bucket{secret_kind="tls_certificate",le="0.001"} 2',
-      'sds_push_duration_seconds_bucket{secret_kind="tls_certificate",le="0.0025"} 2',
+      'spiffe_sds_push_duration_seconds_bucket{secret_kind="tls_certificate",le="0.0005"} 0',
+      'spiffe_sds_push_duration_seconds_bucket{secret_kind="tls_certificate",le="0.001"} 2',
+      'spiffe_sds_push_duration_seconds_bucket{secret_kind="tls_certificate",le="0.0025"} 2',
     ]);
     expect(written.slice(-3)).toEqual([
-      'sds_push_duration_seconds_bucket{secret_kind="tls_certificate",le="+Inf"} 3',
-      'sds_push_duration_seconds_sum{secret_kind="tls_certificate"} 40',
-      'sds_push_duration_seconds_count{secret_kind="tls_certificate"} 3',
+      'spiffe_sds_push_duration_seconds_bucket{secret_kind="tls_certificate",le="+Inf"} 3',
+      'spiffe_sds_push_duration_seconds_sum{secret_kind="tls_certificate"} 40',
+      'spiffe_sds_push_duration_seconds_count{secret_kind="tls_certificate"} 3',
     ]);
   });
 
@@ -88,9 +88,9 @@ describe("in Prometheus's own format", () => {
 describe('in OpenMetrics, for who accepts it', () => {
   test('a counter is told without its suffix', () => {
     expect(lines(COUNTER, OPEN_METRICS).slice(0, 3)).toEqual([
-      '# HELP sds_push Secrets sent.',
-      '# TYPE sds_push counter',
-      'sds_push_total{secret_kind="tls_certificate",sds_method="sotw"} 3',
+      '# HELP spiffe_sds_push Secrets sent.',
+      '# TYPE spiffe_sds_push counter',
+      'spiffe_sds_push_total{secret_kind="tls_certificate",sds_method="sotw"} 3',
     ]);
   });
 
@@ -100,7 +100,7 @@ describe('in OpenMetrics, for who accepts it', () => {
 
   test('a bucket has the trace that its latest value belongs to', () => {
     expect(lines(HISTOGRAM, OPEN_METRICS)).toContain(
-      `sds_push_duration_seconds_bucket{secret_kind="tls_certificate",le="0.001"} 2 # {trace_id="${'a'.repeat(32)}",span_id="${'b'.repeat(16)}"} 0.0007 1.500`,
+      `spiffe_sds_push_duration_seconds_bucket{secret_kind="tls_certificate",le="0.001"} 2 # {trace_id="${'a'.repeat(32)}",span_id="${'b'.repeat(16)}"} 0.0007 1.500`,
     );
   });
 
