@@ -9,6 +9,7 @@ import { Status } from '../server/grpc/status.ts';
 import { UnixListener } from '../server/unix-listener.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import { certificatesPem, type DevAuthority, privateKeyPem } from './authority.ts';
+import { issueJwtSvid } from './jwt.ts';
 import {
   authorityActivated,
   authorityPrepared,
@@ -36,8 +37,10 @@ export interface DevWorkloadApiOptions {
   readonly trustDomain?: string;
   /** The first is the default identity. Default `/workload`. */
   readonly identities?: readonly DevIdentity[];
-  /** Default 1 h. JWT-SVIDs live as long, but 5 min at most. */
+  /** Default 1 h. */
   readonly svidTtlMs?: number;
+  /** Of JWT-SVIDs. Default: as long, but 5 min at most. */
+  readonly jwtTtlMs?: number;
   /** Default 24 h. */
   readonly caTtlMs?: number;
   /** Default half of `svidTtlMs`; 0: only when told. */
@@ -49,6 +52,15 @@ export interface DevWorkloadApiOptions {
   /** Of the socket. Default 0o777: every process of this machine may ask, as with a SPIRE agent. */
   readonly mode?: number;
   readonly clock?: Clock;
+}
+
+export interface JwtOptions {
+  /** Whose key signs. Default: our own trust domain's. */
+  readonly trustDomain?: string;
+  /** The trust domain that the subject says. Default: that of the key. */
+  readonly as?: string;
+  /** Negative: it has expired already. Default 5 min. */
+  readonly ttlMs?: number;
 }
 
 const HOUR_MS = 3_600_000;
@@ -95,7 +107,7 @@ export class DevWorkloadApi implements AsyncDisposable {
     const federated = (options.federated ?? []).map(parseTrustDomain);
     const state = await initialState(issuance, trustDomain, federated);
     const served = await withIdentities(issuance, state, options.identities ?? [{ path: '/workload' }]);
-    const service = new WorkloadService(clock, Math.min(svidTtlMs, JWT_TTL_MS), served);
+    const service = new WorkloadService(clock, options.jwtTtlMs ?? Math.min(svidTtlMs, JWT_TTL_MS), served);
     const server = new GrpcServer([service]);
     const listener = await UnixListener.open({
       path,
@@ -189,6 +201,16 @@ export class DevWorkloadApi implements AsyncDisposable {
       keyPem: privateKeyPem(svid.privateKey),
       bundlePem: certificatesPem(bundle.map(({ certificate }) => certificate)),
     };
+  }
+
+  /** A JWT-SVID for a peer, of our own trust domain or of another. */
+  async issueJwt(path: string, audience: readonly string[], options: JwtOptions = {}): Promise<string> {
+    const { trustDomain: name = this.trustDomain, as = name, ttlMs = JWT_TTL_MS } = options;
+    const trustDomain = parseTrustDomain(name);
+    const authority = trustDomain === this.#state.trustDomain ? this.#state.active : await this.#foreignAuthority(trustDomain);
+    const issuedAt = this.#issuance.clock.now();
+    const claims = { spiffeId: workloadId(parseTrustDomain(as), path), audience, issuedAt, expiresAt: issuedAt + ttlMs };
+    return issueJwtSvid(authority.jwt, claims);
   }
 
   /** Streams get no message from now on, until release. */

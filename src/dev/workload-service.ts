@@ -14,12 +14,13 @@ import type { Call, Method } from '../server/grpc/call.ts';
 import type { GrpcService } from '../server/grpc/grpc-server.ts';
 import { serverStreaming, unary } from '../server/grpc/methods.ts';
 import { type Failure, Status } from '../server/grpc/status.ts';
+import { verifyJwtSvid } from '../spiffe/jwt/jwt-svid.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import { frameOf } from '../wire/frame.ts';
 import { decode, encode, type Input } from '../wire/wire.ts';
-import { issueJwtSvid, validateJwtSvid } from './jwt.ts';
+import { issueJwtSvid } from './jwt.ts';
 import { toStruct } from './struct.ts';
-import { jwksOf, jwtBundlesResponse, type WorkloadState, x509BundlesResponse, x509SvidResponse } from './workload-state.ts';
+import { jwtBundleOf, jwtBundlesResponse, type WorkloadState, x509BundlesResponse, x509SvidResponse } from './workload-state.ts';
 
 const SERVICE = 'SpiffeWorkloadAPI';
 
@@ -207,9 +208,9 @@ export class WorkloadService implements GrpcService {
 
   async #validateJwtSvid(request: ValidateJWTSVIDRequest): Promise<ValidateJWTSVIDResponse> {
     if (request.audience === '') throw new CallStatus(Status.INVALID_ARGUMENT, 'the audience is missing');
-    const keysOf = (trustDomain: TrustDomain) => jwksOf(this.#state, trustDomain);
-    const { spiffeId, claims } = await validateJwtSvid(request.svid, request.audience, keysOf, this.#clock.now());
-    return { spiffe_id: spiffeId, claims: toStruct(claims) };
+    const bundleOf = (trustDomain: TrustDomain) => jwtBundleOf(this.#state, trustDomain);
+    const { id, claims } = await verifyJwtSvid(request.svid, request.audience, bundleOf, this.#clock.now());
+    return { spiffe_id: id, claims: toStruct(claims) };
   }
 }
 

@@ -28,6 +28,11 @@ export function fetchSecrets(names: readonly string[], view: SecretsView, answer
   }
   const wanted = [...new Set(names.length === 0 ? everything : names)];
   const secrets = wanted.map((name) => view.get(name)).filter((secret) => secret !== undefined);
+  const late = wanted.filter((name) => view.get(name) === undefined && view.pending(name));
+  if (late.length > 0) {
+    const details = `${listed(late)} was asked for at the Workload API and is not here yet: ask again`;
+    return { kind: 'failed', code: Status.UNAVAILABLE, details };
+  }
   const unknown = wanted.filter((name) => view.get(name) === undefined);
   if (names.length > 0 && unknown.length > 0) {
     return {

@@ -40,6 +40,9 @@ export interface SdsOptions {
   readonly clock: Clock;
 }
 
+/** How long FetchSecrets waits for what was asked for upstream on its account. */
+const FETCH_PATIENCE_MS = 5_000;
+
 /** The two services: secrets alone, and among all that Envoy knows. */
 export class SdsService implements GrpcService {
   readonly methods: Readonly<Record<string, Method>> = {
@@ -63,6 +66,8 @@ export class SdsService implements GrpcService {
   #rollout: Rollout | undefined;
   #settlement: Settlement | undefined;
   #opened = 0;
+  /** Calls of FetchSecrets that wait for the next secrets. */
+  readonly #fetching = new Set<() => void>();
   #draining = false;
 
   constructor(settings: SdsSettings, options: SdsOptions) {
@@ -132,6 +137,7 @@ export class SdsService implements GrpcService {
   drain(): void {
     this.#draining = true;
     this.#rollout?.cancel();
+    for (const goOn of [...this.#fetching]) goOn();
     for (const stream of this.#delivery) stream.end(Status.UNAVAILABLE, SHUTTING_DOWN);
   }
 
@@ -140,6 +146,7 @@ export class SdsService implements GrpcService {
     this.#secrets = secrets;
     this.#settlement = new Settlement(this.#delivery, () => this.#options.events({ type: 'update_settled', update }));
     this.#delivery.announce();
+    for (const goOn of [...this.#fetching]) goOn();
   }
 
   #rollOut(secrets: SecretSet, deadline: number): void {
@@ -174,7 +181,24 @@ export class SdsService implements GrpcService {
     return stream;
   }
 
-  #fetch(request: DiscoveryRequest, { peer }: Call): Frame | Failure {
+  /** Resolves when there are other secrets, the service drains, or `ms` milliseconds are over. */
+  #news(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const goOn = () => {
+        forget();
+        this.#fetching.delete(goOn);
+        resolve();
+      };
+      const forget = this.#options.clock.after(ms, goOn);
+      this.#fetching.add(goOn);
+    });
+  }
+
+  #fetch(
+    request: DiscoveryRequest,
+    call: Call,
+    deadline = this.#options.clock.monotonic() + FETCH_PATIENCE_MS,
+  ): Frame | Failure | Promise<Frame | Failure> {
     const { validation, answerEmptyRequest, onDemand, maxNames } = this.#settings;
     const count = request.resource_names.length;
     if (request.type_url !== '' && request.type_url !== SECRET_TYPE_URL) {
@@ -187,12 +211,17 @@ export class SdsService implements GrpcService {
       };
     }
     const form = formFor(request.node) ?? validation;
-    const { ids, complete, get } = this.#secrets;
-    const view = { everything: ids, complete, onDemand, get: (name: string) => get(name, form) };
+    const { ids, complete, get, pending } = this.#secrets;
+    const view = { everything: ids, complete, onDemand, pending, get: (name: string) => get(name, form) };
     const fetched = fetchSecrets(request.resource_names, view, answerEmptyRequest);
-    if (fetched.kind !== 'secrets') return fetched;
+    if (fetched.kind !== 'secrets') {
+      const isLate = request.resource_names.some((name) => get(name, form) === undefined && pending(name));
+      const left = deadline - this.#options.clock.monotonic();
+      if (!isLate || left <= 0 || this.#draining) return fetched;
+      return this.#news(left).then(() => this.#fetch(request, call, deadline));
+    }
     const node = cut(request.node?.id ?? '');
-    this.#options.events({ type: 'secrets_fetched', secrets: fetched.secrets.map(versionOf), node, peer });
+    this.#options.events({ type: 'secrets_fetched', secrets: fetched.secrets.map(versionOf), node, peer: call.peer });
     return encodeFetch(fetched.secrets);
   }
 }

@@ -13,7 +13,7 @@ export interface Room {
 /** What every room may import. */
 export const SHARED = 'src/';
 
-const SPIFFE = ['src/spiffe/x509/', 'src/spiffe/crl/', 'src/spiffe/'];
+const SPIFFE = ['src/spiffe/x509/', 'src/spiffe/crl/', 'src/spiffe/', 'src/spiffe/jwt/'];
 const WIRE = ['src/gen/', 'src/wire/'];
 const CONFIG = ['src/config/values/', 'src/config/source/', 'src/config/schema/', 'src/config/rules/'];
 
@@ -28,6 +28,7 @@ export const ROOMS: readonly Room[] = [
     holds: 'SPIFFE IDs, SVIDs, bundles; whether an SVID is good',
     mayImport: ['src/spiffe/x509/', 'src/spiffe/crl/'],
   },
+  { path: 'src/spiffe/jwt/', holds: 'JWT-SVIDs and the keys that they are verified with', mayImport: ['src/spiffe/'] },
   { path: 'src/envoy/', holds: 'what is true of Envoy: which certificates, keys and CRLs it takes', mayImport: SPIFFE },
   { path: 'src/events.ts', holds: 'the vocabulary of what happens', mayImport: ['src/spiffe/'] },
   { path: 'src/config/values/', holds: 'forms of a value: duration, size, pattern, regex', mayImport: [] },
@@ -44,12 +45,12 @@ export const ROOMS: readonly Room[] = [
   {
     path: 'src/config/rules/',
     holds: 'rules between keys, and how a problem is told',
-    mayImport: ['src/config/values/', 'src/config/source/', 'src/config/schema/'],
+    mayImport: ['src/spiffe/jwt/', 'src/config/values/', 'src/config/source/', 'src/config/schema/'],
   },
   { path: 'src/config/', holds: 'loading, printing and reloading a configuration', mayImport: CONFIG },
   {
     path: 'src/workload-api/',
-    holds: 'the client: calls, retries, from messages to X.509 contexts',
+    holds: 'the client: calls, retries, from messages to X.509 contexts and tokens',
     mayImport: [...WIRE, ...SPIFFE, 'src/envoy/', 'src/events.ts'],
   },
   {
@@ -150,8 +151,10 @@ export const ROOMS: readonly Room[] = [
   },
   {
     path: 'src/admin/',
-    holds: 'HTTP: status, health, metrics',
+    holds: 'HTTP: status, health, metrics, JWT keys',
     mayImport: [
+      'src/spiffe/',
+      'src/spiffe/jwt/',
       'src/events.ts',
       'src/config/schema/',
       'src/config/rules/',
@@ -192,6 +195,7 @@ export const ROOMS: readonly Room[] = [
     mayImport: [
       ...WIRE,
       'src/spiffe/',
+      'src/spiffe/jwt/',
       'src/events.ts',
       ...CONFIG,
       'src/config/',

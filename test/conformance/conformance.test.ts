@@ -22,6 +22,7 @@ import { refusedDomains } from './rows/refused-domains.ts';
 import { rejectionMemory } from './rows/rejection-memory.ts';
 import { rejections } from './rows/rejections.ts';
 import { subscriptions } from './rows/subscriptions.ts';
+import { tokens } from './rows/tokens.ts';
 import { validation } from './rows/validation.ts';
 import { versions } from './rows/versions.ts';
 import { wildcard } from './rows/wildcard.ts';
@@ -41,6 +42,7 @@ const SECTIONS: Readonly<Record<string, readonly Row[]>> = {
   'everything at once': wildcard,
   certificates: content,
   'validation contexts': validation,
+  tokens,
   delta,
   'delta: a client that had secrets before': deltaResumed,
   'delta: what is gone': deltaGone,

@@ -278,15 +278,20 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#record.pushed(response, update(), this.#upToDate === update() ? 'request' : 'update', this.#info);
   }
 
-  /** Each name once; not while there is nothing at all, for then the Workload API is what to look at. */
+  /** Each name once; not what comes in a moment, and not while there is nothing at all, for then the Workload API is what to look at. */
   #tellHeld(view: SecretsView): void {
     const names = this.#protocol.heldNames(this.#state, view);
     this.#record.count(this.#protocol.states(this.#state).size, names.length);
     const available = this.#context.secrets().names;
     if (available.length === 0) return;
-    const fresh = names.filter((name) => !this.#held.has(name));
-    if (fresh.length > 0 || names.length < this.#held.size) this.#held = new Set(names);
-    if (fresh.length > 0) this.#context.events({ type: 'names_held', names: fresh, available, ...this.#info });
+    const missing = names.filter((name) => !view.pending(name));
+    const fresh = missing.filter((name) => !this.#held.has(name));
+    if (fresh.length > 0 || missing.length < this.#held.size) this.#held = new Set(missing);
+    if (fresh.length === 0) return;
+    const states = this.#protocol.states(this.#state);
+    const otherKind = fresh.filter((name) => states.get(name)?.sent !== undefined);
+    const told = { names: fresh, available, ...(otherKind.length > 0 && { otherKind }) };
+    this.#context.events({ type: 'names_held', ...told, ...this.#info });
   }
 
   #view(): SecretsView {
@@ -298,6 +303,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       everything: newest.ids,
       complete: newest.complete,
       get: (name) => newest.get(name, form, without),
+      pending: (name) => newest.pending(name),
       onDemand: settings().onDemand,
     };
   }

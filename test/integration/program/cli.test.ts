@@ -117,6 +117,32 @@ describe('get', () => {
     ]);
   });
 
+  const jwtNames = 'names: { jwt_audiences: [payments] }';
+
+  test.each(['text', 'json', 'yaml'])('--jwt prints header and claims as %s, and never the token', async (format) => {
+    await using running = await startRunning({ identities: [{ path: '/web' }] }, jwtNames);
+    const { status, log } = await get(running, '--jwt', 'payments', '--output', format);
+    const { resources } = await running.client.fetch(['jwt:payments']);
+    const [, , signature = ''] = Buffer.from(resources[0]?.value ?? [])
+      .toString()
+      .split('.');
+    expect([status, signature.length > 40]).toEqual([0, true]);
+    for (const word of ['ES256', 'spiffe://example.org/web', 'payments']) expect(log).toContain(word);
+    expect(log).not.toContain(signature);
+  });
+
+  test('--show-token prints the token, too', async () => {
+    await using running = await startRunning({ identities: [{ path: '/web' }] }, jwtNames);
+    const { log } = await get(running, '--jwt', 'payments', '--show-token');
+    expect(log).toMatch(/token: Bearer [\w-]+\.[\w-]+\.[\w-]+\n/);
+  });
+
+  test('--jwt of an audience that is not listed says where to list it', async () => {
+    await using running = await startRunning({ identities: [{ path: '/web' }] }, jwtNames);
+    const { status, log } = await get(running, '--jwt', 'orders', '--timeout', '200ms');
+    expect([status, log]).toEqual([1, expect.stringContaining('list that audience under names.jwt_audiences')]);
+  });
+
   test('says of a name that does not come what there is instead', async () => {
     await using running = await startRunning({ identities: [{ path: '/web' }] });
     const { status, log } = await get(running, 'spiffe://example.org/wbe', '--timeout', '200ms');

@@ -120,6 +120,7 @@ function secretsOf(trusted: Trusted): SecretSet {
     get: (name) => secrets.get(name as Form),
     contentOf: () => undefined,
     describe: () => undefined,
+    pending: () => false,
   };
 }
 
