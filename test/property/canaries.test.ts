@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import { eventually } from '../support/eventually.ts';
 import { type DeltaStream, SdsClient, type SdsStream, secretsOf } from '../support/sds/sds-client.ts';
 import { SidecarProcess } from '../support/sidecar/sidecar-process.ts';
 import { OtlpReceiver } from '../support/telemetry/otlp-receiver.ts';
+import { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 
 const EVENTS = 10_000;
 const TOKEN = 'canary-f3b0c44298fc1c149afbf4c8996fb924';
@@ -66,7 +66,7 @@ class Scene implements AsyncDisposable {
   /** PEM of every private key that was served. */
   readonly keys = new Set<string>();
   readonly #parts: AsyncDisposableStack;
-  readonly #workloadApi: DevWorkloadApi;
+  readonly #workloadApi: TestWorkloadApi;
   readonly #sidecar: SidecarProcess;
   readonly #collector: OtlpReceiver;
   readonly #admin: string;
@@ -77,7 +77,7 @@ class Scene implements AsyncDisposable {
 
   private constructor(
     parts: AsyncDisposableStack,
-    workloadApi: DevWorkloadApi,
+    workloadApi: TestWorkloadApi,
     sidecar: SidecarProcess,
     collector: OtlpReceiver,
     folder: string,
@@ -96,7 +96,7 @@ class Scene implements AsyncDisposable {
     const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'canaries-'))).path;
     const address = `unix://${folder}/workload.sock`;
     const identities = [{ path: '/web' }, { path: '/api', hint: 'api' }];
-    const workloadApi = stack.use(await DevWorkloadApi.start({ address, rotateEveryMs: 0, identities }));
+    const workloadApi = stack.use(await TestWorkloadApi.start({ address, rotateEveryMs: 0, identities }));
     const collector = stack.use(await OtlpReceiver.open({ protocol: 'grpc' }));
     const otlp = {
       endpoint: collector.endpoint,

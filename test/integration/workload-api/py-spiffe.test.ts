@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const VERSION = '0.3.2';
 const tools = join(import.meta.dirname, '../../../.tools');
@@ -39,12 +39,12 @@ async function install(): Promise<void> {
 
 describe.runIf(installed)('py-spiffe', () => {
   let folder: string;
-  let api: DevWorkloadApi;
+  let api: TestWorkloadApi;
   let understood: Record<string, unknown>;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'py-spiffe-'));
-    api = await DevWorkloadApi.start({
+    api = await TestWorkloadApi.start({
       address: `unix://${folder}/api.sock`,
       identities: [{ path: '/web' }, { path: '/api', hint: 'internal' }],
       federated: ['partner.test'],
