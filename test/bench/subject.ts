@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { stringify } from 'yaml';
-import type { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import type { X509SVIDResponse } from '../../src/gen/messages.ts';
 import { encode } from '../../src/wire/wire.ts';
+import type { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 import { frame } from './frames.ts';
 import { SdsConnection } from './sds-connection.ts';
 import { type Measured, ServerProcess } from './server-process.ts';
@@ -37,7 +37,7 @@ export interface SubjectOptions {
 /** @param rotations encoded X509SVIDResponses, from `issueRotations` */
 export function sidecarSubject(
   folder: string,
-  api: DevWorkloadApi,
+  api: TestWorkloadApi,
   rotations: readonly Buffer[],
   options: SubjectOptions = {},
 ): Subject {
@@ -115,7 +115,7 @@ function relaySubject(folder: string, name: string, source: string, args: readon
 }
 
 /** New SVIDs, issued before anything is measured. */
-export async function issueRotations(api: DevWorkloadApi, count: number): Promise<readonly Buffer[]> {
+export async function issueRotations(api: TestWorkloadApi, count: number): Promise<readonly Buffer[]> {
   const rotations: Buffer[] = [];
   for (let i = 0; i < count; i++) {
     await api.rotate();

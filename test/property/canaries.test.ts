@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import { eventually } from '../support/eventually.ts';
 import { type DeltaStream, SdsClient, type SdsStream, secretsOf } from '../support/sds/sds-client.ts';
 import { SidecarProcess } from '../support/sidecar/sidecar-process.ts';
 import { OtlpReceiver } from '../support/telemetry/otlp-receiver.ts';
+import { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 
 const EVENTS = 10_000;
 const TOKEN = 'canary-f3b0c44298fc1c149afbf4c8996fb924';
@@ -72,7 +72,7 @@ class Scene implements AsyncDisposable {
   /** Every token that was served. */
   readonly tokens = new Set<string>();
   readonly #parts: AsyncDisposableStack;
-  readonly #workloadApi: DevWorkloadApi;
+  readonly #workloadApi: TestWorkloadApi;
   readonly #sidecar: SidecarProcess;
   readonly #collector: OtlpReceiver;
   readonly #admin: string;
@@ -84,7 +84,7 @@ class Scene implements AsyncDisposable {
 
   private constructor(
     parts: AsyncDisposableStack,
-    workloadApi: DevWorkloadApi,
+    workloadApi: TestWorkloadApi,
     sidecar: SidecarProcess,
     collector: OtlpReceiver,
     folder: string,
@@ -102,7 +102,7 @@ class Scene implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'canaries-'))).path;
     const address = `unix://${folder}/workload.sock`;
-    const workloadApi = stack.use(await DevWorkloadApi.start({ address, rotateEveryMs: 0, identities: IDENTITIES }));
+    const workloadApi = stack.use(await TestWorkloadApi.start({ address, rotateEveryMs: 0, identities: IDENTITIES }));
     const collector = stack.use(await OtlpReceiver.open({ protocol: 'grpc' }));
     const otlp = {
       endpoint: collector.endpoint,

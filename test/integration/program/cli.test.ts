@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import { SdsClient } from '../../support/sds/sds-client.ts';
 import { Child } from '../../support/sidecar/child.ts';
 import { type Running, startRunning } from '../../support/sidecar/sidecar.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', '..', 'src', 'cli', 'main.ts');
 const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_)/.test(name)));
@@ -213,7 +213,7 @@ describe('serve follows its configuration file', () => {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'))).path;
     const address = `unix://${folder}/workload.sock`;
-    stack.use(await DevWorkloadApi.start({ address, rotateEveryMs: 0, identities: [{ path: '/web' }] }));
+    stack.use(await TestWorkloadApi.start({ address, rotateEveryMs: 0, identities: [{ path: '/web' }] }));
     const file = join(folder, 'config.yaml');
     await writeFile(file, config('before'));
     const args = ['serve', '--config', file, '--workload-api', address, '--listen', `unix://${folder}/sds.sock`];

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { checkHealth } from '../../../src/cli/health-client.ts';
 import { loadConfiguration } from '../../../src/config/load.ts';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import type { Event } from '../../../src/events.ts';
 import { SDS } from '../../../src/sds/service.ts';
 import type { Call } from '../../../src/server/grpc/call.ts';
@@ -21,6 +20,7 @@ import { ManualClock } from '../../support/clocks/manual-clock.ts';
 import { SdsClient } from '../../support/sds/sds-client.ts';
 import { Program } from '../../support/sidecar/program.ts';
 import { startRunning } from '../../support/sidecar/sidecar.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 let stack: AsyncDisposableStack;
 let folder: string;
@@ -49,7 +49,7 @@ describe('the socket of a sidecar', () => {
   test('is there before the Workload API, and who asks early is served once that has come', async () => {
     await start();
     const stream = stack.use(new SdsClient(socket)).stream().request(['default']);
-    stack.use(await DevWorkloadApi.start({ address: workloadApi, rotateEveryMs: 0 }));
+    stack.use(await TestWorkloadApi.start({ address: workloadApi, rotateEveryMs: 0 }));
     expect((await stream.secrets()).map(({ name }) => name)).toEqual(['default']);
   });
 

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import { pythonPackage } from '../../support/python-packages.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const library = await pythonPackage('py-spiffe', 'spiffe==0.3.2');
 const script = join(import.meta.dirname, 'py_spiffe_client.py');
@@ -14,12 +14,12 @@ const run = promisify(execFile);
 
 describe.runIf(library !== undefined)('py-spiffe', () => {
   let folder: string;
-  let api: DevWorkloadApi;
+  let api: TestWorkloadApi;
   let understood: Record<string, unknown>;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'py-spiffe-'));
-    api = await DevWorkloadApi.start({
+    api = await TestWorkloadApi.start({
       address: `unix://${folder}/api.sock`,
       identities: [{ path: '/web' }, { path: '/api', hint: 'internal' }],
       federated: ['partner.test'],

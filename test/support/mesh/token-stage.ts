@@ -5,9 +5,10 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DevWorkloadApi, type DevWorkloadApiOptions } from '../../../src/dev/dev-workload-api.ts';
+import type { DevWorkloadApiOptions } from '../../../src/dev/dev-workload-api.ts';
 import { eventually } from '../eventually.ts';
 import { SidecarProcess } from '../sidecar/sidecar-process.ts';
+import { TestWorkloadApi } from '../workload-api/test-workload-api.ts';
 import { partOf } from './bootstrap.ts';
 import { Envoy } from './envoy.ts';
 
@@ -19,7 +20,7 @@ export interface TokenReply {
 }
 
 export interface TokenStage extends AsyncDisposable {
-  readonly workloadApi: DevWorkloadApi;
+  readonly workloadApi: TestWorkloadApi;
   readonly sidecar: SidecarProcess;
   readonly caller: Envoy;
   readonly callee: Envoy;
@@ -43,7 +44,7 @@ export async function startTokenStage(
   const folder = parts.use(await mkdtempDisposable(join(tmpdir(), 'tokens-'))).path;
   const address = `unix://${folder}/workload.sock`;
   const identities = [{ path: '/backend' }];
-  const workloadApi = parts.use(await DevWorkloadApi.start({ address, identities, rotateEveryMs: 0, ...workload }));
+  const workloadApi = parts.use(await TestWorkloadApi.start({ address, identities, rotateEveryMs: 0, ...workload }));
   const configuration = { ...CONFIGURATION, jwks: { listen: `unix://${folder}/jwks.sock` } };
   const sidecar = parts.use(await SidecarProcess.start(address, join(folder, 'sds.sock'), configuration));
   const start = async (text: string) => parts.use(await Envoy.start(edit(text), version));
