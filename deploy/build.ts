@@ -1,6 +1,9 @@
 /**
  * `npm run build`: the release in dist/. A few bundled files that need no node_modules, for it is the number of modules that makes a start
  * slow, and beside them the code that V8 compiled for this Node and this user when it ran them once.
+ *
+ * With `--package`, as `npm pack` calls it, dist/ holds nothing of this machine: koffi stays a dependency, of which npm installs the part for
+ * the machine that it installs on, and there is no compiled code.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,7 +11,9 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { licensesOf } from './licenses.ts';
 
+const forNpm = process.argv.includes('--package');
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 const main = join(dist, 'main.js');
@@ -41,7 +46,7 @@ const bundledGrpc: Plugin = {
 };
 
 await rm(dist, { recursive: true, force: true });
-await build({
+const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: ['src/cli/main.ts'],
   outdir: dist,
@@ -55,12 +60,16 @@ await build({
   // Bundled CommonJS asks for Node's own modules with require. The name is not createRequire: a module may import that itself.
   banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
   loader: { '.node': 'file' },
+  external: forNpm ? ['koffi'] : [],
   plugins: [koffiAddon, bundledGrpc],
+  metafile: true,
   logLevel: 'warning',
 });
 // Where dist/ is all there is, Node would parse each file twice to find out.
 await writeFile(join(dist, 'package.json'), '{ "type": "module" }\n');
-await warmUp();
+// Their licenses ask for it, wherever the bundle goes.
+await writeFile(join(dist, 'LICENSES.txt'), await licensesOf(root, Object.keys(metafile.inputs)));
+if (!forNpm) await warmUp();
 
 /** Runs what a sidecar runs, until everything that is loaded later is there, and what asks it. main.ts fills the folder when there is one. */
 async function warmUp(): Promise<void> {

@@ -8,7 +8,7 @@ Every error of spiffe-sds has one of these codes. A command prints the message o
 sends: it tells the code of a discarded message as \`code\` of the event \`context_discarded\` in the log, and as \`metadata.code\` of
 \`message.discarded\` in the audit log. The code does not change from one version to the next; the message may.
 
-No message holds a private key or a token. [deploy/troubleshooting.md](../deploy/troubleshooting.md) begins with what you see instead.
+No message holds a private key or a token. [docs/troubleshooting.md](troubleshooting.md) begins with what you see instead.
 `;
 
 export function errorsPage(): string {

@@ -117,6 +117,7 @@ function ofMesh(mesh: MeshReport): ChaosReport {
       ['two Envoys: sidecars with a full disk under their audit file', `${counts['full disks']}`],
       ['two Envoys: sidecars whose standard output nobody reads', `${counts['unread outputs']}`],
       ['two Envoys: sidecars whose OTLP collector hangs', `${counts['hanging collectors']}`],
+      ['two Envoys: slowest start of a sidecar', ms(mesh.slowestStartMs)],
       ['two Envoys: from a change to both, median', ms(mesh.medianMs)],
       ['two Envoys: from a change to both, slowest', ms(mesh.slowestMs)],
       ['two Envoys: private keys in any output', `${mesh.keysFound}`],

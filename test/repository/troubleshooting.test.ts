@@ -1,4 +1,4 @@
-/** What deploy/troubleshooting.md shows of the log stands there word for word. */
+/** What docs/troubleshooting.md shows of the log stands there word for word. */
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { bundleWarning } from '../../src/envoy/authorities.ts';
@@ -29,6 +29,6 @@ test.for<[string, Event]>([
   ['a bundle without a root', { type: 'bundle_updated', trustDomain, authorities: 1, notAfter: from, warning }],
   ['a bundle that an Envoy refuses', { type: 'trust_domain_left_out', trustDomain, ...stream }],
 ])('%s', async ([_what, event]) => {
-  const page = await readFile('deploy/troubleshooting.md', 'utf8');
+  const page = await readFile('docs/troubleshooting.md', 'utf8');
   expect(page).toContain(`\n${sentence(event)}\n`);
 });

@@ -158,6 +158,6 @@ describeWithContainers()('the image', () => {
 
 /** Word for word, but for a time before it. */
 async function inTroubleshooting(line: string): Promise<boolean> {
-  const page = await readFile(join(ROOT, 'deploy', 'troubleshooting.md'), 'utf8');
+  const page = await readFile(join(ROOT, 'docs', 'troubleshooting.md'), 'utf8');
   return page.includes(line.trim());
 }
