@@ -1,10 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { pages, ROOT, textOf } from '../support/documents/document.ts';
+import { pagesWithCommands, ROOT, textOf } from '../support/documents/document.ts';
 
-test.each(pages().filter((page) => page.startsWith('docs/')))('every file that %s names is there', (page) => {
-  const named = [...textOf(page).matchAll(/`((?:src|test|docs|deploy|envoy|proto)\/[\w./-]+)`/g)].map(([, path = '']) => path);
+test.each(pagesWithCommands())('every file that %s names is there', (page) => {
+  const named = [
+    ...textOf(page).matchAll(/(?<=^|[ `])((?:src|test|docs|deploy|envoy|proto)\/[\w./-]*\w\.(?:ts|md|yaml|json))(?![\w/])/gm),
+  ].map(([, path = '']) => path);
   expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
 });
 
