@@ -128,14 +128,11 @@ export async function startSidecar({
     onContext: (context, reason) => publisher.adopt(context, reason),
   });
   watch.start();
-  // What it takes to deny a trust domain is heavy, and nobody needs it while the first Envoys wait for their secrets.
-  const forgetPreparing = clock.after(AFTER_START_MS, () => void publisher.prepare());
 
   const stop = async () => {
     events({ type: 'draining', streams: service.streams });
     watch.stop();
     publisher.stop();
-    forgetPreparing();
     await listener.close();
     await server.close(DRAIN_MS);
     events({ type: 'stopped' });

@@ -53,12 +53,6 @@ export class SecretPublisher {
     this.#options = options;
   }
 
-  /** Gets ready to say that nobody is trusted. */
-  async prepare(): Promise<void> {
-    this.#throwawayAuthority = await makeThrowawayAuthority(this.#options.clock.now());
-    if (this.#trust.distrusted.size > 0) this.#publish('time');
-  }
-
   /** @param reason why what the context lacks is gone */
   adopt(context: X509Context, reason = NO_LONGER_LISTED): void {
     const { clock, events } = this.#options;
@@ -88,7 +82,10 @@ export class SecretPublisher {
     this.#tellCrls(now);
     const secrets = createSecretSet(this.#trust, this.#naming, {
       now,
-      throwawayAuthority: this.#throwawayAuthority,
+      throwawayAuthority: () => {
+        this.#throwawayAuthority ??= makeThrowawayAuthority();
+        return this.#throwawayAuthority;
+      },
       onEncoded: ({ name, kind, version, any }) => events({ type: 'secret_encoded', name, kind, version, bytes: any.length }),
     });
     publish({ secrets, cause, bundleFirst });

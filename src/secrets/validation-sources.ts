@@ -31,8 +31,8 @@ export interface ValidationSources {
 export interface ValidationSourcesOptions {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** DER of a CA whose key nobody has. Absent: it is not made yet. */
-  readonly throwawayAuthority: Uint8Array | undefined;
+  /** DER of a CA whose key nobody has, always the same. Asked for when somebody asks for what is trusted no more. */
+  readonly throwawayAuthority: () => Uint8Array;
 }
 
 interface Vetted extends Trusted {
@@ -70,7 +70,7 @@ export function validationSources(
       return { kind: 'validation_context', content, separable };
     }
     const gone = wanted.find((name) => distrusted.has(name));
-    return gone === undefined || throwawayAuthority === undefined ? undefined : denial(gone, throwawayAuthority);
+    return gone === undefined ? undefined : denial(gone, throwawayAuthority);
   };
   return { of, contentOf: (trustDomain) => hashOf(trusted.get(trustDomain as TrustDomain)) };
 }
@@ -92,9 +92,11 @@ function hashOf(trusted: Trusted | undefined): string | undefined {
 }
 
 /** In SPIFFE form whatever was asked for: a plain list of CAs would still admit clients that show no certificate. */
-function denial(trustDomain: TrustDomain, throwawayAuthority: Uint8Array): ValidationSource {
-  const nobody: Trusted = { trustDomain, authorities: [throwawayAuthority], crls: [] };
-  const content = (form: ValidationForm) => validationContext([nobody], form === 'legacy' ? form : 'spiffe', []);
+function denial(trustDomain: TrustDomain, throwawayAuthority: () => Uint8Array): ValidationSource {
+  const content = (form: ValidationForm) => {
+    const nobody: Trusted = { trustDomain, authorities: [throwawayAuthority()], crls: [] };
+    return validationContext([nobody], form === 'legacy' ? form : 'spiffe', []);
+  };
   return { kind: 'validation_context', content, separable: [] };
 }
 

@@ -6,6 +6,7 @@ import { createSecretSet, type SecretSet } from '../../src/secrets/secret-set.ts
 import { NO_TRUST, nextTrust } from '../../src/secrets/trust.ts';
 import { type Certificate, CertificateReader } from '../../src/spiffe/certificate.ts';
 import { parseSpiffeId, parseTrustDomain, trustDomainOf } from '../../src/spiffe/spiffe-id.ts';
+import { makeThrowawayAuthority } from '../../src/spiffe/throwaway-authority.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../../src/spiffe/x509-context.ts';
 import { issueAuthority, NOW } from '../support/certificates.ts';
 import { NAMING } from '../support/naming.ts';
@@ -36,7 +37,7 @@ const context: fc.Arbitrary<X509Context> = fc
   .map(({ svids, bundles }) => ({ svids, bundles: new Map(bundles.map((one) => [one.trustDomain, one])), crls: [] }));
 
 function setOf(context: X509Context, naming: Naming = NAMING): SecretSet {
-  return createSecretSet(nextTrust(NO_TRUST, context, NOW), naming, { now: NOW, throwawayAuthority: undefined });
+  return createSecretSet(nextTrust(NO_TRUST, context, NOW), naming, { now: NOW, throwawayAuthority: makeThrowawayAuthority });
 }
 
 function versions(set: SecretSet): Readonly<Record<string, string | undefined>> {

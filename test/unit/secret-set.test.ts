@@ -4,6 +4,7 @@ import type { Naming } from '../../src/secrets/naming.ts';
 import { createSecretSet, type SecretSet } from '../../src/secrets/secret-set.ts';
 import { NO_TRUST, nextTrust } from '../../src/secrets/trust.ts';
 import { CertificateReader } from '../../src/spiffe/certificate.ts';
+import { makeThrowawayAuthority } from '../../src/spiffe/throwaway-authority.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../../src/spiffe/x509-context.ts';
 import { decode } from '../../src/wire.ts';
 import { readContext } from '../../src/workload-api/context.ts';
@@ -35,7 +36,7 @@ function contextOf(
 }
 
 function setOf(context: X509Context, naming: Naming = NAMING): SecretSet {
-  return createSecretSet(nextTrust(NO_TRUST, context, NOW), naming, { now: NOW, throwawayAuthority: undefined });
+  return createSecretSet(nextTrust(NO_TRUST, context, NOW), naming, { now: NOW, throwawayAuthority: makeThrowawayAuthority });
 }
 
 const set = setOf(contextOf());
