@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
@@ -40,6 +41,33 @@ const bundledGrpc: Plugin = {
   },
 };
 
+/** The part of grpc-js that describes itself to others is never asked to, and is all that would need this. */
+const noProtoLoader: Plugin = {
+  name: 'no-proto-loader',
+  setup({ onResolve, onLoad }) {
+    const namespace = 'left-out';
+    onResolve({ filter: /^@grpc\/proto-loader$/ }, ({ path }) => ({ path, namespace }));
+    onLoad({ filter: /./, namespace }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
+/**
+ * An ES module's import of one of Node's own modules reads each of its exports, also those that load more when they are read: of `http` it
+ * is undici, for WebSocket, of `util`, `fs` and `process` others. What is asked for by name reads nothing else.
+ */
+const builtinsByName: Plugin = {
+  name: 'builtins-by-name',
+  setup({ onResolve, onLoad }) {
+    const namespace = 'node-builtin';
+    onResolve({ filter: /^(node:)?[a-z_0-9]+(\/[a-z]+)?$/ }, ({ path }) =>
+      isBuiltin(path) ? { path: path.replace(/^node:/, ''), namespace } : undefined,
+    );
+    onLoad({ filter: /./, namespace }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(`node:${path}`)});`,
+    }));
+  },
+};
+
 await rm(dist, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
@@ -55,7 +83,7 @@ await build({
   // Bundled CommonJS asks for Node's own modules with require. The name is not createRequire: a module may import that itself.
   banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
   loader: { '.node': 'file' },
-  plugins: [koffiAddon, bundledGrpc],
+  plugins: [koffiAddon, bundledGrpc, noProtoLoader, builtinsByName],
   logLevel: 'warning',
 });
 // Where dist/ is all there is, Node would parse each file twice to find out.
