@@ -11,7 +11,7 @@ import { freshnessOf, nextChangeOf } from './expiry.ts';
 import { identitiesOf } from './identities.ts';
 import { identityEvents, NOTHING_TOLD } from './identity-events.ts';
 import type { Naming } from './naming.ts';
-import { createSecretSet, type SecretSet } from './secret-set.ts';
+import { createSecretSet, NO_SECRETS, type SecretSet } from './secret-set.ts';
 import { needsBundleFirst } from './staged-set.ts';
 import { NO_TRUST, nextTrust, type Trust } from './trust.ts';
 import { crlProblems } from './validation-sources.ts';
@@ -41,7 +41,9 @@ export class SecretPublisher {
   #naming: Naming;
   #trust = NO_TRUST;
   #begun = false;
-  #throwawayAuthority: Uint8Array | undefined;
+  readonly #throwawayAuthority = madeOnce(makeThrowawayAuthority);
+  /** The newest. */
+  #secrets = NO_SECRETS;
   #stopTimer: () => void = () => undefined;
   /** What the clock decided last. */
   #judgement = '';
@@ -82,12 +84,11 @@ export class SecretPublisher {
     this.#tellCrls(now);
     const secrets = createSecretSet(this.#trust, this.#naming, {
       now,
-      throwawayAuthority: () => {
-        this.#throwawayAuthority ??= makeThrowawayAuthority();
-        return this.#throwawayAuthority;
-      },
+      throwawayAuthority: this.#throwawayAuthority,
+      before: this.#secrets,
       onEncoded: ({ name, kind, version, any }) => events({ type: 'secret_encoded', name, kind, version, bytes: any.length }),
     });
+    this.#secrets = secrets;
     publish({ secrets, cause, bundleFirst });
     this.#wait(now);
   }
@@ -149,4 +150,12 @@ function nextChange({ context, predecessors }: Trust, now: number): number {
     ...[...context.bundles.values()].map(({ authorities }) => nextAuthorityChange(authorities, now)),
     ...context.crls.flatMap(({ thisUpdate, nextUpdate }) => [thisUpdate, nextUpdate]).filter((time) => time > now),
   );
+}
+
+function madeOnce<T extends object>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
