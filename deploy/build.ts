@@ -59,14 +59,32 @@ const builtinsByName: Plugin = {
   name: 'builtins-by-name',
   setup({ onResolve, onLoad }) {
     const namespace = 'node-builtin';
-    onResolve({ filter: /^(node:)?[a-z_0-9]+(\/[a-z]+)?$/ }, ({ path }) =>
-      isBuiltin(path) ? { path: path.replace(/^node:/, ''), namespace } : undefined,
+    // One for each importer: what many share would be a file of its own.
+    onResolve({ filter: /^(node:)?[a-z_0-9]+(\/[a-z]+)?$/ }, ({ path, importer }) =>
+      isBuiltin(path) ? { path: `${path.replace(/^node:/, '')} for ${importer}`, namespace } : undefined,
     );
     onLoad({ filter: /./, namespace }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(`node:${path}`)});`,
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(`node:${path.split(' ')[0]}`)});`,
     }));
   },
 };
+
+/**
+ * Whatever is loaded later takes the sidecar for granted, so esbuild keeps in one file what would be as many as there are sets of those that share
+ * something: to find, read and link a file takes Node longer than to run it. The command for health checks is the exception.
+ */
+const oneCore: Plugin = {
+  name: 'one-core',
+  setup({ onLoad }) {
+    const core = join(root, 'src', 'cli', 'serve.ts');
+    onLoad({ filter: LOADED_LATER }, async ({ path }) => ({
+      contents: `${await readFile(path, 'utf8')}\nimport ${JSON.stringify(core)};\n`,
+      loader: 'ts',
+    }));
+  },
+};
+const LOADED_LATER =
+  /\/src\/(cli\/(check|dev|get|status)|admin\/admin-server|telemetry\/(audit-sink|otlp)|server\/peer-credentials)\.ts$/;
 
 await rm(dist, { recursive: true, force: true });
 await build({
@@ -83,7 +101,7 @@ await build({
   // Bundled CommonJS asks for Node's own modules with require. The name is not createRequire: a module may import that itself.
   banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
   loader: { '.node': 'file' },
-  plugins: [koffiAddon, bundledGrpc, noProtoLoader, builtinsByName],
+  plugins: [builtinsByName, koffiAddon, bundledGrpc, noProtoLoader, oneCore],
   logLevel: 'warning',
 });
 // Where dist/ is all there is, Node would parse each file twice to find out.
