@@ -12,7 +12,7 @@ COPY --chown=65532:65532 package.json package-lock.json .npmrc buf.yaml buf.gen.
 COPY --chown=65532:65532 proto proto
 RUN npm ci --no-audit --no-fund
 COPY --chown=65532:65532 src src
-COPY --chown=65532:65532 deploy/build.ts deploy/
+COPY --chown=65532:65532 deploy/build.ts deploy/licenses.ts deploy/
 # Root will own it, so that who runs the program cannot change it; Node writes the cache for its user alone, who must still read it.
 RUN npm run build && chmod -R a+rX dist
 

@@ -1,6 +1,9 @@
 /**
  * `npm run build`: the release in dist/. A few bundled files that need no node_modules, for it is the number of modules that makes a start
  * slow, and beside them the code that V8 compiled for this Node and this user when it ran them once.
+ *
+ * With `--package`, as `npm pack` calls it, dist/ holds nothing of this machine: koffi stays a dependency, of which npm installs the part for
+ * the machine that it installs on, and there is no compiled code.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,7 +12,9 @@ import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { licensesOf } from './licenses.ts';
 
+const forNpm = process.argv.includes('--package');
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 const main = join(dist, 'main.js');
@@ -69,25 +74,38 @@ const builtinsByName: Plugin = {
   },
 };
 
+const LOADED_LATER: readonly string[] = [
+  'cli/check.ts',
+  'cli/dev.ts',
+  'cli/get.ts',
+  'cli/status.ts',
+  'admin/admin-server.ts',
+  'server/peer-credentials.ts',
+  'telemetry/audit/audit-sink.ts',
+  'telemetry/otlp/otlp.ts',
+];
+
 /**
  * Whatever is loaded later takes the sidecar for granted, so esbuild keeps in one file what would be as many as there are sets of those that share
  * something: to find, read and link a file takes Node longer than to run it. The command for health checks is the exception.
  */
 const oneCore: Plugin = {
   name: 'one-core',
-  setup({ onLoad }) {
+  setup({ onLoad, onEnd }) {
     const core = join(root, 'src', 'cli', 'serve.ts');
-    onLoad({ filter: LOADED_LATER }, async ({ path }) => ({
-      contents: `${await readFile(path, 'utf8')}\nimport ${JSON.stringify(core)};\n`,
-      loader: 'ts',
-    }));
+    const missing = new Set(LOADED_LATER.map((path) => join(root, 'src', path)));
+    onLoad({ filter: /\.ts$/ }, async ({ path }) =>
+      missing.delete(path)
+        ? { contents: `${await readFile(path, 'utf8')}\nimport ${JSON.stringify(core)};\n`, loader: 'ts' }
+        : undefined,
+    );
+    onEnd(() => {
+      if (missing.size > 0) throw new Error(`deploy/build.ts names files that nothing loads: ${[...missing].join(', ')}`);
+    });
   },
 };
-const LOADED_LATER =
-  /\/src\/(cli\/(check|dev|get|status)|admin\/admin-server|telemetry\/(audit-sink|otlp)|server\/peer-credentials)\.ts$/;
-
 await rm(dist, { recursive: true, force: true });
-await build({
+const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: ['src/cli/main.ts'],
   outdir: dist,
@@ -101,12 +119,16 @@ await build({
   // Bundled CommonJS asks for Node's own modules with require. The name is not createRequire: a module may import that itself.
   banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
   loader: { '.node': 'file' },
+  external: forNpm ? ['koffi'] : [],
   plugins: [builtinsByName, koffiAddon, bundledGrpc, noProtoLoader, oneCore],
+  metafile: true,
   logLevel: 'warning',
 });
 // Where dist/ is all there is, Node would parse each file twice to find out.
 await writeFile(join(dist, 'package.json'), '{ "type": "module" }\n');
-await warmUp();
+// Their licenses ask for it, wherever the bundle goes.
+await writeFile(join(dist, 'LICENSES.txt'), await licensesOf(root, Object.keys(metafile.inputs)));
+if (!forNpm) await warmUp();
 
 /** Runs what a sidecar runs, until everything that is loaded later is there, and what asks it. main.ts fills the folder when there is one. */
 async function warmUp(): Promise<void> {

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import type { Document } from 'yaml';
 import { DevWorkloadApi } from '../src/dev/dev-workload-api.ts';
 import { messageOf } from '../src/error.ts';
-import { clientBootstrap, serverBootstrap } from '../test/support/bootstrap.ts';
-import { Envoy } from '../test/support/envoy.ts';
-import { MtlsClient } from '../test/support/mtls-client.ts';
-import { SidecarProcess } from '../test/support/sidecar-process.ts';
+import { clientBootstrap, serverBootstrap } from '../test/support/mesh/bootstrap.ts';
+import { Envoy } from '../test/support/mesh/envoy.ts';
+import { MtlsClient } from '../test/support/mesh/mtls-client.ts';
+import { SidecarProcess } from '../test/support/sidecar/sidecar-process.ts';
 import type { Observation } from './demo-tally.ts';
 
 export const SVID_TTL_S = 30;

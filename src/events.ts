@@ -2,7 +2,6 @@
  * The vocabulary of what happens. Code that does something emits an event; logs, metrics, traces and audit listen. No event carries a
  * key or a token.
  */
-import type { SecretKind } from './secrets/secret.ts';
 import type { SpiffeId, TrustDomain } from './spiffe/spiffe-id.ts';
 
 /** Who is at the other end of a connection, as the kernel knows it (SO_PEERCRED): at the time when it connected. */
@@ -30,6 +29,9 @@ export interface StreamInfo {
   /** The Envoy's node.id; empty until its first request, or when it sent none. */
   readonly node: string;
 }
+
+/** Which of Envoy's kinds of secret it is (extensions.transport_sockets.tls.v3.Secret). */
+export type SecretKind = 'tls_certificate' | 'validation_context';
 
 /** A version of a named secret. */
 export interface SecretVersion {

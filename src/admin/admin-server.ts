@@ -4,20 +4,22 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type Clock, systemClock } from '../clock.ts';
-import { isLoopback } from '../config/admin-rules.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
-import type { Configuration } from '../config/schema.ts';
-import { formatAdminListen } from '../config/telemetry-schema.ts';
+import { isLoopback } from '../config/rules/admin-rules.ts';
+import type { Configuration } from '../config/schema/schema.ts';
+import { formatAdminListen } from '../config/schema/telemetry-schema.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { messageOf } from '../error.ts';
 import type { EventListener } from '../events.ts';
 import { printable } from '../printable.ts';
+import type { StreamStatus } from '../sds/stream/stream-status.ts';
+import type { SecretDescription } from '../secrets/secret-set.ts';
 import { gidOf } from '../server/group.ts';
 import { KeptListener } from '../server/kept-listener.ts';
 import { ListeningAgain, type Stop } from '../server/listening-again.ts';
 import { listen } from '../server/unix-listener.ts';
-import type { Sidecar } from '../sidecar.ts';
-import type { Observed } from '../telemetry/observed.ts';
+import type { SidecarCounts } from '../state/counts.ts';
+import type { Observed } from '../state/observed.ts';
 import { boundConnections } from './connections.ts';
 import { isOwnHost } from './host.ts';
 import { type Answer, type MetricsPage, notFound, type Route, routesOf, safeJson, text } from './routes.ts';
@@ -33,13 +35,23 @@ const REQUEST_MS = 10_000;
 const ANSWER_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
 
+/** What the running sidecar says of itself, read when somebody asks. */
+export interface ServedState {
+  /** The names that are served now. */
+  readonly names: readonly string[];
+  describe(name: string): SecretDescription | undefined;
+  readonly counts: SidecarCounts;
+  /** What each open stream came to, one at a time. */
+  readonly streams: Iterable<StreamStatus>;
+}
+
 export interface AdminOptions {
   /** At the start: `admin`, and the mode and group of a Unix socket, which are those of the SDS socket. */
   readonly configuration: Configuration;
   /** Now. */
   readonly loaded: () => Pick<LoadedConfiguration, 'configuration' | 'file'>;
   readonly observed: Observed;
-  readonly sidecar: Pick<Sidecar, 'names' | 'describe' | 'counts' | 'streams'>;
+  readonly sidecar: ServedState;
   readonly metrics: MetricsPage;
   readonly clock: Clock;
   readonly events: EventListener;

@@ -1,7 +1,7 @@
 /** What the admin API answers, by path. It only reads. */
 import { printable } from '../printable.ts';
-import type { Observed } from '../telemetry/observed.ts';
-import { allPassed, type Check, livez, type Probe, readyz, startupz } from './readiness.ts';
+import type { Observed } from '../state/observed.ts';
+import { allPassed, type Check, livez, type Probe, readyz, startupz } from '../state/readiness.ts';
 import type { SubscriberFilter } from './subscribers.ts';
 
 export interface Answer {

@@ -3,10 +3,10 @@ import { configurationDigest } from '../config/digest.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import type { SecretDescription } from '../secrets/secret-set.ts';
-import type { SidecarCounts } from '../sidecar.ts';
-import type { Observed, ObservedIdentity, Upstream } from '../telemetry/observed.ts';
+import type { SidecarCounts } from '../state/counts.ts';
+import type { Observed, ObservedIdentity, Upstream } from '../state/observed.ts';
+import { allPassed, type Check, readyz } from '../state/readiness.ts';
 import { version } from '../version.ts';
-import { allPassed, type Check, readyz } from './readiness.ts';
 import { type HeldName, type SubscriberStatus, type Subscribers, timestamp } from './subscribers.ts';
 
 export interface StatusInputs {

@@ -1,6 +1,6 @@
 /** The open streams as /v1/status shows them. Peers choose their names and how many streams they open: what is shown of them is bounded. */
-import type { StreamStatus } from '../sds/stream-status.ts';
-import type { SecretKind } from '../secrets/secret.ts';
+import type { SecretKind } from '../events.ts';
+import type { StreamStatus } from '../sds/stream/stream-status.ts';
 
 const MAX_SUBSCRIBERS = 1000;
 /** Of all subscribers together. */

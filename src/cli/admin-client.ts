@@ -1,6 +1,6 @@
 /** The client's side of the admin API. */
 import { request } from 'node:http';
-import { formatAdminListen } from '../config/telemetry-schema.ts';
+import { formatAdminListen } from '../config/schema/telemetry-schema.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 

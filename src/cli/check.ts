@@ -1,5 +1,5 @@
 import { formatConfiguration } from '../config/format.ts';
-import { startNeeds } from '../start-needs.ts';
+import { startNeeds } from '../sidecar/start-needs.ts';
 import { type ConfigurationFlags, configurationOf } from './configuration.ts';
 
 /** Prints the effective configuration. What `serve` would refuse it refuses, in the same words: for people, with a line for each problem. */

@@ -1,7 +1,7 @@
 /** The configuration as the command line, this process's environment and its files give it. */
 import { readFileSync } from 'node:fs';
 import { type LoadedConfiguration, loadConfiguration } from '../config/load.ts';
-import { type RegexProblem, regexChecker } from '../config/regex.ts';
+import { type RegexProblem, regexChecker } from '../config/values/regex.ts';
 
 /** The options that commands share, as commander spells them. */
 export interface ConfigurationFlags {

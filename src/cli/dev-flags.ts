@@ -1,5 +1,5 @@
 /** What `dev` takes on the command line beside the configuration: its own trust domain. */
-import { parseDuration } from '../config/duration.ts';
+import { parseDuration } from '../config/values/duration.ts';
 import { type DevIdentity, workloadId } from '../dev/workload-changes.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import { flagValue } from './flag.ts';

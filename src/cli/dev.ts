@@ -3,14 +3,14 @@ import { access, constants, lstat, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { LoadedConfiguration } from '../config/load.ts';
-import type { Configuration } from '../config/schema.ts';
-import { DEFAULT_ADMIN_LISTEN, formatAdminListen } from '../config/telemetry-schema.ts';
+import type { Configuration } from '../config/schema/schema.ts';
+import { DEFAULT_ADMIN_LISTEN, formatAdminListen } from '../config/schema/telemetry-schema.ts';
 import { DevWorkloadApi } from '../dev/dev-workload-api.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import type { EventListener } from '../events.ts';
-import { startOperatedSidecar } from '../operated-sidecar.ts';
-import type { Sidecar } from '../sidecar.ts';
+import { type OperatedSidecar, startOperatedSidecar } from '../sidecar/operated-sidecar.ts';
+import type { Sidecar } from '../sidecar/sidecar.ts';
 import { standardOutput } from '../telemetry/output.ts';
 import { type ConfigurationFlags, configurationOf } from './configuration.ts';
 import { type DevDomainFlags, devDomain } from './dev-flags.ts';
@@ -29,13 +29,16 @@ async function runUntilTerminated(flags: DevFlags): Promise<void> {
   const loaded = await devConfiguration(await configurationOf({ ...flags, logFormat: flags.logFormat ?? 'text' }));
   const { configuration } = loaded;
   const stop = terminated();
+  let running: OperatedSidecar | undefined;
+  // Also while it starts: by default this signal would end the process.
+  process.on('SIGHUP', () => running?.reopen());
   await using workloadApi = await DevWorkloadApi.start({
     address: formatEndpoint(configuration.workload_api.address as Endpoint),
     ...domain,
   });
   const first = firstContext();
   await using operated = await startOperatedSidecar({ loaded, env: process.env, events: first.events });
-  process.on('SIGHUP', () => operated.reopen());
+  running = operated;
   await Promise.race([first.received, stop]);
   // Others are served already: a terminal that is stopped must not keep them waiting.
   standardOutput(1).write(introduction(configuration, operated.sidecar, workloadApi));

@@ -1,5 +1,5 @@
 /** `spiffe-sds get`: an SDS client that subscribes as Envoy does and shows what it gets, without the keys. */
-import { parseWait } from '../config/duration.ts';
+import { parseWait } from '../config/values/duration.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import { configurationOf } from './configuration.ts';

@@ -1,13 +1,12 @@
 /** The commands and their options; what they do is imported when it is asked for. */
 import { Command, CommanderError, Option } from 'commander';
-import { nearest } from '../config/nearest.ts';
-import { messageOf, SpiffeSdsError } from '../error.ts';
+import { nearest } from '../config/values/nearest.ts';
+import { ERRORS, messageOf, SpiffeSdsError } from '../error.ts';
 import { version } from '../version.ts';
 
 const VERSION = `spiffe-sds ${version} (Node ${process.version}, ${process.platform}/${process.arch})`;
 const FAILED = 1;
 const WRONG_USAGE = 2;
-const USAGE_CODES: ReadonlySet<string> = new Set(['config_invalid', 'config_unreadable', 'endpoint_invalid', 'usage']);
 
 /** Runs the command line and sets the exit code: 0 done, 1 failed while running, 2 wrong usage or configuration. */
 export async function run(argv: readonly string[]): Promise<void> {
@@ -20,7 +19,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     }
     process.stderr.write(`spiffe-sds: ${messageOf(error)}\n`);
     if (!(error instanceof SpiffeSdsError)) process.stderr.write(`${error instanceof Error ? error.stack : ''}\n`);
-    process.exitCode = error instanceof SpiffeSdsError && USAGE_CODES.has(error.code) ? WRONG_USAGE : FAILED;
+    process.exitCode = error instanceof SpiffeSdsError ? ERRORS[error.code].exitCode : FAILED;
   }
 }
 

@@ -2,7 +2,7 @@
  * `spiffe-sds status --ready`: whether the sidecar is ready, as its exit code and one line. A health check does this every few seconds for as
  * long as a container lives, so nothing is loaded that the question does not need.
  */
-import { listenWithoutFile } from '../config/sources.ts';
+import { listenWithoutFile } from '../config/source/sources.ts';
 import { formatEndpoint, parseEndpoint } from '../endpoint.ts';
 import { messageOf } from '../error.ts';
 import { printable } from '../printable.ts';

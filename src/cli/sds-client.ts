@@ -5,7 +5,7 @@ import { SpiffeSdsError } from '../error.ts';
 import type { DiscoveryRequest, DiscoveryResponse, Secret } from '../gen/messages.ts';
 import { SECRET_TYPE_URL, secretVersion } from '../secrets/secret.ts';
 import { whyUnreachable } from '../unreachable.ts';
-import { decode, type Input, method } from '../wire.ts';
+import { decode, type Input, method } from '../wire/wire.ts';
 
 const SERVICE = 'envoy.service.secret.v3.SecretDiscoveryService';
 

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { stringify } from 'yaml';
 import type { CertificateValidationContext } from '../gen/messages.ts';
 import { escaped, printable } from '../printable.ts';
-import { decode } from '../wire.ts';
+import { decode } from '../wire/wire.ts';
 import type { ReceivedSecret } from './sds-client.ts';
 
 export type OutputFormat = 'text' | 'json' | 'yaml' | 'pem';

@@ -1,9 +1,9 @@
 import { systemClock } from '../clock.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
-import { regexChecker } from '../config/regex.ts';
 import { ConfigurationWatch } from '../config/reload.ts';
+import { regexChecker } from '../config/values/regex.ts';
 import { messageOf } from '../error.ts';
-import { type OperatedSidecar, startOperatedSidecar } from '../operated-sidecar.ts';
+import { type OperatedSidecar, startOperatedSidecar } from '../sidecar/operated-sidecar.ts';
 import { type ConfigurationFlags, configurationOf, load } from './configuration.ts';
 import { terminated } from './signals.ts';
 

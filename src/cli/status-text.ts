@@ -2,7 +2,7 @@
 
 import type { BundleStatus, IdentityStatus, NameStatus, Status } from '../admin/status.ts';
 import type { SubscribedName, SubscriberStatus } from '../admin/subscribers.ts';
-import { formatDuration } from '../config/duration.ts';
+import { formatDuration } from '../config/values/duration.ts';
 
 /** @param status without characters that a terminal would heed */
 export function statusText(status: Status): string {

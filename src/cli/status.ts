@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import type { Status } from '../admin/status.ts';
-import { type AdminListen, formatAdminListen, parseAdminListen } from '../config/telemetry-schema.ts';
+import { type AdminListen, formatAdminListen, parseAdminListen } from '../config/schema/telemetry-schema.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import { printable } from '../printable.ts';

@@ -1,8 +1,8 @@
 /** What differs between two configurations, and whether it can be applied while running. */
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
-import { type Configuration, configurationSchema } from './schema.ts';
-import { isMapping } from './sources.ts';
+import { type Configuration, configurationSchema } from './schema/schema.ts';
+import { isMapping } from './source/sources.ts';
 
 /** Paths of values: `sds.limits.connections`; a list is one value. */
 export interface ConfigurationChanges {
@@ -12,9 +12,13 @@ export interface ConfigurationChanges {
 
 const LIVE = ['names', 'secrets', 'validation', 'on_permission_denied', 'sds.limits', 'sds.bundle_ack_timeout', 'log.level'];
 
+/** Whether a change of the value at a path is applied while running; any other needs a restart. */
+export function isLive(path: string): boolean {
+  return LIVE.some((live) => path === live || path.startsWith(`${live}.`));
+}
+
 export function changesBetween(before: Configuration, after: Configuration): ConfigurationChanges {
   const paths = changedPaths(z.encode(configurationSchema, before), z.encode(configurationSchema, after), []);
-  const isLive = (path: string) => LIVE.some((live) => path === live || path.startsWith(`${live}.`));
   return { live: paths.filter(isLive), needRestart: paths.filter((path) => !isLive(path)) };
 }
 

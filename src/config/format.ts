@@ -2,7 +2,7 @@
 import { Document, isScalar } from 'yaml';
 import * as z from 'zod';
 import type { LoadedConfiguration } from './load.ts';
-import { type Configuration, configurationSchema } from './schema.ts';
+import { type Configuration, configurationSchema } from './schema/schema.ts';
 
 /** YAML that loads as the same configuration, but for the values of headers; each value's source is the comment at its end. */
 export function formatConfiguration({ configuration, sources }: LoadedConfiguration): string {

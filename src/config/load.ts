@@ -2,12 +2,11 @@
 
 import * as z from 'zod';
 import { messageOf, SpiffeSdsError } from '../error.ts';
-import { adminProblems } from './admin-rules.ts';
-import { nameClashes } from './names-in-force.ts';
-import { expectation, explain } from './problems.ts';
-import type { RegexProblem } from './regex.ts';
-import { type Configuration, configurationSchema } from './schema.ts';
-import { mergeProblems, regexProblems } from './secret-rules.ts';
+import { adminProblems } from './rules/admin-rules.ts';
+import { nameClashes } from './rules/names-in-force.ts';
+import { expectation, explain } from './rules/problems.ts';
+import { mergeProblems, regexProblems } from './rules/secret-rules.ts';
+import { type Configuration, configurationSchema } from './schema/schema.ts';
 import {
   configurationFile,
   type Environment,
@@ -17,8 +16,9 @@ import {
   sourcesOf,
   withOverrides,
   withPreset,
-} from './sources.ts';
-import { parseYaml, type YamlFile } from './yaml-file.ts';
+} from './source/sources.ts';
+import { parseYaml, type YamlFile } from './source/yaml-file.ts';
+import type { RegexProblem } from './values/regex.ts';
 
 export interface ConfigurationInputs {
   readonly flags: Flags;

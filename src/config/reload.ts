@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import { type ConfigurationChanges, changesBetween } from './changes.ts';
 import type { LoadedConfiguration } from './load.ts';
-import type { Configuration } from './schema.ts';
+import type { Configuration } from './schema/schema.ts';
 
 /** Whoever writes a file seldom does it at once: one that stood still for so long counts as written. */
 const SETTLED_MS = 100;

@@ -19,7 +19,7 @@ import type {
 } from '../gen/messages.ts';
 import type { GrpcService } from '../server/grpc-server.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
-import { encode, method } from '../wire.ts';
+import { encode, method } from '../wire/wire.ts';
 import { issueJwtSvid, validateJwtSvid } from './jwt.ts';
 import { toStruct } from './struct.ts';
 import { jwksOf, jwtBundlesResponse, type WorkloadState, x509BundlesResponse, x509SvidResponse } from './workload-state.ts';

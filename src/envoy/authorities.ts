@@ -1,7 +1,7 @@
 /** Which authorities of a bundle are sent to Envoy, and what it cannot do with them. */
-import type { Certificate } from '../spiffe/certificate.ts';
-import { canonicalName } from '../spiffe/distinguished-name.ts';
-import { isSelfSigned, isValidAt } from '../spiffe/path.ts';
+import type { Certificate } from '../spiffe/x509/certificate.ts';
+import { canonicalName } from '../spiffe/x509/distinguished-name.ts';
+import { isSelfSigned, isValidAt } from '../spiffe/x509/path.ts';
 import { authorityKeyWarning } from './keys.ts';
 
 /**

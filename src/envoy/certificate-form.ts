@@ -4,7 +4,7 @@
  * Envoys take, and any other is refused. RFC 5280, section 4.1; what is within an extension or a key, Envoy leaves for the handshake.
  */
 import { messageOf } from '../error.ts';
-import type { Certificate } from '../spiffe/certificate.ts';
+import type { Certificate } from '../spiffe/x509/certificate.ts';
 import { checkBitString, checkNameValue, checkTime, Fields } from './element-form.ts';
 
 const TAG = {

@@ -2,8 +2,9 @@
  * Which CRLs go out beside a bundle. Envoy takes an expired or foreign one without a word and then refuses every peer, and once there is
  * one it refuses every peer whose CA has none.
  */
-import type { Certificate } from '../spiffe/certificate.ts';
-import type { Crl } from '../spiffe/crl.ts';
+
+import type { Crl } from '../spiffe/crl/crl.ts';
+import type { Certificate } from '../spiffe/x509/certificate.ts';
 
 export interface VettedCrls {
   /** One for each CA, or none at all. */

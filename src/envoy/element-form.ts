@@ -1,6 +1,6 @@
 /** The elements that a certificate is made of, as strict as Envoy takes them. X.690; RFC 5280, section 4.1. */
 import { isUtf8 } from 'node:buffer';
-import { type DerElement, elementsOf, isBitString } from '../spiffe/der.ts';
+import { type DerElement, elementsOf, isBitString } from '../spiffe/x509/der.ts';
 
 const TAG = {
   bitString: 0x03,

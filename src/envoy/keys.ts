@@ -1,7 +1,7 @@
 /** Which keys Envoy loads, and which it verifies a peer with. Seen on Envoy 1.36 – 1.40. */
 import type { KeyObject } from 'node:crypto';
-import type { Certificate } from '../spiffe/certificate.ts';
-import { derChildren } from '../spiffe/der.ts';
+import type { Certificate } from '../spiffe/x509/certificate.ts';
+import { derChildren } from '../spiffe/x509/der.ts';
 
 const SEQUENCE = 0x30;
 

@@ -1,7 +1,7 @@
 /** Which leaves Envoy takes as its own certificate, beyond what it reads of every certificate. Seen on Envoy 1.36 – 1.40. */
-import type { Certificate } from '../spiffe/certificate.ts';
-import { derChildren } from '../spiffe/der.ts';
-import { extensionsOf } from '../spiffe/extensions.ts';
+import type { Certificate } from '../spiffe/x509/certificate.ts';
+import { derChildren } from '../spiffe/x509/der.ts';
+import { extensionsOf } from '../spiffe/x509/extensions.ts';
 import { leafKeyProblem } from './keys.ts';
 
 /** Object identifiers, DER in hexadecimal. */

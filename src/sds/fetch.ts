@@ -1,7 +1,7 @@
 /** FetchSecrets: the same secrets, once, without a stream. Never an empty answer. */
 import { status } from '@grpc/grpc-js';
 import type { Secret } from '../secrets/secret.ts';
-import type { SecretsView } from './view.ts';
+import type { SecretsView } from './protocol/view.ts';
 
 export type Fetched =
   | { readonly kind: 'secrets'; readonly secrets: readonly Secret[] }

@@ -1,36 +1,36 @@
 /** The secret discovery service: the newest secrets, and the streams that hear of them. */
-import type {
-  MethodDefinition,
-  ServerDuplexStream,
-  ServerUnaryCall,
-  ServiceDefinition,
-  sendUnaryData,
-  UntypedServiceImplementation,
+import {
+  type MethodDefinition,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import type { EventListener, Peer } from '../events.ts';
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
 import type { SecretsUpdate } from '../secrets/publisher.ts';
-import { SECRET_TYPE_URL } from '../secrets/secret.ts';
+import { SECRET_TYPE_URL, versionOf } from '../secrets/secret.ts';
 import { NO_SECRETS, type SecretSet } from '../secrets/secret-set.ts';
 import { stageBundles } from '../secrets/staged-set.ts';
 import type { GrpcService } from '../server/grpc-server.ts';
-import { method } from '../wire.ts';
-import { Backlog } from './backlog.ts';
-import { Delivery } from './delivery.ts';
+import { method } from '../wire/wire.ts';
+import { Delivery } from './delivery/delivery.ts';
+import { Rollout } from './delivery/rollout.ts';
+import { Settlement } from './delivery/settlement.ts';
 import { fetchSecrets } from './fetch.ts';
-import { withShortNames } from './long-name.ts';
-import { formFor } from './node.ts';
-import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from './protocol.ts';
-import { RefusedDomains } from './refused-domains.ts';
-import { Rejections } from './rejections.ts';
-import { encodeFetch } from './response.ts';
-import { Rollout } from './rollout.ts';
-import { cut, type OtherTypes, SecretStream, type StreamContext, type StreamSettings } from './secret-stream.ts';
-import { Settlement } from './settlement.ts';
-import { type Totals, versionOf } from './stream-record.ts';
-import type { StreamStatus } from './stream-status.ts';
+import { Backlog } from './protocol/backlog.ts';
+import { withShortNames } from './protocol/long-name.ts';
+import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from './protocol/protocol.ts';
+import { Rejections } from './protocol/rejections.ts';
+import { encodeFetch } from './protocol/response.ts';
+import { formFor } from './stream/node.ts';
+import { RefusedDomains } from './stream/refused-domains.ts';
+import { cut, type OtherTypes, SecretStream, type StreamContext, type StreamSettings } from './stream/secret-stream.ts';
+import type { Totals } from './stream/stream-record.ts';
+import type { StreamStatus } from './stream/stream-status.ts';
 
 export const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';
 const ADS = 'envoy.service.discovery.v3.AggregatedDiscoveryService';

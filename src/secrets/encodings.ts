@@ -1,12 +1,6 @@
 /** Secrets as they were encoded: each when it is first asked for, once for each name and form, and not again while it is made of the same. */
-import {
-  createSecret,
-  type Secret,
-  type SecretContent,
-  type SecretKind,
-  VALIDATION_FORMS,
-  type ValidationForm,
-} from './secret.ts';
+import type { SecretKind } from '../events.ts';
+import { createSecret, type Secret, type SecretContent, VALIDATION_FORMS, type ValidationForm } from './secret.ts';
 
 /** What a name stands for. */
 export interface SecretSource {

@@ -1,6 +1,7 @@
 /** When an SVID should have been rotated, and when it is over; by the wall clock, which goes on while a machine sleeps. */
-import type { Path } from '../spiffe/path.ts';
+
 import { type Standing, timesOf } from '../spiffe/standing.ts';
+import type { Path } from '../spiffe/x509/path.ts';
 import type { X509Svid } from '../spiffe/x509-context.ts';
 
 export type Freshness = 'not_yet_valid' | 'fresh' | 'expiring' | 'expired';

@@ -1,7 +1,8 @@
 /** This workload's identities as they stand at a certain time: which certificate is served for each, and what is to be told of it. */
-import type { Certificate } from '../spiffe/certificate.ts';
-import type { Path } from '../spiffe/path.ts';
+
 import { type Standing, shownChain, standingOf } from '../spiffe/standing.ts';
+import type { Certificate } from '../spiffe/x509/certificate.ts';
+import type { Path } from '../spiffe/x509/path.ts';
 import type { X509Svid } from '../spiffe/x509-context.ts';
 import { svidKey, type Trust } from './trust.ts';
 

@@ -1,8 +1,8 @@
 /** What is to be told of this workload's identities when they are looked at again: what is served now, and what should have been rotated. */
 import { leafKeyWarning } from '../envoy/keys.ts';
 import type { Event } from '../events.ts';
-import { nameConstraintProblem } from '../spiffe/name-constraints.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
+import { nameConstraintProblem } from '../spiffe/x509/name-constraints.ts';
 import { type Freshness, freshnessOf } from './expiry.ts';
 import type { Identity, ServedSvid } from './identities.ts';
 

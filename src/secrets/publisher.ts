@@ -2,10 +2,10 @@
 import type { Clock } from '../clock.ts';
 import { nextAuthorityChange, sentAuthorities } from '../envoy/authorities.ts';
 import type { EventListener, UpdateCause } from '../events.ts';
-import type { Certificate } from '../spiffe/certificate.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import { standingOf } from '../spiffe/standing.ts';
 import { makeThrowawayAuthority } from '../spiffe/throwaway-authority.ts';
+import type { Certificate } from '../spiffe/x509/certificate.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
 import { freshnessOf, nextChangeOf } from './expiry.ts';
 import { identitiesOf } from './identities.ts';

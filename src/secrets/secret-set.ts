@@ -1,9 +1,10 @@
 /** All secrets that can be served now, by name. A value: new trust or another configuration makes a new set. */
+import type { SecretKind } from '../events.ts';
 import { type SpiffeId, trustDomainId } from '../spiffe/spiffe-id.ts';
 import { Encodings, type SecretSource } from './encodings.ts';
 import { type Identity, identitiesOf, type ServedSvid } from './identities.ts';
 import type { Naming, SvidChoice } from './naming.ts';
-import type { Secret, SecretKind, ValidationForm } from './secret.ts';
+import type { Secret, ValidationForm } from './secret.ts';
 import { tlsCertificate } from './tls-certificate.ts';
 import type { Trust } from './trust.ts';
 import { type ValidationSourcesOptions, validationSources } from './validation-sources.ts';

@@ -1,7 +1,8 @@
 /** A named, versioned, encoded secret: what a subscriber gets. */
 import { createHash } from 'node:crypto';
+import type { SecretKind, SecretVersion } from '../events.ts';
 import type { Secret as SecretMessage } from '../gen/messages.ts';
-import { encode, type Input } from '../wire.ts';
+import { encode, type Input } from '../wire/wire.ts';
 
 /** The type of every SDS resource. */
 export const SECRET_TYPE_URL = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
@@ -9,8 +10,6 @@ export const SECRET_TYPE_URL = 'type.googleapis.com/envoy.extensions.transport_s
 /** How a validation context tells Envoy to verify: by its SPIFFE validator, by a plain list of CAs, or by the latter for want of the former. */
 export const VALIDATION_FORMS = ['spiffe', 'trusted_ca', 'legacy'] as const;
 export type ValidationForm = (typeof VALIDATION_FORMS)[number];
-
-export type SecretKind = 'tls_certificate' | 'validation_context';
 
 export interface Secret {
   readonly name: string;
@@ -32,4 +31,16 @@ export function createSecret(name: string, kind: SecretKind, content: SecretCont
 /** @param value the encoded envoy.extensions.transport_sockets.tls.v3.Secret */
 export function secretVersion(value: Uint8Array): string {
   return createHash('sha256').update(value).digest('hex').slice(0, 16);
+}
+
+const told = new WeakMap<Secret, SecretVersion>();
+
+/** What may be told of a secret: the same object for all streams. */
+export function versionOf(secret: Secret): SecretVersion {
+  let version = told.get(secret);
+  if (version === undefined) {
+    version = { name: secret.name, kind: secret.kind, version: secret.version };
+    told.set(secret, version);
+  }
+  return version;
 }

@@ -1,5 +1,5 @@
 /** An X509-SVID as Envoy's TlsCertificate. */
-import { pemEncode } from '../spiffe/pem.ts';
+import { pemEncode } from '../spiffe/x509/pem.ts';
 import type { ServedSvid } from './identities.ts';
 import type { SecretContent } from './secret.ts';
 

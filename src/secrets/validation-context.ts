@@ -3,8 +3,8 @@
  * "verify nobody", so none is ever made of no bundle or of an empty one.
  */
 import type { CertificateValidationContext, SubjectAltNameMatcher } from '../gen/messages.ts';
-import { pemEncode } from '../spiffe/pem.ts';
-import { encode, type Input } from '../wire.ts';
+import { pemEncode } from '../spiffe/x509/pem.ts';
+import { encode, type Input } from '../wire/wire.ts';
 import type { UriMatcher } from './naming.ts';
 import type { SecretContent, ValidationForm } from './secret.ts';
 

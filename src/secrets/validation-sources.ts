@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { sentAuthorities } from '../envoy/authorities.ts';
 import { mistakenFor, vetCrls } from '../envoy/crl-choice.ts';
-import type { Certificate } from '../spiffe/certificate.ts';
-import type { Crl } from '../spiffe/crl.ts';
+import type { Crl } from '../spiffe/crl/crl.ts';
 import { type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
+import type { Certificate } from '../spiffe/x509/certificate.ts';
 import type { X509Bundle } from '../spiffe/x509-context.ts';
 import type { SecretSource } from './encodings.ts';
 import { identitiesOf } from './identities.ts';

@@ -10,7 +10,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import type { HealthCheckRequest, HealthCheckResponse, HealthListResponse } from '../gen/messages.ts';
-import { type Input, method } from '../wire.ts';
+import { type Input, method } from '../wire/wire.ts';
 import type { GrpcService } from './grpc-server.ts';
 
 const HEALTH = 'grpc.health.v1.Health';

@@ -4,9 +4,14 @@
  */
 import type { MethodDefinition, ServiceDefinition, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
-import { MalformedMessage } from '../wire-format.ts';
-import type { GrpcService } from './grpc-server.ts';
+import { MalformedMessage } from '../wire/wire-format.ts';
 
+/** A `GrpcService` of the server that this is a part of. */
+type Service = {
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+  drain(): void;
+};
 type Handler = UntypedServiceImplementation[string];
 type Call = { readonly request: unknown; getPeer(): string; emit(event: 'error', error: object): void };
 /** @param address what `getPeer()` of the call says */
@@ -16,7 +21,7 @@ type Tell = (address: string, call: string, details: string) => void;
  * The same service, which is called with requests that parse. A stream of requests sees to it itself: what it gets is then a
  * MalformedMessage.
  */
-export function checked(service: GrpcService, tell: Tell): GrpcService {
+export function checked(service: Service, tell: Tell): Service {
   const { definition, implementation } = service;
   const methods = Object.entries(definition);
   const handlerOf = (name: string, { path, requestStream }: MethodDefinition<unknown, unknown>): Handler => {

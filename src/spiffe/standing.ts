@@ -2,8 +2,8 @@
  * What an X509-SVID is worth at a certain time. It is judged by the path from its leaf to an authority, not by what lies beside that path,
  * and it is judged again whenever somebody asks: what the clock decided, a clock that is put right decides again.
  */
-import type { Certificate } from './certificate.ts';
-import { findPath, isValidAt, type Path, signs } from './path.ts';
+import type { Certificate } from './x509/certificate.ts';
+import { findPath, isValidAt, type Path, signs } from './x509/path.ts';
 import type { X509Svid } from './x509-context.ts';
 
 export type Standing =

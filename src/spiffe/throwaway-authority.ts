@@ -5,7 +5,7 @@
  * Written here, with the help of node:crypto alone: a library for certificates would take longer to load than the rest of the sidecar.
  */
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
-import { tlv } from './der-writer.ts';
+import { tlv } from './x509/der-writer.ts';
 
 const TAG = {
   boolean: 0x01,

@@ -1,8 +1,8 @@
 /** Is this an X509-SVID that a peer would accept, some time? X509-SVID specification, sections 2 – 5. When it is valid, `standing.ts` says. */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { SpiffeSdsError } from '../error.ts';
-import { findPath } from './path.ts';
 import { pathOf, trustDomainId, trustDomainOf } from './spiffe-id.ts';
+import { findPath } from './x509/path.ts';
 import type { X509Bundle, X509Svid } from './x509-context.ts';
 
 /**

@@ -1,7 +1,8 @@
 /** What a Workload API says of this workload's X.509 identities, verified: plain values, newest state. */
-import type { Certificate } from './certificate.ts';
-import type { Crl } from './crl.ts';
+
+import type { Crl } from './crl/crl.ts';
 import type { SpiffeId, TrustDomain } from './spiffe-id.ts';
+import type { Certificate } from './x509/certificate.ts';
 
 export interface X509Svid {
   readonly id: SpiffeId;

@@ -1,7 +1,7 @@
 /** Who speaks: the resource that all metrics, spans and log records of this process belong to. */
-import type { Environment } from '../config/sources.ts';
+import type { Environment } from '../config/source/sources.ts';
 import { version } from '../version.ts';
-import type { Attributes } from './metric.ts';
+import type { Attributes } from './metrics/metric.ts';
 import { StandardVariables } from './standard-variables.ts';
 
 /**

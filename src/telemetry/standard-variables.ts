@@ -1,5 +1,5 @@
 /** The variables of the OpenTelemetry specification: an empty one counts as unset, a wrong one is told and counts as unset too. */
-import type { Environment } from '../config/sources.ts';
+import type { Environment } from '../config/source/sources.ts';
 
 /** RFC 9110, section 5.6.2: what both the name of a header and the key of a pair may be. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;

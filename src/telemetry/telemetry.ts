@@ -4,24 +4,25 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
-import type { Configuration } from '../config/schema.ts';
-import type { Environment } from '../config/sources.ts';
+import type { Configuration } from '../config/schema/schema.ts';
+import type { Environment } from '../config/source/sources.ts';
 import { messageOf } from '../error.ts';
 import type { Event, EventListener } from '../events.ts';
-import type { Audit } from './audit-sink.ts';
-import { type Log, type LogLine, openLog } from './log.ts';
-import { type Counts, Measurements } from './measurements.ts';
-import type { Attributes } from './metric.ts';
-import { Observed } from './observed.ts';
-import type { Otlp } from './otlp.ts';
-import { auditRecord, logRecord } from './otlp-records.ts';
-import { type OtlpSettings, otlpSettings } from './otlp-settings.ts';
-import { processMetrics } from './process-metrics.ts';
-import { type Exposition, formatPrometheus } from './prometheus.ts';
-import { pooledHex } from './random-hex.ts';
+import type { SidecarCounts } from '../state/counts.ts';
+import { Observed } from '../state/observed.ts';
+import type { Audit } from './audit/audit-sink.ts';
+import { type Log, type LogLine, openLog } from './log/log.ts';
+import { Measurements } from './metrics/measurements.ts';
+import type { Attributes } from './metrics/metric.ts';
+import { otlpProcessMetrics, processMetrics } from './metrics/process-metrics.ts';
+import { type Exposition, formatPrometheus } from './metrics/prometheus.ts';
+import type { Otlp } from './otlp/otlp.ts';
+import { auditRecord, logRecord } from './otlp/otlp-records.ts';
+import { type OtlpSettings, otlpSettings } from './otlp/otlp-settings.ts';
 import { resourceAttributes } from './resource.ts';
-import { parseTraceparent, type Trace } from './span.ts';
-import { TraceRecorder } from './trace-recorder.ts';
+import { pooledHex } from './traces/random-hex.ts';
+import { parseTraceparent, type Trace } from './traces/span.ts';
+import { TraceRecorder } from './traces/trace-recorder.ts';
 
 /** What is kept for those who listen later: half a second of it, as a rule far less. */
 const MAX_MISSED = 10_000;
@@ -98,7 +99,7 @@ export class Telemetry {
   }
 
   /** How many there are of what only the sidecar can count. */
-  count(counts: () => Counts): void {
+  count(counts: () => SidecarCounts): void {
     this.#measurements.attach(counts, (update) => this.#recorder?.spanOf(update));
   }
 
@@ -131,7 +132,7 @@ export class Telemetry {
     const { configuration, clock } = this.#options;
     const target = configuration.log.audit;
     if (target === 'off') return;
-    const { openAudit } = await import('./audit-sink.ts');
+    const { openAudit } = await import('./audit/audit-sink.ts');
     const otlp = this.#settings?.signals.logs === undefined ? undefined : this.#otlp;
     const audit = await openAudit(target, {
       events: this.events,
@@ -148,11 +149,11 @@ export class Telemetry {
     if (settings === undefined) return;
     const onProblem = (reason: string) => this.events({ type: 'telemetry_failed', reason });
     try {
-      const { startOtlp } = await import('./otlp.ts');
+      const { startOtlp } = await import('./otlp/otlp.ts');
       this.#otlp = await startOtlp({
         settings,
         resource: this.#resource,
-        collect: () => this.#measurements.collect(),
+        collect: () => [...this.#measurements.collect(), ...otlpProcessMetrics()],
         startedAt: this.observed.startedAt,
         onProblem,
       });

@@ -1,7 +1,7 @@
 /** What is different between two contexts. */
 import { bundleWarning } from '../envoy/authorities.ts';
 import type { Event } from '../events.ts';
-import type { Certificate } from '../spiffe/certificate.ts';
+import type { Certificate } from '../spiffe/x509/certificate.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../spiffe/x509-context.ts';
 
 /** Whether two contexts make the same secrets: what comes on one stream often only repeats what came on the other. */

@@ -4,7 +4,7 @@ import { type ChannelCredentials, Client, credentials, Metadata, status } from '
 import { type Endpoint, grpcTarget } from '../endpoint.ts';
 import type { X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
 import { whyUnreachable } from '../unreachable.ts';
-import { method } from '../wire.ts';
+import { method } from '../wire/wire.ts';
 
 /** A bundle of many federated trust domains can be large; grpc-js would stop at 4 MiB. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;

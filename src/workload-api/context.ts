@@ -4,10 +4,11 @@ import { leafProblem } from '../envoy/leaf-form.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import type { Event } from '../events.ts';
 import type { X509BundlesResponse, X509SVID, X509SVIDResponse } from '../gen/messages.ts';
-import { type Certificate, type CertificateReader, nameText, type ReadCertificates } from '../spiffe/certificate.ts';
-import type { Crl } from '../spiffe/crl.ts';
+import type { CertificateReader, ReadCertificates } from '../spiffe/certificate-reader.ts';
+import type { Crl } from '../spiffe/crl/crl.ts';
 import { parseSpiffeId, parseTrustDomain, type TrustDomain, trustDomainId, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import { verifySvid } from '../spiffe/verify.ts';
+import { type Certificate, nameText } from '../spiffe/x509/certificate.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../spiffe/x509-context.ts';
 import { areBytesOf, type KnownBundle, type KnownParts, type KnownSvid, NOTHING_KNOWN } from './known-parts.ts';
 

@@ -3,8 +3,9 @@
  * Both are done before the message that carries it is taken in, which then finds all of it remembered.
  */
 import type { X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
-import type { Certificate, CertificateReader } from '../spiffe/certificate.ts';
-import type { Crl } from '../spiffe/crl.ts';
+import type { CertificateReader } from '../spiffe/certificate-reader.ts';
+import type { Crl } from '../spiffe/crl/crl.ts';
+import type { Certificate } from '../spiffe/x509/certificate.ts';
 import type { X509Context } from '../spiffe/x509-context.ts';
 
 /** So much is read and verified in a millisecond or two. */

@@ -2,7 +2,7 @@
  * What the parts of the last message were read as. Most of a message only repeats the one before it: what has the same bytes is the same
  * value again, and nothing of it is parsed or verified anew. Dates do not count here, whoever serves it judges them by the clock.
  */
-import type { Certificate } from '../spiffe/certificate.ts';
+import type { Certificate } from '../spiffe/x509/certificate.ts';
 import type { X509Bundle, X509Svid } from '../spiffe/x509-context.ts';
 
 export interface KnownBundle<Problem> {

@@ -95,7 +95,7 @@ export class StreamWatch<Message> {
     if (this.#state.kind === 'opening') {
       const { stopWatchdog, cancel, at } = this.#state;
       stopWatchdog();
-      this.#state = { kind: 'streaming', cancel, since: clock.now() };
+      this.#state = { kind: 'streaming', cancel, since: clock.monotonic() };
       onConnected(clock.monotonic() - at);
     }
     if (this.#state.kind === 'streaming') onMessage(message);
@@ -106,7 +106,7 @@ export class StreamWatch<Message> {
     const state = this.#state;
     if (state.kind !== 'opening' && state.kind !== 'streaming') return;
     if (state.kind === 'opening') state.stopWatchdog();
-    const healthy = state.kind === 'streaming' && clock.now() - state.since >= HEALTHY_AFTER_MS;
+    const healthy = state.kind === 'streaming' && clock.monotonic() - state.since >= HEALTHY_AFTER_MS;
     this.#failures = healthy ? 1 : this.#failures + 1;
     const verdict = judge(code);
     const loss = { code, details, verdict, failures: this.#failures };

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import type { EventListener, WorkloadApiMethod } from '../events.ts';
 import type { X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
-import type { CertificateReader } from '../spiffe/certificate.ts';
+import type { CertificateReader } from '../spiffe/certificate-reader.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
 import { bundleChanges, sameContext } from './changes.ts';
 import type { Fetch } from './client.ts';

@@ -5,7 +5,7 @@ import { buildSync } from 'esbuild';
 import { stringify } from 'yaml';
 import type { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import type { X509SVIDResponse } from '../../src/gen/messages.ts';
-import { encode } from '../../src/wire.ts';
+import { encode } from '../../src/wire/wire.ts';
 import { frame } from './frames.ts';
 import { SdsConnection } from './sds-connection.ts';
 import { type Measured, ServerProcess } from './server-process.ts';

@@ -4,7 +4,13 @@ import { type MeshReport, meshHours } from './mesh-hours.ts';
 import { SILENT, type SilentReport, silentHours, WARM_UP } from './silent-hours.ts';
 import { type UpstreamReport, upstreamHours } from './upstream-hours.ts';
 
+/** In this order. */
+export const PARTS = ['raw', 'silent', 'envoys'] as const;
+export type Part = (typeof PARTS)[number];
+
 export interface ChaosOptions {
+  /** Default: all. */
+  readonly parts?: readonly Part[];
   readonly seed: number;
   /** How long all of it may take. */
   readonly minutes: number;
@@ -21,7 +27,7 @@ export const LONG: Omit<ChaosOptions, 'seed'> = {
   silentRotations: 10_000,
   killEveryMs: 10_000,
   failEveryMs: 3_000,
-  load: 6,
+  load: 10,
 };
 
 export const SHORT: Omit<ChaosOptions, 'seed'> = {
@@ -45,47 +51,62 @@ const SILENT_UNTIL = 0.55;
 const GROWTH = 1.1;
 
 export async function chaos(options: ChaosOptions, tell: (text: string) => void = () => undefined): Promise<ChaosReport> {
-  const { seed, minutes, failures, silentRotations: rotations } = options;
+  const { seed, minutes, failures, silentRotations: rotations, parts = PARTS } = options;
   const began = performance.now();
-  const at = (part: number) => began + part * minutes * 60_000;
-  const upstream = await upstreamHours({ seed, failures, deadline: at(UPSTREAM_UNTIL) });
-  tell(`upstream failures: ${sum(upstream.failed)}, lost ${upstream.lost.length}`);
-  const silent = await silentHours({ rotations, deadline: at(SILENT_UNTIL) });
-  tell(`rotations beside silent streams: ${silent.rotations}, lost ${silent.lost.length}`);
-  const mesh = await meshHours({ ...options, deadline: at(1) });
-  return reportOf(upstream, silent, mesh);
+  // A part that runs alone has all the time.
+  const at = (part: number) => began + (parts.length === 1 ? 1 : part) * minutes * 60_000;
+  const reports: ChaosReport[] = [];
+  for (const part of parts) {
+    const report =
+      part === 'raw'
+        ? ofUpstream(await upstreamHours({ seed, failures, deadline: at(UPSTREAM_UNTIL) }))
+        : part === 'silent'
+          ? ofSilent(await silentHours({ rotations, deadline: at(SILENT_UNTIL) }))
+          : ofMesh(await meshHours({ ...options, deadline: at(1) }));
+    tell(`${part}: lost ${report.lost.length}`);
+    reports.push(report);
+  }
+  return { rows: reports.flatMap(({ rows }) => rows), lost: reports.flatMap(({ lost }) => lost) };
 }
 
-function reportOf(upstream: UpstreamReport, silent: SilentReport, mesh: MeshReport): ChaosReport {
-  const hunt = new KeyHunt();
-  hunt.search(silent.output);
-  const keys = hunt.found + mesh.keysFound;
-  const { before, after } = silent.memoryMb;
-  const grown = silent.rotations > 2 * WARM_UP && after > before * GROWTH;
-  const lost = [
-    ...upstream.lost,
-    ...silent.lost,
-    ...mesh.lost,
-    ...(keys > 0 ? [`${keys} keys were found in what was written`] : []),
-    ...(grown ? [`memory has grown from ${before.toFixed()} to ${after.toFixed()} MB`] : []),
-  ];
-  const { counts } = mesh;
-  const ms = (value: number) => `${value.toFixed()} ms`;
+function ofUpstream({ failed, rotations, lost, slowestMs }: UpstreamReport): ChaosReport {
   return {
     lost,
     rows: [
-      ['raw streams: upstream failures of thirteen kinds', `${sum(upstream.failed)}`],
-      ['raw streams: rotations meanwhile', `${upstream.rotations}`],
-      ['raw streams: updates lost', `${upstream.lost.length}`],
-      ['raw streams: slowest, from the end of a failure to the newest on every stream', ms(upstream.slowestMs)],
-      [`silent streams (${SILENT.delta} delta, ${SILENT.sotw} state of the world): rotations`, `${silent.rotations}`],
+      ['raw streams: upstream failures of thirteen kinds', `${sum(failed)}`],
+      ['raw streams: rotations meanwhile', `${rotations}`],
+      ['raw streams: updates lost', `${lost.length}`],
+      ['raw streams: slowest, from the end of a failure to the newest on every stream', ms(slowestMs)],
+    ],
+  };
+}
+
+function ofSilent({ rotations, lost, memoryMb: { before, after }, output }: SilentReport): ChaosReport {
+  const hunt = new KeyHunt();
+  hunt.search(output);
+  const grown = rotations > 2 * WARM_UP && after > before * GROWTH;
+  return {
+    lost: [
+      ...lost,
+      ...foundKeys(hunt.found),
+      ...(grown ? [`memory has grown from ${before.toFixed()} to ${after.toFixed()} MB`] : []),
+    ],
+    rows: [
+      [`silent streams (${SILENT.delta} delta, ${SILENT.sotw} state of the world): rotations`, `${rotations}`],
       ['silent streams: memory after the warm-up', `${before.toFixed()} MB`],
       ['silent streams: memory at the end', `${after.toFixed()} MB`],
-      ['two Envoys: time', `${mesh.seconds.toFixed()} s`],
-      [
-        'two Envoys: requests, each on a new connection',
-        `${mesh.requests} (${(mesh.requests / mesh.seconds).toFixed()} a second)`,
-      ],
+      ['silent streams: private keys in any output', `${hunt.found}`],
+    ],
+  };
+}
+
+function ofMesh(mesh: MeshReport): ChaosReport {
+  const { counts, seconds, requests } = mesh;
+  return {
+    lost: [...mesh.lost, ...foundKeys(mesh.keysFound)],
+    rows: [
+      ['two Envoys: time', `${seconds.toFixed()} s`],
+      ['two Envoys: requests, each on a new connection', `${requests} (${(requests / seconds).toFixed()} a second)`],
       ['two Envoys: lost', `${mesh.lost.length}`],
       ['two Envoys: SVID rotations', `${counts.rotations}`],
       ['two Envoys: CA rolls', `${counts['CA rolls']}`],
@@ -96,11 +117,20 @@ function reportOf(upstream: UpstreamReport, silent: SilentReport, mesh: MeshRepo
       ['two Envoys: sidecars with a full disk under their audit file', `${counts['full disks']}`],
       ['two Envoys: sidecars whose standard output nobody reads', `${counts['unread outputs']}`],
       ['two Envoys: sidecars whose OTLP collector hangs', `${counts['hanging collectors']}`],
+      ['two Envoys: slowest start of a sidecar', ms(mesh.slowestStartMs)],
       ['two Envoys: from a change to both, median', ms(mesh.medianMs)],
       ['two Envoys: from a change to both, slowest', ms(mesh.slowestMs)],
-      ['private keys in any output', `${keys}`],
+      ['two Envoys: private keys in any output', `${mesh.keysFound}`],
     ],
   };
+}
+
+function foundKeys(found: number): readonly string[] {
+  return found > 0 ? [`${found} keys were found in what was written`] : [];
+}
+
+function ms(value: number): string {
+  return `${value.toFixed()} ms`;
 }
 
 function sum(counts: ReadonlyMap<unknown, number>): number {

@@ -5,7 +5,7 @@ import { status } from '@grpc/grpc-js';
 import type { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import { parseEndpoint } from '../../src/endpoint.ts';
 import type { X509SVIDResponse } from '../../src/gen/messages.ts';
-import { encode } from '../../src/wire.ts';
+import { encode } from '../../src/wire/wire.ts';
 import type { Random } from '../fuzz/random.ts';
 
 const STATUSES = {

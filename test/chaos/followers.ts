@@ -1,9 +1,9 @@
 /** Raw SDS streams that take whatever comes, and know what they have. */
 import { EventEmitter, once } from 'node:events';
 import type { Secret } from '../../src/gen/messages.ts';
-import { decode } from '../../src/wire.ts';
+import { decode } from '../../src/wire/wire.ts';
 import { leafOf } from '../conformance/read.ts';
-import { type SdsClient, secretsOf } from '../support/sds-client.ts';
+import { type SdsClient, secretsOf } from '../support/sds/sds-client.ts';
 
 /** How a follower asks. */
 export const METHODS = ['sotw', 'delta', 'aggregated', 'aggregated delta'] as const;

@@ -3,7 +3,7 @@ import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
-import { SdsClient } from '../support/sds-client.ts';
+import { SdsClient } from '../support/sds/sds-client.ts';
 import { Follower } from './followers.ts';
 import { Life } from './life.ts';
 

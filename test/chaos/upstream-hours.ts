@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
-import { startSidecar } from '../../src/sidecar.ts';
+import { startSidecar } from '../../src/sidecar/sidecar.ts';
 import { Random } from '../fuzz/random.ts';
-import { hastyClock } from '../support/hasty-clock.ts';
-import { SdsClient } from '../support/sds-client.ts';
+import { hastyClock } from '../support/clocks/hasty-clock.ts';
+import { SdsClient } from '../support/sds/sds-client.ts';
 import { FAILURES, FailingWorkloadApi, type Failure } from './failures.ts';
 import { Follower, METHODS } from './followers.ts';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type IncomingHttpHeaders } from 'node:http2';
 import { createConnection } from 'node:net';
 import { SECRET_TYPE_URL } from '../../src/secrets/secret.ts';
-import { encode } from '../../src/wire.ts';
+import { encode } from '../../src/wire/wire.ts';
 
 export interface RawAnswer {
   readonly headers: IncomingHttpHeaders;

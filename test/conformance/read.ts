@@ -7,8 +7,8 @@ import type {
   Secret,
   SPIFFECertValidatorConfig,
 } from '../../src/gen/messages.ts';
-import { decode } from '../../src/wire.ts';
-import { secretsOf } from '../support/sds-client.ts';
+import { decode } from '../../src/wire/wire.ts';
+import { secretsOf } from '../support/sds/sds-client.ts';
 
 export const WEB = 'spiffe://example.org/web';
 export const DB = 'spiffe://example.org/db';

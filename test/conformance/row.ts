@@ -1,8 +1,8 @@
 /** What a rule of the suite is, and what it may use. */
 import type { DevWorkloadApiOptions } from '../../src/dev/dev-workload-api.ts';
 import type { Event } from '../../src/events.ts';
-import type { SdsClient } from '../support/sds-client.ts';
-import type { Running } from '../support/sidecar.ts';
+import type { SdsClient } from '../support/sds/sds-client.ts';
+import type { Running } from '../support/sidecar/sidecar.ts';
 
 /** An SDS server that has two secrets at least. */
 export interface Target {

@@ -2,8 +2,8 @@
 import { expect } from 'vitest';
 import type { Event } from '../../src/events.ts';
 import { eventually } from '../support/eventually.ts';
-import { SdsClient } from '../support/sds-client.ts';
-import { startRunning } from '../support/sidecar.ts';
+import { SdsClient } from '../support/sds/sds-client.ts';
+import { startRunning } from '../support/sidecar/sidecar.ts';
 import type { Quiet, Row, Source, Target } from './row.ts';
 
 const DEFAULT_NAMES = { cert: 'default', bundle: 'ROOTCA' };

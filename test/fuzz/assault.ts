@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { createConnection, type Socket } from 'node:net';
 import { SECRET_TYPE_URL } from '../../src/secrets/secret.ts';
-import { encode } from '../../src/wire.ts';
+import { encode } from '../../src/wire/wire.ts';
 import { type Attack, FETCH, grpcFrame } from './attacks.ts';
 
 const HONEST = grpcFrame(

@@ -3,7 +3,7 @@ import { connect } from 'node:http2';
 import { duplexPair } from 'node:stream';
 import fc from 'fast-check';
 import { SECRET_TYPE_URL } from '../../src/secrets/secret.ts';
-import { encode } from '../../src/wire.ts';
+import { encode } from '../../src/wire/wire.ts';
 import { message, mutated } from './messages.ts';
 
 export type Attack =

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import { leafOf } from '../conformance/read.ts';
-import { SdsClient, type SdsStream } from '../support/sds-client.ts';
+import { SdsClient, type SdsStream } from '../support/sds/sds-client.ts';
 import { assault } from './assault.ts';
 import { attacks } from './attacks.ts';
 import { Victim } from './victim.ts';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import type { DeltaDiscoveryRequest, DiscoveryRequest, Struct } from '../../src/gen/messages.ts';
 import { SECRET_TYPE_URL } from '../../src/secrets/secret.ts';
-import { encode, type Input } from '../../src/wire.ts';
+import { encode, type Input } from '../../src/wire/wire.ts';
 
 const WIRE_TYPES = 8;
 const LENGTH_DELIMITED = 2;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { serving } from '../support/admin.ts';
+import { serving } from '../support/sidecar/admin.ts';
 
 const token = fc.oneof(
   fc.constantFrom(

@@ -8,9 +8,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import { eventually } from '../support/eventually.ts';
-import { OtlpReceiver } from '../support/otlp-receiver.ts';
-import { type DeltaStream, SdsClient, type SdsStream, secretsOf } from '../support/sds-client.ts';
-import { SidecarProcess } from '../support/sidecar-process.ts';
+import { type DeltaStream, SdsClient, type SdsStream, secretsOf } from '../support/sds/sds-client.ts';
+import { SidecarProcess } from '../support/sidecar/sidecar-process.ts';
+import { OtlpReceiver } from '../support/telemetry/otlp-receiver.ts';
 
 const EVENTS = 10_000;
 const TOKEN = 'canary-f3b0c44298fc1c149afbf4c8996fb924';

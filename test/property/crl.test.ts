@@ -3,8 +3,8 @@ import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { CertificateReader } from '../../src/spiffe/certificate.ts';
-import { issueAuthority } from '../support/certificates.ts';
+import { CertificateReader } from '../../src/spiffe/certificate-reader.ts';
+import { issueAuthority } from '../support/x509/certificates.ts';
 
 const authority = await issueAuthority();
 const reader = new CertificateReader();

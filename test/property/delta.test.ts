@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { DeltaDiscoveryRequest } from '../../src/gen/messages.ts';
-import type { DeltaResponse } from '../../src/sds/delta.ts';
-import { DELTA } from '../../src/sds/protocol.ts';
-import { DeltaEnvoy, type Order } from '../support/envoy-model.ts';
-import { steps, World } from '../support/sds-world.ts';
+import type { DeltaResponse } from '../../src/sds/protocol/delta.ts';
+import { DELTA } from '../../src/sds/protocol/protocol.ts';
+import { DeltaEnvoy, type Order } from '../support/sds/envoy-model.ts';
+import { steps, World } from '../support/sds/sds-world.ts';
 
 const RUNS = { numRuns: 2_000 };
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { matcherOf } from '../../src/config/pattern.ts';
+import { matcherOf } from '../../src/config/values/pattern.ts';
 
 /** Few characters, so that names match often. */
 const name = fc.string({ unit: fc.constantFrom('a', 'B', '.'), maxLength: 12 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { redact } from '../../src/sds/redact.ts';
+import { redact } from '../../src/sds/stream/redact.ts';
 
 const pkcs8 = fc.uint8Array({ minLength: 100, maxLength: 1300 }).map((der) => Buffer.from(der).toString('base64'));
 const escaped = (text: string) => text.replaceAll('\n', '\\n');

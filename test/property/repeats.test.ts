@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Repeats } from '../../src/telemetry/repeats.ts';
-import { ManualClock } from '../support/manual-clock.ts';
+import { Repeats } from '../../src/telemetry/log/repeats.ts';
+import { ManualClock } from '../support/clocks/manual-clock.ts';
 
 const MINUTE_MS = 60_000;
 const BOUND = 5;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Subscriber } from '../../src/sds/delivery.ts';
-import { Rollout } from '../../src/sds/rollout.ts';
-import { ManualClock } from '../support/manual-clock.ts';
+import type { Subscriber } from '../../src/sds/delivery/delivery.ts';
+import { Rollout } from '../../src/sds/delivery/rollout.ts';
+import { ManualClock } from '../support/clocks/manual-clock.ts';
 
 const TIMEOUT_MS = 1_000;
 

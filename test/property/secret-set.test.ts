@@ -4,13 +4,14 @@ import type { Naming } from '../../src/secrets/naming.ts';
 import type { ValidationForm } from '../../src/secrets/secret.ts';
 import { createSecretSet, type SecretSet } from '../../src/secrets/secret-set.ts';
 import { NO_TRUST, nextTrust } from '../../src/secrets/trust.ts';
-import { type Certificate, CertificateReader } from '../../src/spiffe/certificate.ts';
+import { CertificateReader } from '../../src/spiffe/certificate-reader.ts';
 import { parseSpiffeId, parseTrustDomain, trustDomainOf } from '../../src/spiffe/spiffe-id.ts';
 import { makeThrowawayAuthority } from '../../src/spiffe/throwaway-authority.ts';
+import type { Certificate } from '../../src/spiffe/x509/certificate.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../../src/spiffe/x509-context.ts';
-import { issueAuthority, NOW } from '../support/certificates.ts';
-import { NAMING } from '../support/naming.ts';
-import { contentOf, trustOf } from '../support/secret-content.ts';
+import { NAMING } from '../support/secrets/naming.ts';
+import { contentOf, trustOf } from '../support/secrets/secret-content.ts';
+import { issueAuthority, NOW } from '../support/x509/certificates.ts';
 
 const FORMS: readonly ValidationForm[] = ['spiffe', 'trusted_ca', 'legacy'];
 

@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DiscoveryRequest } from '../../src/gen/messages.ts';
-import { SOTW } from '../../src/sds/protocol.ts';
-import type { SotwResponse, SotwState } from '../../src/sds/sotw.ts';
-import { type Order, SotwEnvoy } from '../support/envoy-model.ts';
-import { GOOD, NAMES, type Step, steps, World } from '../support/sds-world.ts';
+import { SOTW } from '../../src/sds/protocol/protocol.ts';
+import type { SotwResponse, SotwState } from '../../src/sds/protocol/sotw-state.ts';
+import { type Order, SotwEnvoy } from '../support/sds/envoy-model.ts';
+import { GOOD, NAMES, type Step, steps, World } from '../support/sds/sds-world.ts';
 
 /** The same in each run, so that a failure is of the change that is tested. PROPERTY_SEED and PROPERTY_RUNS search on. */
 const RUNS = { seed: Number(process.env['PROPERTY_SEED'] ?? 4242), numRuns: Number(process.env['PROPERTY_RUNS'] ?? 2_000) };

@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest';
 import type { ValidationPolicy } from '../../src/secrets/naming.ts';
 import { type Secret, VALIDATION_FORMS, type ValidationForm } from '../../src/secrets/secret.ts';
 import { parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
-import { contentOf, revocationsOf, type Trust, trustOf } from '../support/secret-content.ts';
-import { SECRETS, steps, TRUST_DOMAINS, UpstreamPlay } from '../support/upstream-play.ts';
-import { AUTHORITIES, SVIDS } from '../support/upstream-pool.ts';
+import { contentOf, revocationsOf, type Trust, trustOf } from '../support/secrets/secret-content.ts';
+import { SECRETS, steps, TRUST_DOMAINS, UpstreamPlay } from '../support/workload-api/upstream-play.ts';
+import { AUTHORITIES, SVIDS } from '../support/workload-api/upstream-pool.ts';
 
 /** Holds after each step of anything that can happen, in every form. */
 async function always(numRuns: number, check: (play: UpstreamPlay, form: ValidationForm) => void): Promise<void> {

@@ -1,10 +1,10 @@
 import { status } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CertificateReader } from '../../src/spiffe/certificate.ts';
-import { HOUR, issueAuthority, issueLeaf } from '../support/certificates.ts';
-import { PlayedWatch } from '../support/played-watch.ts';
-import { responseWith, svidMessage } from '../support/workload-messages.ts';
+import { CertificateReader } from '../../src/spiffe/certificate-reader.ts';
+import { PlayedWatch } from '../support/workload-api/played-watch.ts';
+import { responseWith, svidMessage } from '../support/workload-api/workload-messages.ts';
+import { HOUR, issueAuthority, issueLeaf } from '../support/x509/certificates.ts';
 
 const reader = new CertificateReader();
 const authority = await issueAuthority({ notAfter: Date.UTC(2031, 0) });

@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { descriptor } from '../../src/gen/descriptor.ts';
 import type { Messages } from '../../src/gen/messages.ts';
-import { decode, encode } from '../../src/wire.ts';
-import { MalformedMessage } from '../../src/wire-format.ts';
-import { isMessage, MESSAGES, messages } from '../support/wire-reference.ts';
+import { decode, encode } from '../../src/wire/wire.ts';
+import { MalformedMessage } from '../../src/wire/wire-format.ts';
+import { isMessage, MESSAGES, messages } from '../support/sds/wire-reference.ts';
 
 const RUNS = { numRuns: 3_000 };
 const loaded = fromJSON(descriptor, { defaults: true }) as Record<

@@ -2,7 +2,7 @@
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { expect } from 'vitest';
 import { SECRET_TYPE_URL } from '../../../src/secrets/secret.ts';
-import { decode, encode } from '../../../src/wire.ts';
+import { decode, encode } from '../../../src/wire/wire.ts';
 import { deltaRequest, rawCall, sotwRequest } from '../raw-call.ts';
 import { certificatesOf, leafOf, namesOf, secretOf, textOf, WEB } from '../read.ts';
 import type { Row } from '../row.ts';

@@ -1,7 +1,7 @@
 /** A rejected response with several secrets: which of them is to blame is found out. */
 import { expect } from 'vitest';
 import type { DiscoveryResponse } from '../../../src/gen/messages.ts';
-import type { SdsStream } from '../../support/sds-client.ts';
+import type { SdsStream } from '../../support/sds/sds-client.ts';
 import { DB, namesOf, serialOf, WEB } from '../read.ts';
 import type { Row, Source } from '../row.ts';
 

@@ -1,6 +1,6 @@
 /** Requests that are cut short, or are no message at all. Protocol Buffers, "Encoding"; gRPC, "Status codes". */
 import { expect } from 'vitest';
-import { callWithBytes } from '../../support/byte-call.ts';
+import { callWithBytes } from '../../support/sds/byte-call.ts';
 import { deltaRequest, sotwRequest } from '../raw-call.ts';
 import type { Row } from '../row.ts';
 

@@ -1,6 +1,6 @@
 /** A NACK that complains of the bundle of one trust domain among several. */
 import { expect } from 'vitest';
-import { secretsOf } from '../../support/sds-client.ts';
+import { secretsOf } from '../../support/sds/sds-client.ts';
 import { trustDomainsOf, WEB } from '../read.ts';
 import type { Row } from '../row.ts';
 

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { expect } from 'vitest';
 import type { Node, Secret } from '../../../src/gen/messages.ts';
-import type { Input } from '../../../src/wire.ts';
+import type { Input } from '../../../src/wire/wire.ts';
 import { authoritiesOf, certificatesOf, secretOf, TRUST_DOMAIN, textOf, trustDomainsOf, validatorOf } from '../read.ts';
 import type { Row, Target } from '../row.ts';
 

@@ -1,6 +1,6 @@
 /** Subscriptions to everything. */
 import { expect } from 'vitest';
-import type { DeltaStream } from '../../support/sds-client.ts';
+import type { DeltaStream } from '../../support/sds/sds-client.ts';
 import { DB, namesOf, TRUST_DOMAIN, WEB } from '../read.ts';
 import type { Row } from '../row.ts';
 

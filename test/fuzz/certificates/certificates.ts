@@ -1,8 +1,8 @@
 /** Certificates with something odd about them: what the sidecar would let through, and what real Envoys take. */
 import { generateKeyPairSync } from 'node:crypto';
 import { formProblem } from '../../../src/envoy/certificate-form.ts';
-import { CertificateReader } from '../../../src/spiffe/certificate.ts';
-import { buildCertificate } from '../../support/certificate-builder.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
+import { buildCertificate } from '../../support/x509/certificate-builder.ts';
 import { Random } from '../random.ts';
 import { EnvoyJudge, type GoodIdentity, type Place } from './envoy-judge.ts';
 import { type Mutant, mutantOf } from './mutations.ts';

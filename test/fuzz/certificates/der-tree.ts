@@ -1,6 +1,6 @@
 /** A certificate as a tree that can be changed anywhere and written again, with whatever the tags and lengths then claim. */
-import { elementsOf } from '../../../src/spiffe/der.ts';
-import { lengthOf, TAG } from '../../support/der-writer.ts';
+import { elementsOf } from '../../../src/spiffe/x509/der.ts';
+import { lengthOf, TAG } from '../../support/x509/der-writer.ts';
 
 export interface DerNode {
   /** More bytes than one: a high tag number. */

@@ -1,7 +1,7 @@
 /** What a real Envoy says of certificates, in each place where a secret has some. */
 import type { SecretContent } from '../../../src/secrets/secret.ts';
 import { validationContext } from '../../../src/secrets/validation-context.ts';
-import { pemEncode } from '../../../src/spiffe/pem.ts';
+import { pemEncode } from '../../../src/spiffe/x509/pem.ts';
 import { SdsOracle } from './sds-oracle.ts';
 
 export const PLACES = ['spiffe', 'trusted_ca', 'chain'] as const;

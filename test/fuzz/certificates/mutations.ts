@@ -1,5 +1,5 @@
 /** What can be wrong with the encoding of a certificate, each kind apart. X.690, X.509 and RFC 5280 say how it ought to be. */
-import { bitString, boolean, context, lengthOf, NULL, octetString, oid, sequence, TAG } from '../../support/der-writer.ts';
+import { bitString, boolean, context, lengthOf, NULL, octetString, oid, sequence, TAG } from '../../support/x509/der-writer.ts';
 import type { Random } from '../random.ts';
 import { contentOf, type DerNode, leafNode, readTree, writeTree } from './der-tree.ts';
 import {

@@ -1,5 +1,15 @@
 /** What may stand where a time, a number, a name or anything else in a certificate ought to: right, odd and wrong ones. */
-import { bitString, boolean, context, implicit, integer, NULL, octetString, oid, sequence } from '../../support/der-writer.ts';
+import {
+  bitString,
+  boolean,
+  context,
+  implicit,
+  integer,
+  NULL,
+  octetString,
+  oid,
+  sequence,
+} from '../../support/x509/der-writer.ts';
 
 export const STRING_TAGS = [4, 12, 18, 19, 20, 21, 22, 25, 26, 27, 28, 30, 29, 3, 2, 5, 16, 17, 48, 49, 0x80, 0xa0] as const;
 export const TIMES = [

@@ -1,5 +1,5 @@
 /** Where in a certificate something can be changed. */
-import { NULL, TAG } from '../../support/der-writer.ts';
+import { NULL, TAG } from '../../support/x509/der-writer.ts';
 import type { Random } from '../random.ts';
 import { type DerNode, leafNode, nodesOf, writeTree } from './der-tree.ts';
 

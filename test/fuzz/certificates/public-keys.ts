@@ -1,6 +1,6 @@
 /** Public keys as few issuers write them: of other kinds, curves and sizes, or in another form. RFC 5480, RFC 8017. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { bitString, NULL, oid, sequence, TAG, tlv } from '../../support/der-writer.ts';
+import { bitString, NULL, oid, sequence, TAG, tlv } from '../../support/x509/der-writer.ts';
 
 const spki = ({ publicKey }: { readonly publicKey: KeyObject }) => publicKey.export({ type: 'spki', format: 'der' });
 const curve = (namedCurve: string) => spki(generateKeyPairSync('ec', { namedCurve }));

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
 import type { DiscoveryRequest, DiscoveryResponse } from '../../../src/gen/messages.ts';
 import { SECRET_TYPE_URL, type SecretContent } from '../../../src/secrets/secret.ts';
-import { encode, type Input, method } from '../../../src/wire.ts';
-import { Envoy } from '../../support/envoy.ts';
+import { encode, type Input, method } from '../../../src/wire/wire.ts';
 import { eventually } from '../../support/eventually.ts';
+import { Envoy } from '../../support/mesh/envoy.ts';
 
 const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';
 const SECRET = 'envoy.extensions.transport_sockets.tls.v3.Secret';

@@ -18,7 +18,7 @@ import {
   uri,
   utcTime,
   VERSION_3,
-} from '../../support/certificate-builder.ts';
+} from '../../support/x509/certificate-builder.ts';
 import {
   bitString,
   boolean,
@@ -34,7 +34,7 @@ import {
   text,
   tlv,
   wideText,
-} from '../../support/der-writer.ts';
+} from '../../support/x509/der-writer.ts';
 
 export interface Shape {
   readonly name: string;

@@ -1,12 +1,12 @@
 /** Which CRLs the sidecar would send, and whether a real Envoy can use them. */
 import { vetCrls } from '../../../src/envoy/crl-choice.ts';
 import { messageOf } from '../../../src/error.ts';
-import { CertificateReader } from '../../../src/spiffe/certificate.ts';
-import { derChildren } from '../../../src/spiffe/der.ts';
-import { pemSteps } from '../../../src/spiffe/pem.ts';
-import { atOnce } from '../../../src/spiffe/steps.ts';
-import { TAG } from '../../support/raw-crl.ts';
-import { FORMS, RevocationStand } from '../../support/revocation-stand.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
+import { derChildren } from '../../../src/spiffe/x509/der.ts';
+import { pemSteps } from '../../../src/spiffe/x509/pem.ts';
+import { atOnce } from '../../../src/spiffe/x509/steps.ts';
+import { FORMS, RevocationStand } from '../../support/mesh/revocation-stand.ts';
+import { TAG } from '../../support/x509/raw-crl.ts';
 import { Random } from '../random.ts';
 import { mutantOf } from './mutations.ts';
 import { crlSeeds, type Seed } from './seeds.ts';

@@ -1,6 +1,6 @@
 /** DER as a tree that can be bent out of shape and written again. */
-import { elementsOf } from '../../../src/spiffe/der.ts';
-import { lengthOf } from '../../support/der-writer.ts';
+import { elementsOf } from '../../../src/spiffe/x509/der.ts';
+import { lengthOf } from '../../support/x509/der-writer.ts';
 
 export interface Node {
   tag: number;

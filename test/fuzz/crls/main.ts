@@ -1,7 +1,7 @@
 /** `npm run fuzz -- crls [--seed N --runs N]`: on every Envoy that ENVOY_VERSIONS names; tells what to repeat. */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { envoyVersions } from '../../support/envoy.ts';
+import { envoyVersions } from '../../support/mesh/envoy.ts';
 import { fuzzCrls } from './crls.ts';
 
 const { values } = parseArgs({

@@ -1,4 +1,4 @@
-import { TAG } from '../../support/raw-crl.ts';
+import { TAG } from '../../support/x509/raw-crl.ts';
 import type { Random } from '../random.ts';
 import { leaf, type Node, nodesOf, parseTree, writeTree } from './der-tree.ts';
 import { entryExtensions, listExtensions } from './odd-extensions.ts';

@@ -1,6 +1,6 @@
 /** Extensions of a CRL and of its entries, right and wrong ones. */
-import { tlv } from '../../support/der-writer.ts';
-import { extension, OID, TAG, time } from '../../support/raw-crl.ts';
+import { tlv } from '../../support/x509/der-writer.ts';
+import { extension, OID, TAG, time } from '../../support/x509/raw-crl.ts';
 import { parseTree, writeTree } from './der-tree.ts';
 import type { Seed } from './seeds.ts';
 

@@ -1,6 +1,6 @@
 /** How a CRL is signed: mostly as it should be. */
-import { tlv } from '../../support/der-writer.ts';
-import { type Algorithm, ECDSA_SHA384, RSA_SHA256, rsaPss, signedCrl, TAG } from '../../support/raw-crl.ts';
+import { tlv } from '../../support/x509/der-writer.ts';
+import { type Algorithm, ECDSA_SHA384, RSA_SHA256, rsaPss, signedCrl, TAG } from '../../support/x509/raw-crl.ts';
 import type { Random } from '../random.ts';
 import { leaf, parseTree, writeTree } from './der-tree.ts';
 import { flipped } from './odd-values.ts';

@@ -1,5 +1,5 @@
 /** Strings, times and bytes as they ought not to be. */
-import { TAG } from '../../support/raw-crl.ts';
+import { TAG } from '../../support/x509/raw-crl.ts';
 import type { Random } from '../random.ts';
 import type { Node } from './der-tree.ts';
 

@@ -1,10 +1,11 @@
 /** Sound CRLs of many kinds, each with a peer whom it revokes and one whom it does not. */
 import type { KeyObject } from 'node:crypto';
-import { type Certificate, CertificateReader } from '../../../src/spiffe/certificate.ts';
-import { derChildren } from '../../../src/spiffe/der.ts';
-import { HOUR, type Issued, issueAuthority, issueLeaf, type Wish } from '../../support/certificates.ts';
-import { tlv } from '../../support/der-writer.ts';
-import type { TlsIdentity } from '../../support/mtls-client.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
+import type { Certificate } from '../../../src/spiffe/x509/certificate.ts';
+import { derChildren } from '../../../src/spiffe/x509/der.ts';
+import type { TlsIdentity } from '../../support/mesh/mtls-client.ts';
+import { HOUR, type Issued, issueAuthority, issueLeaf, type Wish } from '../../support/x509/certificates.ts';
+import { tlv } from '../../support/x509/der-writer.ts';
 import {
   type Algorithm,
   ECDSA_SHA256,
@@ -25,7 +26,7 @@ import {
   rsaPss,
   TAG,
   utcTime,
-} from '../../support/raw-crl.ts';
+} from '../../support/x509/raw-crl.ts';
 
 export interface Seed {
   readonly name: string;

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Child } from '../child.ts';
+import { Child } from '../sidecar/child.ts';
 import { PYTHON_PACKAGES, TOOLS } from './install.ts';
 
 export const ROOT = join(import.meta.dirname, '..', '..', '..');

@@ -1,0 +1,17 @@
+/** What the schema cannot tell of `admin`, for it takes two values. */
+
+import type { Configuration } from '../schema/schema.ts';
+import type { Issue } from './problems.ts';
+
+/** Whoever reaches the admin API learns which identities, peers and names there are. */
+export function adminProblems({ admin: { listen, remote } }: Configuration): readonly Issue[] {
+  if (remote || listen === 'off' || listen.kind === 'unix' || isLoopback(listen.host)) return [];
+  const reason = `whoever reaches ${listen.host} could read names, identities and peers`;
+  const message = `${reason}: listen on 127.0.0.1 or a Unix socket, or accept it with admin.remote: true`;
+  return [{ code: 'custom', path: ['admin', 'listen'], message }];
+}
+
+/** @param host an IP literal */
+export function isLoopback(host: string): boolean {
+  return host === '::1' || host.startsWith('127.');
+}

@@ -1,0 +1,53 @@
+/** A name stands for one secret: of those of `names` and of `secrets`, no two may be the same. */
+
+import type { Configuration } from '../schema/schema.ts';
+import { PRESETS, prefixesOf } from '../values/presets.ts';
+import { type Issue, type Path, pathText } from './problems.ts';
+
+const KEYS = ['default_svid', 'default_bundle', 'default_all_bundles'] as const;
+
+interface NameInForce {
+  readonly path: Path;
+  readonly name: string;
+  /** Nobody wrote it; "" when somebody did. */
+  readonly givenBy: string;
+}
+
+/** A problem for each name that is there already, told where it can be mended: not at a default. */
+export function nameClashes({ names, secrets }: Configuration): readonly Issue[] {
+  const prefixes = prefixesOf(names.preset);
+  const preset = names.preset === 'spire' ? 'the default' : `from preset ${names.preset}`;
+  const inForce: readonly NameInForce[] = [
+    ...KEYS.map((key) => ({
+      path: ['names', key],
+      name: names[key],
+      givenBy: names[key] === PRESETS[names.preset].names[key] ? preset : '',
+    })),
+    ...secrets.map(({ name }, i) => ({ path: ['secrets', i, 'name'], name, givenBy: '' })),
+  ].filter(({ name }) => name !== '');
+
+  return inForce.flatMap((later, i) => {
+    for (const earlier of inForce.slice(0, i)) {
+      const what = clash(earlier, later, prefixes);
+      if (what === undefined) continue;
+      const [blamed, other] = later.givenBy === '' ? [later, earlier] : [earlier, later];
+      const mend = other.givenBy === '' ? '' : `; rename this one, or turn the other off with ${pathText(other.path)}: ""`;
+      return [{ code: 'custom', path: [...blamed.path], message: `${what}: a name stands for one secret${mend}` } as const];
+    }
+    return [];
+  });
+}
+
+function clash(a: NameInForce, b: NameInForce, prefixes: readonly string[]): string | undefined {
+  if (a.name === b.name) return `${describe(a)} and ${describe(b)} are both ${JSON.stringify(b.name)}`;
+  for (const prefix of prefixes) {
+    const [plain, long] = a.name.length < b.name.length ? [a, b] : [b, a];
+    if (`${prefix}${plain.name}` !== long.name) continue;
+    return `${describe(long)} is ${JSON.stringify(long.name)}, and so is ${describe(plain)}, which the preset serves with ${prefix} before it, too`;
+  }
+  return undefined;
+}
+
+function describe({ path, givenBy }: NameInForce): string {
+  return givenBy === '' ? pathText(path) : `${pathText(path)} (${givenBy})`;
+}

@@ -1,0 +1,129 @@
+/** What the schema refuses, as sentences: where, which key, what was expected, what was found. */
+import type { z } from 'zod';
+import { configurationSchema, knownKeys } from '../schema/schema.ts';
+import { type Given, isMapping } from '../source/sources.ts';
+import type { YamlFile } from '../source/yaml-file.ts';
+import { nearest } from '../values/nearest.ts';
+
+export type Path = readonly PropertyKey[];
+
+/** A problem that only several values together show, told as the schema tells those of one; the message is a whole sentence. */
+export type Issue = z.core.$ZodIssueCustom;
+
+const MAX_QUOTED = 200;
+/** What may be missing at the end of a number: of a duration, of a size. */
+const UNITS = ['s', 'B'];
+
+/** The end of "expected …" where the schema itself does not say it. */
+export function expectation(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === 'invalid_value') return `one of ${issue.values.join(', ')}`;
+  if (issue.code !== 'invalid_type') return undefined;
+  if (issue.expected === 'object') return 'a mapping (key: value)';
+  return issue.expected === 'boolean' ? 'true or false' : `a ${issue.expected}`;
+}
+
+/**
+ * One sentence for each problem.
+ * @param tree what the schema was given: `file` with `overrides` put in
+ */
+export function explain(
+  issues: readonly z.core.$ZodIssue[],
+  tree: unknown,
+  file: YamlFile,
+  overrides: ReadonlyMap<string, Given>,
+): readonly string[] {
+  return issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => `${placeOf(file, [...issue.path, key])}: ${unknownKey(tree, issue.path, key)}`);
+    }
+    const name = pathText(issue.path);
+    const source = overrides.get(name)?.source;
+    const written = source === undefined ? file.find(issue.path)?.written : undefined;
+    const value = valueAt(tree, issue.path);
+    const wantsText = issue.code === 'invalid_type' && issue.expected === 'string';
+    const rule = (wantsText ? notText(tree, issue, value, written) : undefined) ?? ruleOf(issue, value);
+    return [`${source ?? placeOf(file, issue.path)}: ${name === '' ? '' : `${name}: `}${rule}`];
+  });
+}
+
+/** `secrets[0].name` */
+export function pathText(path: Path): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === 'number') return `${text}[${part}]`;
+    return text === '' ? String(part) : `${text}.${String(part)}`;
+  }, '');
+}
+
+/** `file:line:column` of the path, or of the nearest thing above it that is in the file. */
+function placeOf(file: YamlFile, path: Path): string {
+  const place = file.find(path);
+  return place === undefined ? placeOf(file, path.slice(0, -1)) : `${file.name}:${place.line}:${place.column}`;
+}
+
+function unknownKey(tree: unknown, path: Path, key: string): string {
+  const name = pathText([...path, key]);
+  const known = knownKeys(path);
+  const meant = nearest(
+    key,
+    known.filter((other) => mayStandFor(tree, path, key, other)),
+  );
+  if (meant !== undefined) return `unknown key ${quote(name)}: did you mean ${quote(meant)}?`;
+  return `unknown key ${quote(name)}${known.length === 0 ? '' : `: there are ${known.join(', ')}`}`;
+}
+
+/** Whether the mapping at a path may have another key in the place of this one: none that is there already, or excludes one that is. */
+function mayStandFor(tree: unknown, path: Path, key: string, other: string): boolean {
+  const mapping = valueAt(tree, path);
+  if (!isMapping(mapping) || Object.hasOwn(mapping, other)) return false;
+  const renamed = Object.entries(mapping).map(([name, value]) => [name === key ? other : name, value]);
+  const issues = configurationSchema.safeParse(withValue(tree, path, Object.fromEntries(renamed))).error?.issues ?? [];
+  return !issues.some((issue) => issue.code === 'custom' && pathText(issue.path) === pathText(path));
+}
+
+function ruleOf(issue: z.core.$ZodIssue, value: unknown): string {
+  return issue.code === 'custom' ? issue.message : `expected ${issue.message}, found ${found(value)}`;
+}
+
+/** What to write where a text must stand and something else does; undefined: nothing that would be accepted is known. */
+function notText(tree: unknown, issue: z.core.$ZodIssue, value: unknown, written: string | undefined): string | undefined {
+  const refused = (text: string) => issueWith(tree, issue.path, text);
+  if (value === null || value === undefined || value === false)
+    return refused('') === undefined ? `${ruleOf(issue, value)}: write "" for none` : undefined;
+  if (typeof value !== 'number') return undefined;
+  const text = written ?? String(value);
+  const reading = text === String(value) ? '' : ` (YAML reads ${text} without quotes as a number)`;
+  const problem = refused(text);
+  if (problem === undefined) return `${ruleOf(issue, value)}${reading}: quote it`;
+  const unit = UNITS.find((unit) => refused(`${text}${unit}`) === undefined);
+  if (unit !== undefined) return `${ruleOf(issue, value)}: write ${text}${unit}`;
+  return problem.code === 'custom' ? problem.message : undefined;
+}
+
+/** What the schema has against another value at a path. */
+function issueWith(tree: unknown, path: Path, value: unknown): z.core.$ZodIssue | undefined {
+  const { error } = configurationSchema.safeParse(withValue(tree, path, value), { error: expectation });
+  return error?.issues.find((issue) => pathText(issue.path) === pathText(path));
+}
+
+function valueAt(tree: unknown, path: Path): unknown {
+  return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)[key], tree);
+}
+
+/** A copy with another value at the path. */
+function withValue(tree: unknown, [key, ...rest]: Path, value: unknown): unknown {
+  if (key === undefined) return value;
+  if (Array.isArray(tree)) return tree.map((item, i) => (i === key ? withValue(item, rest, value) : item));
+  return isMapping(tree) ? { ...tree, [key]: withValue(tree[String(key)], rest, value) } : tree;
+}
+
+function found(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  if (typeof value === 'string') return `string ${quote(value)}`;
+  return typeof value === 'number' ? `number ${value}` : String(value);
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text);
+}

@@ -1,0 +1,196 @@
+/**
+ * What a configuration may hold. The message of every rule here is the end of the sentence "expected …"; only the rules that have the
+ * code `custom` speak a whole sentence.
+ */
+import * as z from 'zod';
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../../endpoint.ts';
+import { DEFAULT_LISTEN } from '../source/sources.ts';
+import { textCodec } from '../values/codec.ts';
+import { formatDuration, parseWait } from '../values/duration.ts';
+import { PRESET_NAMES, PRESETS } from '../values/presets.ts';
+import { formatSize, parseSize } from '../values/size.ts';
+import { described } from './described.ts';
+import { namedSecret, secretName, validationMode } from './named-secret-schema.ts';
+import { adminSettings, auditTarget, telemetrySettings } from './telemetry-schema.ts';
+import { DURATION, ENDPOINT, SIZE, UNIX_SOCKET } from './texts.ts';
+
+// It is read once: to compile the checks would take longer than they do.
+z.config({ jitless: true });
+
+const MODE = 'an octal string like "0660"';
+const GROUP = 'the name of a group or a gid';
+const COUNT = 'a whole number from 1';
+const PATTERN = 'a pattern like "*.example.org"';
+const PATTERNS = 'a list of patterns like "*.example.org"';
+/** One less than the value with which chown(2) leaves the group alone. */
+const MAX_GID = 0xfffffffe;
+
+const count = z.int(COUNT).min(1, COUNT);
+
+const workloadEndpoint = textCodec<Endpoint>((text) => parseEndpoint(text), formatEndpoint);
+const listenEndpoint = textCodec(parseSdsListen, formatEndpoint);
+
+const fileMode = z.codec(z.string(MODE).regex(/^0?[0-7]{3}$/, MODE), z.number(), {
+  decode: (text) => Number.parseInt(text, 8),
+  encode: (mode) => mode.toString(8).padStart(4, '0'),
+});
+
+const names = section({
+  preset: described(z.enum(PRESET_NAMES).default('spire'), {
+    description:
+      'Whose names are served. It gives the defaults of the three names below, and may serve every name with a prefix, too.',
+  }),
+  default_svid: described(secretName.default(PRESETS.spire.names.default_svid), {
+    description: 'The name of the first SVID that the Workload API sends. "" turns it off.',
+  }),
+  default_bundle: described(secretName.default(PRESETS.spire.names.default_bundle), {
+    description: 'The name of the bundle of the first SVID\'s trust domain. "" turns it off.',
+  }),
+  default_all_bundles: described(secretName.default(PRESETS.spire.names.default_all_bundles), {
+    description: 'The name of all bundles together, each for its own trust domain. "" turns it off.',
+  }),
+  on_demand: described(z.array(z.string().min(1, PATTERN), PATTERNS).readonly().default([]), {
+    description:
+      'Names that an Envoy asks for while a handshake waits. With delta, one that is not there is answered as removed at once; every other is held. In a pattern, * stands for any number of any characters, and upper and lower case are the same.',
+    title: 'list of patterns',
+  }),
+  answer_empty_request: described(z.boolean().default(true), {
+    description: 'Whether a first request without names gets every SVID and bundle.',
+  }),
+});
+
+/** The whole of it: `z.encode` gives back what a file would say. */
+export const configurationSchema = z
+  .strictObject({
+    workload_api: described(
+      section({
+        address: described(workloadEndpoint.optional(), {
+          ...ENDPOINT,
+          description:
+            'Where the Workload API is: unix:///absolute/path or tcp://IP:PORT. The sidecar needs it; there is no default.',
+        }),
+      }).prefault({}),
+      { description: 'Where identities come from.' },
+    ),
+    sds: described(
+      section({
+        listen: described(listenEndpoint.prefault(DEFAULT_LISTEN), {
+          ...UNIX_SOCKET,
+          description:
+            'The socket that Envoys connect to: unix:///absolute/path. Over TCP private keys would go to whoever connects, so it is refused.',
+        }),
+        mode: described(fileMode.prefault('0660'), {
+          description: 'The permissions of the socket, octal, in quotes. An Envoy needs to read and write.',
+          title: 'file mode',
+        }),
+        group: described(z.union([z.string().min(1, GROUP), z.int(GROUP).min(0, GROUP).max(MAX_GID, GROUP)], GROUP).optional(), {
+          description: 'The group of the socket: a name in /etc/group, or a gid. Default: the group of the process.',
+          title: 'group',
+        }),
+        bundle_ack_timeout: described(textCodec((text) => parseWait(text, 0), formatDuration).prefault('2s'), {
+          ...DURATION,
+          description:
+            'After a CA roll, how long certificates of the new CA wait at most until every stream that has the bundle has answered the new one. 0s to 24d.',
+        }),
+        limits: described(
+          section({
+            connections: described(count.default(64), {
+              description: 'Connections at a time. One more is closed at once, and the log says so.',
+            }),
+            streams_per_connection: described(count.default(16_384), {
+              description:
+                "Streams of one connection at a time. It is HTTP/2's own limit: a client waits until one of its streams ends.",
+            }),
+            names_per_stream: described(count.default(1024), {
+              description: 'Names that one stream may ask for. A stream that asks for more is ended with RESOURCE_EXHAUSTED.',
+            }),
+            request_bytes: described(textCodec(parseSize, formatSize).prefault('1MiB'), {
+              ...SIZE,
+              description: 'The size of one request. A larger one ends its stream with RESOURCE_EXHAUSTED.',
+            }),
+          }).prefault({}),
+          { description: 'How much peers may take.' },
+        ),
+      }).prefault({}),
+      { description: 'The socket on which Envoy gets its secrets.' },
+    ),
+    names: described(names.prefault({}), {
+      description: 'Under which names the SVIDs and bundles of the Workload API are served.',
+    }),
+    validation: described(
+      section({
+        mode: described(validationMode.default('spiffe'), {
+          description:
+            "The form of validation contexts. spiffe: Envoy's SPIFFE validator, which holds each bundle against its own trust domain only. trusted_ca: a plain list of authorities.",
+        }),
+        crl: described(z.boolean().default(true), {
+          description: 'Whether CRLs that the Workload API sends go into validation contexts.',
+        }),
+        unsafe_merge: described(z.boolean().default(false), {
+          description:
+            'Whether the authorities of several trust domains may go into one trusted_ca, where each can issue the identities of the others. Otherwise such a name is held.',
+        }),
+      }).prefault({}),
+      { description: 'How Envoy is told to verify peers.' },
+    ),
+    on_permission_denied: described(z.enum(['withdraw', 'keep']).default('withdraw'), {
+      description:
+        'What happens when the Workload API denies this workload. withdraw: its SVIDs are withdrawn, and its trust domains are no longer trusted. keep: what was served before stays.',
+    }),
+    secrets: described(z.array(namedSecret, 'a list of secrets').readonly().default([]), {
+      description: 'Names of your own, each for an SVID or for a choice of trust domains.',
+      title: 'list of secrets',
+    }),
+    admin: described(adminSettings.prefault({}), { description: 'The admin API: health, metrics and status over HTTP.' }),
+    telemetry: described(telemetrySettings.prefault({}), { description: 'Metrics and traces.' }),
+    log: described(
+      section({
+        level: described(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'), {
+          description: 'The least important lines that are written to stderr.',
+        }),
+        format: described(z.enum(['json', 'text']).default('json'), {
+          description: 'json: one JSON object a line. text: for people.',
+        }),
+        audit: described(auditTarget.prefault('stdout'), {
+          description: 'Where audit lines go: stdout, otlp, the absolute path of a file, or "" for none.',
+          title: 'audit target',
+          pattern: '^(stdout|otlp|/.*|)$',
+        }),
+      }).prefault({}),
+      { description: 'The log, and the audit log.' },
+    ),
+  })
+  .readonly();
+
+/** A configuration in force: addresses are endpoints, `sds.mode` is a number. */
+export type Configuration = z.infer<typeof configurationSchema>;
+
+/** The keys that may stand in the mapping at a path. */
+export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
+  let schema: unknown = unwrap(configurationSchema);
+  for (const key of path) {
+    if (schema instanceof z.ZodArray) schema = unwrap(schema.element);
+    else schema = schema instanceof z.ZodObject ? unwrap(schema.shape[String(key)]) : undefined;
+  }
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+}
+
+function section<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.strictObject(shape).readonly();
+}
+
+function unwrap(schema: unknown): unknown {
+  const wrapped =
+    schema instanceof z.ZodReadonly ||
+    schema instanceof z.ZodPrefault ||
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodOptional;
+  return wrapped ? unwrap(schema.unwrap()) : schema;
+}
+
+function parseSdsListen(text: string): Endpoint & { readonly kind: 'unix' } {
+  const endpoint = parseEndpoint(text, { unixOnly: true });
+  if (endpoint.kind === 'unix') return endpoint;
+  const reason = 'over TCP the private keys would go to whoever connects';
+  throw new Error(`${formatEndpoint(endpoint)} cannot be served on: ${reason}; use a Unix socket: unix:///absolute/path`);
+}

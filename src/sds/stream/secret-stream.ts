@@ -1,0 +1,295 @@
+/** One streaming call: requests go into a state machine, responses come out as bytes, the newest when the last has left. */
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import type { Clock } from '../../clock.ts';
+import type { DenialReason, EventListener, Peer, StreamInfo } from '../../events.ts';
+import { SECRET_TYPE_URL, type ValidationForm } from '../../secrets/secret.ts';
+import type { SecretSet } from '../../secrets/secret-set.ts';
+import { MalformedMessage } from '../../wire/wire-format.ts';
+import type { Subscriber } from '../delivery/delivery.ts';
+import { type Backlog, weightOf } from '../protocol/backlog.ts';
+import type { Recall } from '../protocol/name-state.ts';
+import type { Protocol, Received, RequestMessage, Sent, Unanswered } from '../protocol/protocol.ts';
+import type { Rejections } from '../protocol/rejections.ts';
+import type { SecretsView } from '../protocol/view.ts';
+import { envoyKey, envoyKeys } from './envoy-key.ts';
+import { formFor } from './node.ts';
+import type { RefusedDomains } from './refused-domains.ts';
+import { refusedDomain } from './refused-domains.ts';
+import { initialRate, type RequestRate, takeRequest } from './request-rate.ts';
+import { StreamRecord, type Totals } from './stream-record.ts';
+import { nameStatuses, type StreamStatus } from './stream-status.ts';
+
+/** What the operator may change while streams are open. */
+export interface StreamSettings {
+  /** Whether a first request without names subscribes to everything. */
+  readonly answerEmptyRequest: boolean;
+  /** The form of validation contexts, unless the Envoy asks for another. */
+  readonly validation: ValidationForm;
+  /** Whether a name is asked for while a connection waits. */
+  readonly onDemand: (name: string) => boolean;
+  readonly maxNames: number;
+}
+
+export interface StreamContext {
+  readonly settings: () => StreamSettings;
+  readonly events: EventListener;
+  readonly clock: Clock;
+  readonly rejections: Rejections;
+  readonly refused: RefusedDomains;
+  readonly backlog: Backlog;
+  /** Something that all streams of this Envoy see has changed. */
+  readonly onRefused: () => void;
+  /** The newest. */
+  readonly secrets: () => SecretSet;
+  /** The number of the newest update. */
+  readonly update: () => number;
+  /** An answer came from this subscriber. */
+  readonly onAnswer: (subscriber: Subscriber) => void;
+  /** This subscriber has all that there is for it, and has answered. */
+  readonly onSettled: (subscriber: Subscriber) => void;
+  readonly totals: Totals;
+}
+
+/** A stream as it comes. */
+export interface StreamIdentity {
+  /** Unique in this process. */
+  readonly stream: number;
+  readonly peer: Peer;
+}
+
+/** What a stream does about requests for another type than Secret: an aggregated stream carries every type that Envoy knows. */
+export type OtherTypes = 'refuse' | 'ignore';
+
+const EXHAUSTED = status.RESOURCE_EXHAUSTED;
+const MAX_TEXT = 256;
+/** Of an aggregated stream, told once each. */
+const MAX_IGNORED_TYPES = 100;
+
+export class SecretStream<Message extends RequestMessage, State, Response extends Sent> implements Subscriber {
+  readonly #call: ServerDuplexStream<Message, Buffer>;
+  readonly #protocol: Protocol<Message, State, Response>;
+  readonly #otherTypes: OtherTypes;
+  readonly #context: StreamContext;
+  #info: StreamInfo;
+  /** Of validation contexts, when this Envoy needs or asks for a certain one. */
+  #form: ValidationForm | undefined;
+  #state: State;
+  #rate: RequestRate;
+  /** A response has not left yet: what changes meanwhile goes out after it, and only the newest. */
+  #writing = false;
+  #open = true;
+  #greeted = false;
+  /** The names that were told to be held. */
+  #held: ReadonlySet<string> = new Set();
+  readonly #ignored = new Set<string>();
+  /** The update of the secrets of which it has everything. */
+  #upToDate = 0;
+  readonly #record: StreamRecord;
+  /** Bytes that are kept for responses without an answer. */
+  #weight = 0;
+  readonly #openedAt: number;
+
+  constructor(
+    call: ServerDuplexStream<Message, Buffer>,
+    { stream, peer }: StreamIdentity,
+    protocol: Protocol<Message, State, Response>,
+    otherTypes: OtherTypes,
+    context: StreamContext,
+  ) {
+    this.#call = call;
+    this.#protocol = protocol;
+    this.#otherTypes = otherTypes;
+    this.#context = context;
+    this.#record = new StreamRecord(context);
+    this.#info = { stream, method: protocol.method, peer, node: '' };
+    this.#state = protocol.initial;
+    this.#openedAt = context.clock.now();
+    this.#rate = initialRate(this.#openedAt);
+    call.on('data', (message: Message | MalformedMessage) => this.#receive(message));
+    const [traceparent] = call.metadata.get('traceparent');
+    context.events({ type: 'stream_opened', ...this.#info, ...(typeof traceparent === 'string' && { traceparent }) });
+  }
+
+  deliver(): void {
+    if (this.#writing || !this.#open) return;
+    const view = this.#view();
+    const { backlog, update, onSettled } = this.#context;
+    const isFull = () => backlog.isFull(this.#info.peer.connection, this.#weight);
+    if (isFull()) this.#advanceTo(this.#protocol.withoutOvertaken(this.#state));
+    const step = isFull() ? undefined : this.#protocol.next(this.#state, view);
+    if (step !== undefined) this.#send(step);
+    this.#tellHeld(view);
+    if (step !== undefined) return;
+    const answered = this.#protocol.unansweredCount(this.#state) === 0;
+    if (!answered && this.#protocol.due(this.#state, view) !== undefined) {
+      // Nobody answers, and there is something newer: what was overtaken is as a rule a private key.
+      this.#advanceTo(this.#protocol.withoutOvertaken(this.#state));
+      return;
+    }
+    this.#upToDate = update();
+    if (answered) onSettled(this);
+  }
+
+  get status(): StreamStatus {
+    const states = this.#protocol.states(this.#state);
+    return {
+      ...this.#info,
+      openedAt: this.#openedAt,
+      names: nameStatuses(states, this.#protocol.heldNames(this.#state, this.#view())),
+      unanswered: this.#protocol.unansweredCount(this.#state),
+      ...this.#record.answers,
+    };
+  }
+
+  get awaitsBundle(): boolean {
+    const view = this.#view();
+    const isNewest = ({ kind, name, version }: Unanswered['secrets'][number]) =>
+      kind === 'validation_context' && view.get(name)?.version === version;
+    const hasBundle = ({ secrets }: Unanswered) => secrets.some(isNewest);
+    const due = this.#protocol.due(this.#state, view);
+    return (due !== undefined && hasBundle(due.response)) || [...this.#protocol.unanswered(this.#state)].some(hasBundle);
+  }
+
+  /** Ends the call with a gRPC status. */
+  end(code: status, details: string): void {
+    this.#open = false;
+    this.#call.emit('error', { code, details });
+  }
+
+  /** Tells that the call is over. */
+  closed(reason: string): void {
+    this.#open = false;
+    this.#advanceTo(this.#protocol.initial);
+    this.#record.count(0, 0);
+    this.#context.events({ type: 'stream_closed', reason, ...this.#info });
+  }
+
+  #receive(message: Message | MalformedMessage): void {
+    if (!this.#open) return;
+    if (message instanceof MalformedMessage) {
+      this.#deny('malformed', status.INVALID_ARGUMENT, message.message);
+      return;
+    }
+    const { rejections, settings } = this.#context;
+    const { maxNames, answerEmptyRequest } = settings();
+    if (!this.#greeted) {
+      // On an aggregated stream the first request, the only one that must have a node, may be for another type.
+      this.#greeted = true;
+      this.#upToDate = this.#context.update();
+      this.#info = { ...this.#info, node: cut(message.node?.id ?? '') };
+      this.#form = formFor(message.node);
+    }
+    const names = this.#protocol.names(this.#state, message);
+    if (message.type_url !== '' && message.type_url !== SECRET_TYPE_URL) {
+      this.#otherType(cut(message.type_url));
+    } else if (names > maxNames) {
+      this.#deny(
+        'names',
+        EXHAUSTED,
+        `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`,
+      );
+    } else {
+      const shown = this.#protocol.shown(message, this.#protocol.states(this.#state));
+      const recall: Recall = this.#protocol.resumes(message) ? rejections.recall(envoyKeys(this.#info), shown) : () => undefined;
+      this.#advance(message, this.#protocol.receive(this.#state, message, { answerEmptyRequest, recall }));
+    }
+  }
+
+  #advance(message: Message, { state, answered, culprit, subscription }: Received<State>): void {
+    const { events, rejections, clock, onAnswer } = this.#context;
+    const rate = answered === undefined ? takeRequest(this.#rate, clock.now()) : this.#rate;
+    if (rate === undefined) {
+      this.#deny('requests', EXHAUSTED, 'this stream sends more requests that answer nothing than 100 a second');
+      return;
+    }
+    this.#rate = rate;
+    this.#advanceTo(state);
+    if (subscription !== undefined) {
+      const names = subscription.kind === 'names' ? subscription.names : [];
+      events({ type: 'stream_subscribed', subscription: subscription.kind, names, form: this.#formNow, ...this.#info });
+    }
+    const states = this.#protocol.states(state);
+    // Without an id it is not known again.
+    if (answered !== undefined && this.#info.node !== '')
+      rejections.heard(envoyKey(this.#info), states, this.#protocol.shown(message, states), culprit);
+    if (answered !== undefined) this.#record.answered(answered, message.error_detail?.message, this.#info);
+    if (message.error_detail) this.#refuse(refusedDomain(message.error_detail.message));
+    this.deliver();
+    if (answered !== undefined) onAnswer(this);
+  }
+
+  #advanceTo(state: State): void {
+    this.#state = state;
+    const weight = weightOf(this.#protocol.unanswered(state));
+    if (weight !== this.#weight) this.#context.backlog.change(this.#info.peer.connection, weight - this.#weight);
+    this.#weight = weight;
+  }
+
+  /** Envoy refuses the bundle of one trust domain, whichever of its streams it complains on. */
+  #refuse(trustDomain: string | undefined): void {
+    const { secrets, refused, events, onRefused } = this.#context;
+    const content = trustDomain === undefined ? undefined : secrets().contentOf(trustDomain);
+    if (trustDomain === undefined || content === undefined || !refused.remember(envoyKey(this.#info), trustDomain, content))
+      return;
+    events({ type: 'trust_domain_left_out', trustDomain, ...this.#info });
+    onRefused();
+  }
+
+  #deny(reason: Exclude<DenialReason, 'connections'>, code: status, details: string): void {
+    this.#context.events({ type: 'stream_denied', reason, details, ...this.#info });
+    this.end(code, details);
+  }
+
+  #otherType(typeUrl: string): void {
+    if (this.#otherTypes === 'refuse') {
+      this.end(status.INVALID_ARGUMENT, `this stream serves ${SECRET_TYPE_URL}, not ${typeUrl}`);
+    } else if (!this.#ignored.has(typeUrl) && this.#ignored.size < MAX_IGNORED_TYPES) {
+      this.#ignored.add(typeUrl);
+      this.#context.events({ type: 'type_ignored', typeUrl, ...this.#info });
+    }
+  }
+
+  #send({ state, response }: { readonly state: State; readonly response: Response }): void {
+    const { update } = this.#context;
+    this.#advanceTo(state);
+    this.#writing = true;
+    this.#call.write(this.#protocol.encode(response), () => {
+      this.#writing = false;
+      this.deliver();
+    });
+    this.#record.pushed(response, update(), this.#upToDate === update() ? 'request' : 'update', this.#info);
+  }
+
+  /** Each name once; not while there is nothing at all, for then the Workload API is what to look at. */
+  #tellHeld(view: SecretsView): void {
+    const names = this.#protocol.heldNames(this.#state, view);
+    this.#record.count(this.#protocol.states(this.#state).size, names.length);
+    const available = this.#context.secrets().names;
+    if (available.length === 0) return;
+    const fresh = names.filter((name) => !this.#held.has(name));
+    if (fresh.length > 0 || names.length < this.#held.size) this.#held = new Set(names);
+    if (fresh.length > 0) this.#context.events({ type: 'names_held', names: fresh, available, ...this.#info });
+  }
+
+  #view(): SecretsView {
+    const { secrets, settings, refused } = this.#context;
+    const newest = secrets();
+    const form = this.#formNow;
+    const without = refused.size === 0 ? undefined : refused.of(envoyKey(this.#info));
+    return {
+      everything: newest.ids,
+      complete: newest.complete,
+      get: (name) => newest.get(name, form, without),
+      onDemand: settings().onDemand,
+    };
+  }
+
+  get #formNow(): ValidationForm {
+    return this.#form ?? this.#context.settings().validation;
+  }
+}
+
+/** What a peer says of itself, fit to be kept, logged and put into a status: short, and no half of a surrogate pair at its end. */
+export function cut(text: string): string {
+  return text.length <= MAX_TEXT ? text : Buffer.from(text.slice(0, MAX_TEXT).toWellFormed()).toString();
+}

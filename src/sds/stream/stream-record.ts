@@ -1,0 +1,90 @@
+/** What is told of one stream: what was sent on it and how that was answered, when, and its share of the totals. */
+import type { Clock } from '../../clock.ts';
+import type { EventListener, ResponseInfo, StreamInfo } from '../../events.ts';
+import { versionOf } from '../../secrets/secret.ts';
+import { maxUnanswered } from '../protocol/backlog.ts';
+import type { Sent, Unanswered } from '../protocol/protocol.ts';
+import { redact, rejectionKind } from './redact.ts';
+import type { LastNack } from './stream-status.ts';
+
+/** Of all streams. */
+export interface Totals {
+  /** Names, counted once for each stream that asks for them. */
+  subscriptions: number;
+  /** Those that there is nothing to send for. */
+  held: number;
+}
+
+export interface StreamRecordOptions {
+  readonly events: EventListener;
+  readonly clock: Clock;
+  /** Each stream keeps its own share up to date. */
+  readonly totals: Totals;
+}
+
+interface ToldResponse {
+  readonly info: ResponseInfo;
+  /** By the monotonic clock. */
+  readonly at: number;
+}
+
+export class StreamRecord {
+  readonly #options: StreamRecordOptions;
+  /** What was told of the responses that are not answered, oldest first: as a rule one, which a map would be dear for. */
+  readonly #told: ToldResponse[] = [];
+  #lastAck: number | undefined;
+  #lastNack: LastNack | undefined;
+  #share: Totals = { subscriptions: 0, held: 0 };
+
+  constructor(options: StreamRecordOptions) {
+    this.#options = options;
+  }
+
+  /** Milliseconds since the epoch. */
+  get answers(): { readonly lastAck?: number; readonly lastNack?: LastNack } {
+    return {
+      ...(this.#lastAck !== undefined && { lastAck: this.#lastAck }),
+      ...(this.#lastNack && { lastNack: this.#lastNack }),
+    };
+  }
+
+  /** @param update the number of the newest update of the secrets */
+  pushed(response: Sent, update: number, because: ResponseInfo['because'], stream: StreamInfo): void {
+    const { clock, events } = this.#options;
+    const info = contentOf(response, update, because);
+    this.#told.push({ info, at: clock.monotonic() });
+    if (this.#told.length > maxUnanswered(this.#share.subscriptions)) this.#told.shift();
+    events({ type: 'secrets_pushed', ...info, ...stream });
+  }
+
+  /** @param error Envoy's words, when it rejected the response */
+  answered(response: Unanswered, error: string | undefined, stream: StreamInfo): void {
+    const { clock, events } = this.#options;
+    const now = clock.monotonic();
+    const index = this.#told.findIndex(({ info }) => info.nonce === response.nonce);
+    const { at, info } = this.#told[index] ?? { at: now, info: contentOf(response, 0, 'request') };
+    if (index !== -1) this.#told.splice(index, 1);
+    const answer = { afterMs: now - at, ...info, ...stream };
+    if (error === undefined) {
+      this.#lastAck = clock.now();
+      events({ type: 'secrets_accepted', ...answer });
+      return;
+    }
+    const reason = redact(error);
+    this.#lastNack = { at: clock.now(), names: response.secrets.map(({ name }) => name), reason };
+    events({ type: 'secrets_rejected', reason, kind: rejectionKind(error), ...answer });
+  }
+
+  /** What it asks for now. */
+  count(subscriptions: number, held: number): void {
+    if (subscriptions === this.#share.subscriptions && held === this.#share.held) return;
+    const { totals } = this.#options;
+    totals.subscriptions += subscriptions - this.#share.subscriptions;
+    totals.held += held - this.#share.held;
+    this.#share = { subscriptions, held };
+  }
+}
+
+function contentOf({ nonce, secrets, removed = [] }: Unanswered, update: number, because: ResponseInfo['because']): ResponseInfo {
+  return { nonce, secrets: secrets.map((secret) => ('any' in secret ? versionOf(secret) : secret)), removed, update, because };
+}

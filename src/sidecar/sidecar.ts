@@ -1,0 +1,196 @@
+/** The composition root: a Workload API on one side, a socket that serves SDS on the other, and what was configured in between. */
+import { createServer } from 'node:net';
+import { dirname } from 'node:path';
+import { type Clock, systemClock } from '../clock.ts';
+import type { Configuration } from '../config/schema/schema.ts';
+import { matcherOf } from '../config/values/pattern.ts';
+import { prefixesOf } from '../config/values/presets.ts';
+import { formatEndpoint } from '../endpoint.ts';
+import type { EventListener, Peer } from '../events.ts';
+import { SDS, SdsService, type SdsSettings } from '../sds/service.ts';
+import type { StreamStatus } from '../sds/stream/stream-status.ts';
+import type { Naming } from '../secrets/naming.ts';
+import { SecretPublisher } from '../secrets/publisher.ts';
+import type { SecretDescription } from '../secrets/secret-set.ts';
+import { type GrpcLimits, GrpcServer } from '../server/grpc-server.ts';
+import { HealthService } from '../server/health.ts';
+import { KeptListener } from '../server/kept-listener.ts';
+import type { CredentialsReader } from '../server/peer.ts';
+import { isOpenToAll } from '../server/unix-listener.ts';
+import { CertificateReader } from '../spiffe/certificate-reader.ts';
+import type { SidecarCounts } from '../state/counts.ts';
+import { type Fetch, fetchX509Bundles, fetchX509Svid } from '../workload-api/client.ts';
+import { X509Watch } from '../workload-api/watch.ts';
+import { AfterStart } from './after-start.ts';
+import { startNeeds } from './start-needs.ts';
+
+/** Kubernetes and Docker wait longer than this before they kill. */
+const DRAIN_MS = 5_000;
+
+export interface SidecarOptions {
+  readonly configuration: Configuration;
+  readonly events: EventListener;
+  readonly clock?: Clock;
+  /** Uniform in [0, 1). */
+  readonly random?: () => number;
+  /**
+   * What gRPC health says of the secret discovery service; asked after each event, so it changes with what `events` has heard, or with
+   * time. Default: whether there are secrets.
+   */
+  readonly ready?: () => boolean;
+}
+
+export interface Sidecar extends AsyncDisposable {
+  /** The names that are served now. */
+  readonly names: readonly string[];
+  describe(name: string): SecretDescription | undefined;
+  readonly counts: SidecarCounts;
+  /** What each open stream came to, one at a time: with many, whoever reads them lets others run in between. */
+  readonly streams: Iterable<StreamStatus>;
+  /** Applies what can change while it runs; addresses, the socket's mode and group stay as they were. */
+  configure(configuration: Configuration): void;
+  /** From now on peers are known by their credentials, also those that are connected. */
+  identifyPeers(read: CredentialsReader): void;
+  /** Calls back when what can wait may begin. The function that is returned forgets it. */
+  afterStart(work: () => void): () => void;
+  /** Ends all streams, closes the socket and removes it. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Listens first, so that an Envoy that is already there finds a socket, then loads what it takes to verify, then asks for identities.
+ *
+ * @throws SpiffeSdsError as `startNeeds` does, `listen_failed` when the socket cannot be had
+ */
+export async function startSidecar({
+  configuration,
+  events: tell,
+  clock = systemClock,
+  random = Math.random,
+  ready,
+}: SidecarOptions): Promise<Sidecar> {
+  const { sds } = configuration;
+  const { workloadApi: endpoint, gid } = await startNeeds(configuration);
+  let inForce = configuration;
+  const afterStart = new AfterStart(clock);
+  const peerOf = (address: string): Peer => server.peerOf(address);
+  const events: EventListener = (event) => {
+    tell(event);
+    if (event.type === 'workload_api_lost') afterStart.answered();
+    // What happens on one stream makes nobody ready, and happens often.
+    if (!('stream' in event)) health.look();
+  };
+  const service = new SdsService(sdsSettings(configuration), { events, clock, peerOf });
+  const health = new HealthService({ [SDS]: ready ?? (() => service.secrets.ids.length > 0) });
+  const server = new GrpcServer([...service.grpc, health], grpcLimits(configuration), {
+    opened: (peer) => events({ type: 'connection_opened', peer }),
+    closed: (peer) => events({ type: 'connection_closed', peer }),
+    refused: (peer) => events({ type: 'connection_refused', limit: inForce.sds.limits.connections, peer }),
+    notHttp2: (peer) => events({ type: 'connection_not_http2', peer }),
+    broken: (peer, reason) => events({ type: 'connection_broken', reason, peer }),
+    malformed: (peer, call, details) => events({ type: 'request_malformed', call, details, peer }),
+  });
+  const address = formatEndpoint(sds.listen);
+  const listener = await KeptListener.open({
+    path: sds.listen.path,
+    mode: sds.mode,
+    setting: 'sds.listen',
+    ...(gid !== undefined && { gid }),
+    server: createServer((socket) => server.accept(socket)),
+    clock,
+    onLost: (reason) => events({ type: 'socket_lost', address, reason }),
+    onRestored: () => events({ type: 'socket_restored', address }),
+  });
+  events({ type: 'listening', address, mode: sds.mode.toString(8).padStart(4, '0') });
+  const folder = dirname(sds.listen.path);
+  if (await isOpenToAll(folder)) events({ type: 'socket_unprotected', address, folder });
+
+  const publisher = new SecretPublisher(namingOf(configuration), {
+    clock,
+    events,
+    publish: (update) => service.update(update),
+  });
+  const watch = new X509Watch({
+    fetchSvids: fetchX509Svid(endpoint),
+    fetchBundles: delayed(fetchX509Bundles(endpoint), afterStart),
+    address: formatEndpoint(endpoint),
+    reader: new CertificateReader(),
+    clock,
+    random,
+    onPermissionDenied: () => inForce.on_permission_denied,
+    events,
+    onContext: (context, reason) => {
+      publisher.adopt(context, reason);
+      afterStart.answered();
+    },
+  });
+  watch.start();
+
+  const stop = async () => {
+    events({ type: 'draining', streams: service.streams });
+    watch.stop();
+    publisher.stop();
+    await listener.close();
+    await server.close(DRAIN_MS);
+    events({ type: 'stopped' });
+  };
+  return {
+    get names() {
+      return service.secrets.names;
+    },
+    describe: (name) => service.secrets.describe(name),
+    get counts() {
+      return { connections: server.connections, streams: service.streams, ...service.totals };
+    },
+    get streams() {
+      return service.status();
+    },
+    configure(next) {
+      inForce = next;
+      server.configure(grpcLimits(next));
+      service.configure(sdsSettings(next));
+      publisher.configure(namingOf(next));
+    },
+    identifyPeers: (read) => server.identifyPeers(read),
+    afterStart: (work) => afterStart.run(work),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** The same, but not at once; a fetch that is cancelled before it began is never made. */
+function delayed<Message>(fetch: Fetch<Message>, afterStart: AfterStart): Fetch<Message> {
+  return (listener) => {
+    let cancel: (() => void) | undefined;
+    const forget = afterStart.run(() => {
+      cancel = fetch(listener);
+    });
+    return () => {
+      forget();
+      cancel?.();
+    };
+  };
+}
+
+function sdsSettings({ sds, names, validation }: Configuration): SdsSettings {
+  return {
+    validation: validation.mode,
+    answerEmptyRequest: names.answer_empty_request,
+    onDemand: matcherOf(names.on_demand),
+    maxNames: sds.limits.names_per_stream,
+    bundleAckTimeoutMs: sds.bundle_ack_timeout,
+  };
+}
+
+function grpcLimits({ sds: { limits } }: Configuration): GrpcLimits {
+  return {
+    maxConnections: limits.connections,
+    maxStreamsPerConnection: limits.streams_per_connection,
+    maxRequestBytes: limits.request_bytes,
+  };
+}
+
+function namingOf({ names, secrets, validation }: Configuration): Naming {
+  const { crl, unsafe_merge } = validation;
+  return { ...names, prefixes: prefixesOf(names.preset), secrets, crl, unsafe_merge };
+}

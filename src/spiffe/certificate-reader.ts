@@ -1,0 +1,62 @@
+/** Reads the certificates and CRLs of messages, each once for as long as it is in use. */
+import { messageOf } from '../error.ts';
+import type { Crl } from './crl/crl.ts';
+import { CrlReader } from './crl/crl-reader.ts';
+import { type Certificate, parseCertificate, subjectText } from './x509/certificate.ts';
+import { splitDer } from './x509/der.ts';
+import { Generations } from './x509/generations.ts';
+
+/** A certificate that was left out, by its place among those that came with it, from 1. */
+export interface UnreadableCertificate {
+  readonly position: number;
+  readonly subject?: string | undefined;
+  readonly reason: string;
+}
+
+export interface ReadCertificates {
+  readonly certificates: readonly Certificate[];
+  readonly unreadable: readonly UnreadableCertificate[];
+}
+
+/** Reads certificates and remembers those of the last two generations, so that an unchanged one is not parsed again. */
+export class CertificateReader {
+  readonly #certificates = new Generations<Certificate>();
+  readonly crls = new CrlReader();
+
+  /** Forgets what was neither read nor kept since the last call. */
+  nextGeneration(): void {
+    this.#certificates.next();
+  }
+
+  /** They came again, and need not be read. */
+  keep(certificates: readonly Certificate[]): void {
+    for (const certificate of certificates) this.#certificates.keep(certificate.fingerprint, certificate);
+  }
+
+  /**
+   * Reads each certificate by itself: one that cannot be read does not spoil its neighbours.
+   * @param bytes concatenated DER certificates
+   */
+  readAll(bytes: Uint8Array): ReadCertificates {
+    const certificates: Certificate[] = [];
+    const unreadable: UnreadableCertificate[] = [];
+    const { parts, problem } = splitDer(bytes);
+    for (const [index, der] of parts.entries()) {
+      try {
+        certificates.push(this.#certificates.get(der, (fingerprint) => parseCertificate(der, fingerprint)));
+      } catch (error) {
+        unreadable.push({ position: index + 1, subject: subjectText(der), reason: `it does not parse: ${messageOf(error)}` });
+      }
+    }
+    if (problem !== undefined) unreadable.push({ position: parts.length + 1, reason: `it is not DER: ${problem}` });
+    return { certificates, unreadable };
+  }
+
+  /**
+   * @param bytes one DER certificate revocation list
+   * @throws SpiffeSdsError `certificate_invalid` saying why it does not parse
+   */
+  readCrl(bytes: Uint8Array): Crl {
+    return this.crls.read(bytes);
+  }
+}

@@ -1,0 +1,86 @@
+/** One X.509 certificate, read once for as long as it is in use. */
+import { X509Certificate } from 'node:crypto';
+import { printable } from '../../printable.ts';
+import { derChildren } from './der.ts';
+import { type Extensions, readExtensions } from './extensions.ts';
+
+const MAX_NAME_TEXT = 200;
+/** [0] of a certificate's fields. */
+const VERSION = 0xa0;
+
+export interface Certificate extends Extensions {
+  readonly der: Uint8Array;
+  /** X.509 version, 1 to 3. */
+  readonly version: number;
+  /**
+   * May issue others: basicConstraints say so, or it is self-issued and older than version 3, which has no extensions to say so with.
+   * RFC 5280, section 6.1.4 (k): of those who trusts them must know by other means. Of what stands in a trust bundle we do.
+   */
+  readonly isCa: boolean;
+  /** SHA-256 of the DER, hexadecimal. */
+  readonly fingerprint: string;
+  readonly x509: X509Certificate;
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number;
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number;
+  /** Hexadecimal, upper case, as OpenSSL prints it. */
+  readonly serial: string;
+  /** The distinguished name, DER. */
+  readonly subject: Uint8Array;
+}
+
+/**
+ * @param bytes one DER certificate, which is copied
+ * @param fingerprint of these bytes
+ * @throws when node:crypto cannot read it, or it is not what SPIFFE can judge by
+ */
+export function parseCertificate(bytes: Uint8Array, fingerprint: string): Certificate {
+  // A copy: the message that carried it also carries a private key and must not be kept alive by a certificate.
+  const der = Uint8Array.from(bytes);
+  const x509 = parsedByOpenssl(der);
+  // Its public key, written anew, must be what stands there.
+  const spki = x509.publicKey.export({ type: 'spki', format: 'der' });
+  if (!Buffer.from(der).includes(spki)) throw new Error('its public key is not written as it should be');
+  const notBefore = Date.parse(x509.validFrom);
+  const notAfter = Date.parse(x509.validTo);
+  // Compared with a clock, NaN would never be over.
+  if (Number.isNaN(notBefore) || Number.isNaN(notAfter)) throw new Error('its validity is not a time');
+  const { version, subject } = fieldsOf(der);
+  const extensions = readExtensions(der);
+  const isCa = extensions.isCa || (version < 3 && x509.checkIssued(x509));
+  return { der, fingerprint, x509, version, notBefore, notAfter, serial: x509.serialNumber, subject, ...extensions, isCa };
+}
+
+/** What is no certificate to OpenSSL, node:crypto takes for PEM, and complains of that. */
+function parsedByOpenssl(der: Uint8Array): X509Certificate {
+  try {
+    return new X509Certificate(der);
+  } catch (cause) {
+    throw new Error('OpenSSL does not read it as a certificate', { cause });
+  }
+}
+
+/** The subject for people, on one line; absent when even OpenSSL cannot read the certificate. */
+export function subjectText(der: Uint8Array): string | undefined {
+  try {
+    return nameText(new X509Certificate(der));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The subject of a certificate for people: one line, at most 200 characters. */
+export function nameText({ subject }: X509Certificate): string {
+  return printable(subject.split('\n').join(', ')).slice(0, MAX_NAME_TEXT).toWellFormed();
+}
+
+/** RFC 5280, section 4.1: [0] version, which is not there in version 1, serialNumber, signature, issuer, validity, subject, … */
+function fieldsOf(der: Uint8Array): Pick<Certificate, 'version' | 'subject'> {
+  const fields = derChildren(derChildren(der)[0]?.bytes ?? new Uint8Array());
+  const [first] = fields;
+  const wrapped = first?.tag === VERSION ? derChildren(first.bytes)[0]?.content[0] : undefined;
+  const subject = fields[first?.tag === VERSION ? 5 : 4];
+  if (subject === undefined) throw new Error('it has no subject');
+  return { version: (wrapped ?? 0) + 1, subject: subject.bytes };
+}

@@ -1,0 +1,129 @@
+/** Whether the sidecar lives, has started, and is ready for traffic: as checks whose reasons say what is the matter and where to look. */
+import { trustDomainOf } from '../spiffe/spiffe-id.ts';
+import type { Observed, Upstream } from './observed.ts';
+
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  /** Also of what is well. One sentence; what others said may stand in it as it came. */
+  readonly reason: string;
+}
+
+/** @param now milliseconds since the epoch */
+export type Probe = (observed: Observed, now: number) => readonly Check[];
+
+/** Whoever can ask gets a yes: nothing that the sidecar meets is mended by starting it again. */
+export const livez: Probe = ({ startedAt }) => [passed('process', `it runs since ${time(startedAt)}`)];
+
+/** Whether the socket was there and the first identity and bundle were served. Once it is passed it stays so. */
+export const startupz: Probe = (observed) => [
+  socket(observed),
+  observed.served
+    ? passed('secrets', 'an identity and a bundle have been served')
+    : failed('secrets', `no identity and bundle since the start at ${time(observed.startedAt)}: ${upstreamText(observed)}`),
+];
+
+/**
+ * Whether an Envoy gets an identity that its peers accept. A Workload API that cannot be reached is no reason against it while what it
+ * gave is valid, nor is the bundle of a federated trust domain: it concerns the peers from there only.
+ */
+export const readyz: Probe = (observed, now) => [
+  socket(observed),
+  observed.draining
+    ? failed('shutdown', 'it stops: streams are ended, Envoys keep what they have')
+    : passed('shutdown', 'it does not stop'),
+  secrets(observed),
+  expiry(observed, now),
+  upstream(observed),
+];
+
+export function allPassed(checks: readonly Check[]): boolean {
+  return checks.every(({ ok }) => ok);
+}
+
+function socket({ listening, socketLost }: Observed): Check {
+  if (listening === undefined) return failed('socket', 'it does not listen yet');
+  return socketLost === undefined
+    ? passed('socket', `SDS is served on ${listening}`)
+    : failed('socket', `nobody can connect to ${listening}: ${socketLost}`);
+}
+
+function secrets(observed: Observed): Check {
+  const [svids, bundles] = [observed.identities.size, observed.bundles.size];
+  const [late] = observed.waiting;
+  if (late !== undefined)
+    return failed(
+      'secrets',
+      `${late[0]} is not valid before ${time(late[1])} by this machine's clock, and nothing is served until then: is the clock right?`,
+    );
+  const missing = [...(svids === 0 ? ['no X509-SVID'] : []), ...(bundles === 0 ? ['no trust bundle'] : [])].join(' and ');
+  if (missing === '') return passed('secrets', `X509-SVIDs: ${svids}, trust bundles: ${bundles}`);
+  const mend =
+    observed.upstream.state === 'connected'
+      ? 'the Workload API has none for this process, look at its registration entries: '
+      : '';
+  return failed('secrets', `there is ${missing}${isRefused(observed) ? '' : `: ${mend}${upstreamText(observed)}`}`);
+}
+
+/** What the own trust domain's peers check: this workload's SVIDs, and the bundles that those are verified with. */
+function expiry({ identities, bundles }: Observed, now: number): Check {
+  const own = new Set([...identities.keys()].map(trustDomainOf));
+  const svids = [...identities.values()].map(({ id, notAfter }) => ({ what: id as string, notAfter }));
+  const ownBundles = [...bundles.values()].filter(({ trustDomain }) => own.has(trustDomain));
+  const all = [...svids, ...ownBundles.map(({ trustDomain, notAfter }) => ({ what: `the bundle of ${trustDomain}`, notAfter }))];
+  const expired = all.filter(({ notAfter }) => notAfter <= now);
+  if (expired.length > 0) {
+    const list = expired.map(({ what, notAfter }) => `${what} has expired at ${time(notAfter)}`).join(', ');
+    return failed('expiry', `${list}: look at the Workload API, it has sent no newer one`);
+  }
+  const [next] = all.toSorted((a, b) => a.notAfter - b.notAfter);
+  return passed(
+    'expiry',
+    next === undefined ? 'there is nothing that could expire' : `${next.what} is next, at ${time(next.notAfter)}`,
+  );
+}
+
+function upstream(observed: Observed): Check {
+  return (isRefused(observed) ? failed : passed)('upstream', upstreamText(observed));
+}
+
+function isRefused({ upstream }: Observed): boolean {
+  return upstream.state === 'denied' || (upstream.state === 'lost' && upstream.final);
+}
+
+function upstreamText({ upstream, discarded }: Observed): string {
+  const state = stateText(upstream);
+  return discarded === undefined
+    ? state
+    : `${state}; what it said at ${time(discarded.at)} was discarded, what came before is in use: ${discarded.reason}`;
+}
+
+function stateText(upstream: Upstream): string {
+  const since = `since ${time(upstream.since)}`;
+  switch (upstream.state) {
+    case 'connecting':
+      return `the Workload API has not answered yet, asked ${since}`;
+    case 'connected':
+      return `connected to the Workload API ${since}`;
+    case 'lost':
+    case 'denied': {
+      const { state, meaning, code, details, failures, final } = upstream;
+      const next = final
+        ? 'it is not tried again: restart when that is mended'
+        : `it is tried again, ${failures} times in vain so far`;
+      return `${state === 'denied' ? 'refused' : 'lost'} ${since}: ${meaning} (${code}: ${details}); ${next}`;
+    }
+  }
+}
+
+function passed(name: string, reason: string): Check {
+  return { name, ok: true, reason };
+}
+
+function failed(name: string, reason: string): Check {
+  return { name, ok: false, reason };
+}
+
+function time(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,202 @@
+/** Where audit records go: to standard output, a file, or OTLP. Never in the way of a push; lines that nobody takes are counted. */
+import { constants, open } from 'node:fs';
+import { promisify } from 'node:util';
+import type { Clock } from '../../clock.ts';
+import type { AuditTarget } from '../../config/schema/telemetry-schema.ts';
+import { messageOf } from '../../error.ts';
+import type { Event, EventListener } from '../../events.ts';
+import { Output, standardOutput } from '../output.ts';
+import { type AuditRecord, auditRecords } from './audit.ts';
+import { auditLine, auditLines } from './audit-line.ts';
+import { LineBatch } from './line-batch.ts';
+import { PeerFlood } from './peer-flood.ts';
+
+export interface AuditOptions {
+  /** Takes the records when the target is `otlp`. Absent: there is no endpoint. */
+  readonly otlp?: (record: AuditRecord) => void;
+  /** Hears of `audit_failed` and `audit_dropped`, each at most once a minute, and of `audit_omitted`. */
+  readonly events: EventListener;
+  readonly clock: Clock;
+}
+
+export interface Audit {
+  /** @param at milliseconds since the epoch */
+  hear(event: Event, at: number): void;
+  /** The file was moved away, or can be written now: it is opened by its path again. */
+  reopen(): void;
+  /** Writes what waits, for at most a second. Never rejects. */
+  close(): Promise<void>;
+}
+
+const { O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK, O_WRONLY } = constants;
+/** O_NONBLOCK: to open a pipe that nobody reads is an error then, and does not wait. */
+const OPEN_FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK;
+const FILE_MODE = 0o640;
+const openFile = promisify(open);
+
+const CLOSE_MS = 1_000;
+const TELL_EVERY_MS = 60_000;
+/** A rotation on ten thousand streams: two lines each of some 370 bytes. */
+const MAX_BYTES = 8 * 1024 * 1024;
+/** Lines go out together, so long after the first: a rotation is thousands of them. */
+export const BATCH_MS = 50;
+
+const MENDS: Readonly<Record<string, string>> = {
+  EACCES: 'let this user write there (in a container: a volume that it may write)',
+  EROFS: 'the file system is read-only: mount a writable volume there',
+  ENOENT: 'make its folder',
+  ENOTDIR: 'a part of that path is not a folder',
+  EISDIR: 'that is a folder: name a file in it',
+  ENXIO: 'that is a pipe and nobody reads it: start its reader first',
+  ENOSPC: 'the disk is full: make room',
+};
+
+/** A file that cannot be opened is told, and opened at the next `reopen`. */
+export async function openAudit(target: Exclude<AuditTarget, 'off'>, { otlp, events, clock }: AuditOptions): Promise<Audit> {
+  const flood = new PeerFlood({ clock, onOmitted: (peer, lines) => events({ type: 'audit_omitted', peer, lines }) });
+  if (target === 'otlp') {
+    const reason =
+      'log.audit is otlp, but logs have no OTLP endpoint: set OTEL_EXPORTER_OTLP_ENDPOINT or telemetry.otlp.endpoint, or let audit lines go elsewhere (log.audit)';
+    if (otlp === undefined) events({ type: 'audit_failed', reason });
+    return new RecordAudit(otlp ?? (() => undefined), flood);
+  }
+  const audit = new LineAudit(target, events, clock, flood);
+  await audit.open();
+  return audit;
+}
+
+class RecordAudit implements Audit {
+  readonly #take: (record: AuditRecord) => void;
+
+  readonly #flood: PeerFlood;
+
+  constructor(take: (record: AuditRecord) => void, flood: PeerFlood) {
+    this.#take = take;
+    this.#flood = flood;
+  }
+
+  hear(event: Event, at: number): void {
+    if (!this.#flood.admits(event)) return;
+    for (const record of auditRecords(event, at)) this.#take(record);
+  }
+
+  reopen(): void {}
+
+  async close(): Promise<void> {
+    this.#flood.flush();
+  }
+}
+
+class LineAudit implements Audit {
+  readonly #target: 'stdout' | { readonly path: string };
+  readonly #events: EventListener;
+  readonly #clock: Clock;
+  readonly #flood: PeerFlood;
+  #output: Output | undefined;
+  #opening: Promise<void> = Promise.resolve();
+  readonly #batch = new LineBatch({
+    onFirst: () => this.#clock.after(BATCH_MS, () => this.#handOver()),
+    onFull: () => this.#handOver(),
+  });
+  /** Lost since a line went out. */
+  #gap = 0;
+  /** Lost since it was told. */
+  #lost = 0;
+  #forgetTelling: (() => void) | undefined;
+  #failureToldAt = Number.NEGATIVE_INFINITY;
+  #closed = false;
+  readonly #atExit = () => this.#handOver();
+
+  constructor(target: 'stdout' | { readonly path: string }, events: EventListener, clock: Clock, flood: PeerFlood) {
+    this.#target = target;
+    this.#flood = flood;
+    this.#events = events;
+    this.#clock = clock;
+    // Before that of the output, which is made later.
+    process.on('exit', this.#atExit);
+  }
+
+  hear(event: Event, at: number): void {
+    // A gap is told in its place.
+    if (this.#closed || event.type === 'audit_dropped' || !this.#flood.admits(event)) return;
+    auditLines(event, at, this.#batch);
+  }
+
+  async open(): Promise<void> {
+    try {
+      const output = await this.#opened();
+      if (this.#closed) output?.close();
+      else this.#output ??= output;
+    } catch (error) {
+      // Somebody asked for it: that is worth a line each time.
+      this.#failureToldAt = Number.NEGATIVE_INFINITY;
+      this.#failed(error);
+    }
+  }
+
+  /** One after the other. */
+  reopen(): void {
+    if (this.#target !== 'stdout' && !this.#closed) this.#opening = this.#opening.then(() => this.open());
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#flood.flush();
+    this.#handOver();
+    this.#closed = true;
+    const written = (await this.#output?.drained(CLOSE_MS)) ?? true;
+    process.off('exit', this.#atExit);
+    this.#forgetTelling?.();
+    if (this.#lost > 0) this.#events({ type: 'audit_dropped', lines: this.#lost });
+    if (!written) this.#failed(new Error('nobody took the last lines in time'));
+    this.#output?.close();
+  }
+
+  /** Undefined: the one that there is goes on, with the new file. */
+  async #opened(): Promise<Output | undefined> {
+    const options = { maxBytes: MAX_BYTES, onError: (error: Error) => this.#failed(error) };
+    if (this.#target === 'stdout') return standardOutput(1, options);
+    const fd = await openFile(this.#target.path, OPEN_FLAGS, FILE_MODE);
+    if (this.#output === undefined || this.#closed) return new Output(fd, { how: 'in background', ...options });
+    this.#output.redirect(fd);
+    return undefined;
+  }
+
+  #handOver(): void {
+    const { lines } = this.#batch;
+    if (lines === 0) return;
+    const text = this.#batch.take();
+    if (this.#output?.write(this.#gap === 0 ? text : Buffer.concat([Buffer.from(this.#gapLine()), text])) === true) this.#gap = 0;
+    else this.#lose(lines);
+  }
+
+  #gapLine(): string {
+    return auditRecords({ type: 'audit_dropped', lines: this.#gap }, this.#clock.now()).map(auditLine).join('');
+  }
+
+  #lose(lines: number): void {
+    this.#gap += lines;
+    this.#lost += lines;
+    if (this.#forgetTelling !== undefined) return;
+    this.#tellLost();
+  }
+
+  #tellLost(): void {
+    this.#forgetTelling = undefined;
+    if (this.#lost === 0) return;
+    this.#events({ type: 'audit_dropped', lines: this.#lost });
+    this.#lost = 0;
+    this.#forgetTelling = this.#clock.after(TELL_EVERY_MS, () => this.#tellLost());
+  }
+
+  #failed(error: unknown): void {
+    const now = this.#clock.monotonic();
+    if (now - this.#failureToldAt < TELL_EVERY_MS) return;
+    this.#failureToldAt = now;
+    const where = this.#target === 'stdout' ? 'stdout' : this.#target.path;
+    const mend = MENDS[(error as NodeJS.ErrnoException).code ?? ''];
+    const user = `uid ${process.getuid?.()}, gid ${process.getgid?.()}`;
+    const reason = `cannot write audit lines to ${where} as ${user}: ${messageOf(error)}${mend === undefined ? '' : `: ${mend}`} (log.audit)`;
+    this.#events({ type: 'audit_failed', reason });
+  }
+}

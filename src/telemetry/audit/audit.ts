@@ -1,0 +1,261 @@
+/**
+ * What matters for security, as audit records: who did what to what, and how it ended. No record holds a key, a token, or words of an
+ * Envoy that were not redacted. docs/audit.md shows each.
+ */
+import type { Event, Peer, ResponseInfo, SecretVersion, StreamInfo, SvidEvent } from '../../events.ts';
+import { shortened } from '../../printable.ts';
+
+/** When each is written. The names are stable; docs/audit.md is made from this. */
+export const AUDIT_EVENTS = {
+  'service.started': 'The SDS socket listens.',
+  'service.stopped': 'The sidecar has stopped: all streams are ended.',
+  'socket.lost': 'Nobody can connect to the SDS socket by its path any more. The sidecar puts it back as soon as it can.',
+  'socket.restored': 'The SDS socket is there again.',
+  'workload.authorized': 'The Workload API sent the first message of a stream: it has identities for the sidecar.',
+  'workload.denied': 'The Workload API answered PERMISSION_DENIED: it has no identity for the sidecar.',
+  'message.discarded': 'A message of the Workload API does not verify. It is not used, and what came before stays.',
+  'identity.received': 'The first SVID of a SPIFFE ID came, and is served.',
+  'identity.rotated': 'Another certificate came for a SPIFFE ID, and is served.',
+  'identity.renewed': 'The same certificate came with other intermediates, or its path to an authority ends at another time.',
+  'identity.withdrawn': 'An SVID is not served any more.',
+  'identity.expired': 'An SVID has expired. New subscribers do not get it.',
+  'bundle.updated': "A trust domain's bundle is new, or has changed.",
+  'bundle.withdrawn': "A trust domain's bundle is not served any more.",
+  'bundle.rejected': 'The Workload API sent a bundle that cannot be used. It is left out.',
+  'crl.rejected':
+    'The Workload API sent a CRL that is left out: Envoy would refuse it, or refuse every peer by it. Without a trust domain: it could not be told whose it is.',
+  'certificate.rejected':
+    'One certificate of a bundle or of a chain cannot be used. It is left out, the others are served. `spiffe_id` is that of the trust domain or of the SVID.',
+  'trust_domain.distrusted': 'A trust domain that was served is gone. Envoys get a context that accepts none of its peers.',
+  'trust_domain.left_out':
+    'An Envoy rejected the bundle of a trust domain. It gets its contexts without that trust domain until the bundle changes.',
+  'secret.delivered':
+    'A secret was sent to an Envoy. One line for each secret of a response; `method` is `fetch` for FetchSecrets, which has no ACK.',
+  'secret.removed': 'An Envoy was told that a name is gone. Only with delta.',
+  'secret.accepted': 'An Envoy answered with an ACK. One line for each secret and each removed name of the response.',
+  'secret.rejected':
+    'An Envoy answered with a NACK. One line for each secret of the response. `reason` is what the Envoy says, without what it quotes; `kind` is what it complains of.',
+  'peer.denied': 'A connection, a call or a stream was ended, because its peer asks for too much or for what cannot be read.',
+  'configuration.changed': 'A changed configuration is in force. `need_restart` names what is not.',
+  'configuration.rejected': 'A changed configuration cannot be used. The one before it stays in force.',
+  'audit.dropped': 'Lines are missing here: nobody took them in time.',
+  'audit.omitted': 'Lines are missing here: a peer made more happen than is written.',
+} as const;
+
+export type AuditEventType = keyof typeof AUDIT_EVENTS;
+
+export interface AuditRecord {
+  /** RFC 3339, UTC, milliseconds. */
+  readonly timestamp: string;
+  readonly event_type: AuditEventType;
+  /** Shared by records of the same peer, as is a resource by those of the same secret. */
+  readonly actor: object;
+  readonly resource: object;
+  readonly action: string;
+  readonly result: 'success' | 'failure' | 'denied';
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** Characters; a node's id is what a peer makes it. */
+export const MAX_NODE_LENGTH = 256;
+
+const ITSELF = { component: 'spiffe-sds' };
+const WORKLOAD_API = { component: 'workload_api' };
+const OPERATOR = { component: 'operator' };
+const NOTHING = {};
+
+/**
+ * The records of an event: none for most, several for a response with several secrets.
+ * @param at milliseconds since the epoch
+ */
+export function auditRecords(event: Event, at: number): readonly AuditRecord[] {
+  switch (event.type) {
+    case 'secrets_pushed':
+      return [
+        ...ofSecrets(event.secrets, 'secret.delivered', 'deliver', event, at),
+        ...ofSecrets(gone(event), 'secret.removed', 'remove', event, at),
+      ];
+    case 'secrets_accepted':
+      return ofSecrets([...event.secrets, ...gone(event)], 'secret.accepted', 'accept', event, at);
+    default:
+      return seldom(event).map((record) => ({ timestamp: timestampOf(at), ...record }));
+  }
+}
+
+type Untimed = Omit<AuditRecord, 'timestamp'>;
+
+function seldom(event: Event): readonly Untimed[] {
+  switch (event.type) {
+    case 'listening':
+      return success('service.started', 'start', ITSELF, { address: event.address }, { mode: event.mode });
+    case 'socket_lost':
+      return failure('socket.lost', 'listen', ITSELF, { address: event.address }, { reason: event.reason });
+    case 'socket_restored':
+      return success('socket.restored', 'listen', ITSELF, { address: event.address });
+    case 'stopped':
+      return success('service.stopped', 'stop', ITSELF, NOTHING);
+    case 'workload_api_connected':
+      return success('workload.authorized', 'authorize', WORKLOAD_API, { address: event.address });
+    case 'workload_api_lost': {
+      if (event.code !== 'PERMISSION_DENIED') return [];
+      const { address, code, details, failures } = event;
+      return denied('workload.denied', 'authorize', WORKLOAD_API, { address }, { code, reason: details, failures });
+    }
+    case 'context_discarded': {
+      const { message, code, reason } = event;
+      return failure('message.discarded', 'discard', WORKLOAD_API, { message }, { code, reason });
+    }
+    case 'svid_received':
+      return received('identity.received', 'receive', event);
+    case 'svid_rotated':
+      return received('identity.rotated', 'rotate', event);
+    case 'svid_chain_changed':
+      return received('identity.renewed', 'renew', event);
+    case 'svid_withdrawn':
+      return success('identity.withdrawn', 'withdraw', WORKLOAD_API, { spiffe_id: event.id }, { reason: event.reason });
+    case 'svid_expired': {
+      const { id, serial, notAfter } = event;
+      return failure('identity.expired', 'expire', ITSELF, { spiffe_id: id, serial }, { not_after: timestampOf(notAfter) });
+    }
+    case 'bundle_updated': {
+      const { authorities, notAfter, warning } = event;
+      const metadata = { authorities, not_after: timestampOf(notAfter), ...(warning !== undefined && { warning }) };
+      return success('bundle.updated', 'update', WORKLOAD_API, { trust_domain: event.trustDomain }, metadata);
+    }
+    case 'bundle_withdrawn':
+      return success('bundle.withdrawn', 'withdraw', WORKLOAD_API, { trust_domain: event.trustDomain }, { reason: event.reason });
+    case 'certificate_left_out': {
+      const { of, subject, reason } = event;
+      return failure('certificate.rejected', 'update', WORKLOAD_API, { spiffe_id: of, subject }, { reason });
+    }
+    case 'bundle_left_out':
+      return failure('bundle.rejected', 'update', WORKLOAD_API, { trust_domain: event.trustDomain }, { reason: event.reason });
+    case 'crl_left_out':
+      return failure('crl.rejected', 'update', WORKLOAD_API, { trust_domain: event.trustDomain }, { reason: event.reason });
+    case 'trust_domain_left_out':
+      return failure('trust_domain.left_out', 'leave out', actorOf(event.peer, event.node), { trust_domain: event.trustDomain });
+    case 'trust_domain_distrusted':
+      return success('trust_domain.distrusted', 'distrust', ITSELF, { trust_domain: event.trustDomain });
+    case 'secrets_rejected': {
+      const metadata = { ...metadataOf(event), kind: event.kind, reason: event.reason };
+      const actor = actorOf(event.peer, event.node);
+      return [...event.secrets, ...gone(event)].flatMap((secret) =>
+        failure('secret.rejected', 'reject', actor, secret, metadata),
+      );
+    }
+    case 'secrets_fetched': {
+      const actor = actorOf(event.peer, event.node);
+      return event.secrets.flatMap((secret) => success('secret.delivered', 'deliver', actor, secret, { method: 'fetch' }));
+    }
+    case 'connection_refused': {
+      const actor = actorOf(event.peer, '');
+      return denied('peer.denied', 'connect', actor, { service: 'sds' }, { reason: 'connections', limit: event.limit });
+    }
+    case 'connection_broken': {
+      const actor = actorOf(event.peer, '');
+      return denied('peer.denied', 'connect', actor, { service: 'sds' }, { reason: 'protocol', details: event.reason });
+    }
+    case 'request_malformed': {
+      const { call, details } = event;
+      return denied('peer.denied', 'call', actorOf(event.peer, ''), { service: 'sds' }, { reason: 'malformed', call, details });
+    }
+    case 'stream_denied': {
+      const { stream, method, reason, details } = event;
+      const actor = actorOf(event.peer, event.node);
+      return denied('peer.denied', 'subscribe', actor, { service: 'sds', stream }, { method, reason, details });
+    }
+    case 'configuration_reloaded': {
+      const { changed, needRestart } = event;
+      return success('configuration.changed', 'change', OPERATOR, { changed }, { need_restart: needRestart });
+    }
+    case 'configuration_rejected':
+      return failure('configuration.rejected', 'change', OPERATOR, NOTHING, { reason: event.reason });
+    case 'audit_omitted':
+      return denied('audit.omitted', 'omit', actorOf(event.peer, ''), NOTHING, { lines: event.lines });
+    case 'audit_dropped':
+      return failure('audit.dropped', 'drop', ITSELF, NOTHING, { lines: event.lines });
+    default:
+      return [];
+  }
+}
+
+type Making = (
+  event_type: AuditEventType,
+  action: string,
+  actor: object,
+  resource: object,
+  metadata?: AuditRecord['metadata'],
+) => readonly Untimed[];
+
+const success = making('success');
+const failure = making('failure');
+const denied = making('denied');
+
+function making(result: AuditRecord['result']): Making {
+  return (event_type, action, actor, resource, metadata = NOTHING) => [{ event_type, actor, resource, action, result, metadata }];
+}
+
+function received(
+  event_type: AuditEventType,
+  action: string,
+  { id, hint, serial, notAfter, warning }: SvidEvent,
+): readonly Untimed[] {
+  const metadata = { not_after: timestampOf(notAfter), ...(warning !== undefined && { warning }) };
+  return success(event_type, action, WORKLOAD_API, { spiffe_id: id, hint, serial }, metadata);
+}
+
+type Responded = ResponseInfo & StreamInfo;
+
+/** This is done for each push and each ACK. */
+function ofSecrets(
+  secrets: readonly (SecretVersion | Gone)[],
+  event_type: AuditEventType,
+  action: string,
+  response: Responded,
+  at: number,
+): readonly AuditRecord[] {
+  if (secrets.length === 0) return [];
+  const timestamp = timestampOf(at);
+  const actor = actorOf(response.peer, response.node);
+  const metadata = metadataOf(response);
+  return secrets.map((resource) => ({ timestamp, event_type, actor, resource, action, result: 'success', metadata }));
+}
+
+interface Gone {
+  readonly name: string;
+}
+
+export function gone({ removed }: ResponseInfo): readonly Gone[] {
+  return removed.map((name) => ({ name }));
+}
+
+function metadataOf({ stream, method, nonce, update }: Responded): AuditRecord['metadata'] {
+  return { stream, method, nonce, update };
+}
+
+interface Known {
+  readonly node: string;
+  readonly credentials: Peer['credentials'];
+  readonly actor: object;
+}
+
+/** The streams of a connection are one Envoy's, as a rule. */
+const known = new WeakMap<Peer, Known>();
+
+export function actorOf(peer: Peer, node: string): object {
+  const { connection, credentials } = peer;
+  const before = known.get(peer);
+  if (before !== undefined && before.node === node && before.credentials === credentials) return before.actor;
+  const actor = { connection, ...credentials, ...(node !== '' && { node: shortened(node, MAX_NODE_LENGTH) }) };
+  known.set(peer, { node, credentials, actor });
+  return actor;
+}
+
+let newest = { ms: Number.NaN, text: '' };
+
+/** Many events happen in the same millisecond. */
+export function timestampOf(at: number): string {
+  const ms = Math.floor(at);
+  if (ms !== newest.ms) newest = { ms, text: new Date(ms).toISOString() };
+  return newest.text;
+}

@@ -1,0 +1,95 @@
+/**
+ * Bounds what a peer can make the audit write. An Envoy that starts asks for all its secrets at once, and gets a line for each and for
+ * each ACK; one that goes on asking, or connecting, in a loop would fill the disk. What the Workload API brings about is never left out.
+ *
+ * Peers are told apart by uid: a connection, a pid, a node's id costs nothing to have anew.
+ */
+import type { Clock } from '../../clock.ts';
+import type { Event, Peer } from '../../events.ts';
+
+export interface PeerFloodOptions {
+  readonly clock: Clock;
+  /** So many lines were left out since the last time; at most every ten seconds for a peer and kind. */
+  readonly onOmitted: (peer: Peer, lines: number) => void;
+}
+
+/** Lines: so many at once, and as many a second after that. Refusals have a bound of their own, so that deliveries do not hide them. */
+const BOUNDS = {
+  /** All streams of some Envoys that start together: two lines each. */
+  delivery: { burst: 50_000, perSecond: 50 },
+  refusal: { burst: 1_000, perSecond: 10 },
+} as const;
+const TELL_EVERY_MS = 10_000;
+
+type Kind = keyof typeof BOUNDS;
+
+interface Bucket {
+  tokens: number;
+  at: number;
+  omitted: number;
+  newest: Peer;
+}
+
+export class PeerFlood {
+  readonly #options: PeerFloodOptions;
+  readonly #buckets = new Map<string, Bucket>();
+  #forgetTelling: (() => void) | undefined;
+
+  constructor(options: PeerFloodOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the lines of this event are to be written; those that are not are counted. */
+  admits(event: Event): boolean {
+    switch (event.type) {
+      case 'secrets_pushed':
+      case 'secrets_accepted':
+        // An update is no doing of his.
+        return event.because === 'update' || this.#take('delivery', event.peer, event.secrets.length + event.removed.length);
+      case 'secrets_fetched':
+        return this.#take('delivery', event.peer, event.secrets.length);
+      case 'secrets_rejected':
+        return event.because === 'update' || this.#take('refusal', event.peer, event.secrets.length + event.removed.length);
+      case 'connection_refused':
+      case 'stream_denied':
+        return this.#take('refusal', event.peer, 1);
+      default:
+        return true;
+    }
+  }
+
+  /** Tells what was not told yet. */
+  flush(): void {
+    this.#forgetTelling?.();
+    this.#forgetTelling = undefined;
+    const { clock, onOmitted } = this.#options;
+    for (const [key, bucket] of [...this.#buckets]) {
+      const { omitted, newest, at } = bucket;
+      bucket.omitted = 0;
+      if (omitted > 0) onOmitted(newest, omitted);
+      // By then it is full again.
+      else if (clock.monotonic() - at > FORGOTTEN_MS) this.#buckets.delete(key);
+    }
+  }
+
+  /** What is one event is written whole: the next ones pay for it. */
+  #take(kind: Kind, peer: Peer, lines: number): boolean {
+    const { burst, perSecond } = BOUNDS[kind];
+    const now = this.#options.clock.monotonic();
+    const key = `${kind} ${peer.credentials?.uid ?? ''}`;
+    const bucket = this.#buckets.get(key) ?? { tokens: burst, at: now, omitted: 0, newest: peer };
+    this.#buckets.set(key, bucket);
+    bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) * perSecond) / 1_000);
+    bucket.at = now;
+    if (bucket.tokens >= 1) {
+      bucket.tokens -= lines;
+      return true;
+    }
+    bucket.omitted += lines;
+    bucket.newest = peer;
+    this.#forgetTelling ??= this.#options.clock.after(TELL_EVERY_MS, () => this.flush());
+    return false;
+  }
+}
+
+const FORGOTTEN_MS = Math.max(...Object.values(BOUNDS).map(({ burst, perSecond }) => (burst / perSecond) * 1_000));

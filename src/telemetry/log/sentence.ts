@@ -1,0 +1,182 @@
+/** Events as sentences that operators read. */
+import type { Event, Peer, ResponseInfo } from '../../events.ts';
+import { shortened } from '../../printable.ts';
+import { MAX_NODE_LENGTH } from '../audit/audit.ts';
+
+const SERVED = {
+  svid_received: 'received',
+  svid_rotated: 'rotated',
+  svid_chain_changed: 'received other intermediates for',
+} as const;
+const MEANWHILE = {
+  nothing: 'nothing is served for it',
+  itself: 'it is served all the same, and peers with the same clock refuse it',
+  'the one before': 'the certificate before it is served',
+} as const;
+
+/** Of names: a peer may ask for a thousand. */
+export const MAX_LISTED = 20;
+/** Characters of them all. */
+const MAX_LISTED_LENGTH = 1_024;
+
+const HTTP2_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+const HTTP2_CLUSTER = `typed_extension_protocol_options: { ${HTTP2_OPTIONS}: { "@type": type.googleapis.com/${HTTP2_OPTIONS}, explicit_http_config: { http2_protocol_options: {} } } }`;
+
+export function sentence(event: Event): string {
+  switch (event.type) {
+    case 'listening':
+      return `serving SDS on ${event.address}`;
+    case 'socket_lost':
+      return `nobody can connect to ${event.address} any more: ${event.reason}`;
+    case 'socket_restored':
+      return `the socket is back: serving SDS on ${event.address}`;
+    case 'socket_unprotected':
+      return `everybody may write in ${event.folder}, and so put another socket in the place of ${event.address}: take that right away (chmod o-w), or make the folder sticky (chmod +t); in a pod mount the volume with readOnly: true where Envoy runs, which can connect all the same`;
+    case 'draining':
+      return `stopping: ending ${event.streams} streams`;
+    case 'stopped':
+      return 'stopped';
+    case 'admin_listening':
+      return `the admin API is at ${event.address}`;
+    case 'admin_failed':
+      return `there is no admin API at ${event.address}, the sidecar goes on without it: ${event.reason}`;
+    case 'workload_api_connected':
+      return `connected to the Workload API at ${event.address}`;
+    case 'workload_api_lost':
+      return `${event.meaning} (${event.address}: ${event.code}: ${event.details})${event.retryInMs === undefined ? ': not tried again, restart when it is mended' : ''}`;
+    case 'context_received':
+      return `the Workload API sent ${event.svids} SVIDs and ${event.bundles} bundles`;
+    case 'context_discarded':
+      return `discarded a message of the Workload API, what came before stays in use: ${event.reason}`;
+    case 'message_received':
+      return `message ${event.message} of ${event.method} is here`;
+    case 'bundles_received':
+      return `the Workload API sent ${event.bundles} bundles`;
+    case 'message_handled':
+      return `message ${event.message} is handled`;
+    case 'svid_received':
+    case 'svid_rotated':
+    case 'svid_chain_changed':
+      return `${SERVED[event.type]} ${event.id}, serial ${event.serial}${event.warning === undefined ? '' : `: ${event.warning}`}`;
+    case 'svid_withdrawn':
+      return `withdrew ${event.id}: ${event.reason}`;
+    case 'bundle_updated':
+      return `bundle of ${event.trustDomain} has ${event.authorities} authorities${event.warning === undefined ? '' : `: ${event.warning}`}`;
+    case 'bundle_withdrawn':
+      return `withdrew the bundle of ${event.trustDomain}: ${event.reason}`;
+    case 'certificate_left_out':
+      return `left out the certificate ${event.subject} of ${event.of}: ${event.reason}`;
+    case 'bundle_left_out':
+      return `left out the bundle of ${event.trustDomain}: ${event.reason}`;
+    case 'crl_left_out':
+      return `left out a CRL${event.trustDomain === undefined ? '' : ` of ${event.trustDomain}: revoked peers of it are accepted`}: ${event.reason}`;
+    case 'svid_not_yet_valid':
+      return `${event.id}, serial ${event.serial}, is not valid before ${new Date(event.from).toISOString()}, ${Math.ceil(event.inMs / 1000)} s from now by this machine's clock: is the clock right? Until then ${MEANWHILE[event.meanwhile]}`;
+    case 'svid_valid':
+      return `${event.id}, serial ${event.serial}, is valid by this machine's clock, and is served again`;
+    case 'svid_expiring':
+      return `${event.id} was not rotated in time, it expires at ${new Date(event.notAfter).toISOString()}: look at the Workload API`;
+    case 'svid_expired':
+      return `${event.id} has expired at ${new Date(event.notAfter).toISOString()}: not served to new subscribers, Envoys that have it keep it`;
+    case 'trust_domain_left_out':
+      return `the Envoy ${event.node} refuses the bundle of ${event.trustDomain}: it gets its contexts without that trust domain, whose peers it does not accept, until the bundle changes`;
+    case 'trust_domain_distrusted':
+      return `${event.trustDomain} is not trusted any more: Envoys get a validation context that accepts none of its peers`;
+    case 'configuration_reloaded':
+      return `applied the changed configuration: ${event.changed.join(', ') || 'nothing changed'}${event.needRestart.length === 0 ? '' : `; after a restart: ${event.needRestart.join(', ')}`}`;
+    case 'configuration_rejected':
+      return `the changed configuration is not used, the one before stays in force: ${event.reason}`;
+    case 'secrets_updated':
+      return `update ${event.update}: there are ${event.names} names`;
+    case 'secret_encoded':
+      return `encoded ${event.name}@${event.version}, ${event.bytes} bytes`;
+    case 'update_settled':
+      return `update ${event.update}: every stream that it concerned has answered`;
+    case 'connection_opened':
+      return `connection ${event.peer.connection} opened${peerText(event.peer)}`;
+    case 'connection_closed':
+      return `connection ${event.peer.connection} closed${peerText(event.peer)}`;
+    case 'stream_opened':
+      return `stream ${event.stream} opened`;
+    case 'stream_subscribed':
+      return `stream ${event.stream} of node ${quoted(event.node)} asks for ${event.subscription === 'names' ? listed(event.names) : event.subscription}`;
+    case 'stream_closed':
+      return `stream ${event.stream} closed: ${event.reason}`;
+    case 'names_held':
+      return heldSentence(event);
+    case 'type_ignored':
+      return `node ${quoted(event.node)} asks for ${quoted(event.typeUrl)} on an aggregated stream: only secrets are served here`;
+    case 'secrets_pushed':
+      return `sent ${contentOf(event)} on stream ${event.stream}`;
+    case 'secrets_accepted':
+      return `node ${quoted(event.node)} accepted ${contentOf(event)}`;
+    case 'secrets_rejected':
+      return `node ${quoted(event.node)} rejected ${contentOf(event)}: ${event.reason}`;
+    case 'secrets_fetched':
+      return `node ${quoted(event.node)} fetched ${event.secrets.map(({ name, version }) => `${name}@${version}`).join(', ')}`;
+    case 'bundle_rollout':
+      return `a CA roll: certificates wait until ${event.waiting} streams have taken the new bundle`;
+    case 'bundle_rolled_out':
+      return `a CA roll: certificates go out${event.late === 0 ? '' : `, although ${event.late} streams have not answered in time`}`;
+    case 'peer_credentials_unavailable':
+      return `peers are known by the numbers of their connections only, not by uid, gid and pid: ${event.reason}`;
+    case 'telemetry_failed':
+    case 'audit_failed':
+      return event.reason;
+    case 'audit_dropped':
+      return `lost ${event.lines} audit lines: they are not taken in time where they go (log.audit)`;
+    case 'audit_omitted':
+      return `left out ${event.lines} audit lines of what a peer${peerText(event.peer)} made happen, for there were too many of them`;
+    case 'connection_refused':
+      return `refused a connection${peerText(event.peer)}: there are ${event.limit} already (sds.limits.connections)`;
+    case 'connection_not_http2':
+      return `a peer${peerText(event.peer)} does not speak HTTP/2 on the SDS socket: in Envoy, give its cluster ${HTTP2_CLUSTER}`;
+    case 'connection_broken':
+      return `closed connection ${event.peer.connection}${peerText(event.peer)}: ${event.reason}`;
+    case 'request_malformed':
+      return `refused a call of ${event.call}${peerText(event.peer)}: ${event.details}`;
+    case 'stream_denied':
+      return `ended stream ${event.stream} of node ${quoted(event.node)}${peerText(event.peer)}: ${event.details}`;
+  }
+}
+
+/** A name that there is and that is held all the same cannot be said in the form that this Envoy gets. */
+function heldSentence({ names, available, node }: Event & { readonly type: 'names_held' }): string {
+  const unsayable = names.filter((name) => available.includes(name));
+  const unknown = names.filter((name) => !available.includes(name));
+  const reasons = [
+    ...(unknown.length === 0
+      ? []
+      : [`no secret named ${listed(unknown)}: held until there is one; there is now: ${listed(available) || 'none'}`]),
+    ...(unsayable.length === 0
+      ? []
+      : [
+          `${listed(unsayable)}: held, for several trust domains do not go into one trusted_ca (validation.unsafe_merge would let them)`,
+        ]),
+  ];
+  return `for node ${quoted(node)}: ${reasons.join('; ')}`;
+}
+
+function contentOf({ secrets, removed }: ResponseInfo): string {
+  const sent = secrets.map(({ name, version }) => `${name}@${version}`);
+  return listed([...sent, ...removed.map((name) => `${name} (removed)`)]);
+}
+
+function listed(names: readonly string[]): string {
+  let length = 0;
+  const shown = names.slice(0, MAX_LISTED).filter((name, i) => {
+    length += name.length;
+    return i === 0 || length <= MAX_LISTED_LENGTH;
+  });
+  const more = names.length - shown.length;
+  const text = shown.map((name) => shortened(name, MAX_LISTED_LENGTH)).join(', ');
+  return more === 0 ? text : `${text} and ${more} more`;
+}
+
+function peerText({ credentials }: Peer): string {
+  return credentials === undefined ? '' : ` of uid ${credentials.uid}, gid ${credentials.gid}, pid ${credentials.pid}`;
+}
+
+function quoted(node: string): string {
+  return JSON.stringify(shortened(node, MAX_NODE_LENGTH));
+}

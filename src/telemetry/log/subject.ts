@@ -1,0 +1,48 @@
+/** What a line of the log is about: so that its repeats are known. */
+import type { Event } from '../../events.ts';
+
+export interface Subject {
+  readonly kind: string;
+  /** Lines of a kind with the same are alike. Neither a pid nor the number of a stream makes it another. */
+  readonly about: string;
+}
+
+/**
+ * Undefined for what nobody outside can make happen again and again, and for what is only told when somebody looks for it.
+ * @param message the event as a sentence
+ */
+export function subjectOf(event: Event, message: string): Subject | undefined {
+  switch (event.type) {
+    case 'audit_omitted':
+    case 'connection_refused':
+    case 'connection_not_http2':
+      return { kind: event.type, about: `${event.peer.credentials?.uid}` };
+    case 'connection_broken':
+      return { kind: event.type, about: JSON.stringify([event.peer.credentials?.uid, event.reason]) };
+    case 'request_malformed':
+      return { kind: event.type, about: JSON.stringify([event.call, event.peer.credentials?.uid]) };
+    case 'stream_denied':
+      return { kind: event.type, about: JSON.stringify([event.node, event.peer.credentials?.uid, event.reason]) };
+    // Their coming and going is one story each, told in order.
+    case 'socket_lost':
+    case 'socket_restored':
+      return { kind: 'socket', about: message };
+    case 'admin_listening':
+    case 'admin_failed':
+      return { kind: 'admin', about: message };
+    case 'workload_api_connected':
+    case 'workload_api_lost':
+      return { kind: 'workload_api', about: message };
+    case 'context_discarded':
+    case 'certificate_left_out':
+    case 'bundle_left_out':
+    case 'crl_left_out':
+    case 'configuration_rejected':
+    case 'names_held':
+    case 'type_ignored':
+    case 'secrets_rejected':
+      return { kind: event.type, about: message };
+    default:
+      return undefined;
+  }
+}

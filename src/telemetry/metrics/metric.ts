@@ -1,0 +1,38 @@
+/** What was measured, as values: read by whoever exports it. */
+
+import type { SpanContext } from '../traces/span.ts';
+import type { Instrument, InstrumentKind } from './instruments.ts';
+
+export type Attributes = Readonly<Record<string, string>>;
+
+export interface NumberPoint {
+  readonly attributes: Attributes;
+  readonly value: number;
+}
+
+export interface HistogramPoint {
+  readonly attributes: Attributes;
+  readonly count: number;
+  readonly sum: number;
+  /** How many fell into each bucket of `BUCKETS`, and last those above: not cumulated. */
+  readonly buckets: readonly number[];
+  /** Of each bucket the first value of the latest trace. */
+  readonly exemplars: readonly (Exemplar | undefined)[];
+}
+
+export interface Exemplar {
+  readonly value: number;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly context: SpanContext;
+}
+
+/** Counters count from the start of the process. */
+export type Metric =
+  | { readonly instrument: Instrument<Exclude<InstrumentKind, 'histogram'>>; readonly points: readonly NumberPoint[] }
+  | { readonly instrument: Instrument<'histogram'>; readonly points: readonly HistogramPoint[] };
+
+/** TypeScript does not tell them apart by the kind of their instruments. */
+export function isHistogram(metric: Metric): metric is Extract<Metric, { readonly points: readonly HistogramPoint[] }> {
+  return metric.instrument.kind === 'histogram';
+}

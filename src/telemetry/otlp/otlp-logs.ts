@@ -1,0 +1,38 @@
+/** Log and audit lines as OpenTelemetry log records. */
+import { type Attributes, type Logger, ROOT_CONTEXT, SeverityNumber, TraceFlags, trace } from '@opentelemetry/api';
+import type { SpanContext } from '../traces/span.ts';
+
+export interface OtlpLogRecord {
+  /** Milliseconds since the epoch, fractions included. */
+  readonly at: number;
+  readonly level: keyof typeof SEVERITIES;
+  /** Stable name of what happened. */
+  readonly event: string;
+  /** A sentence. */
+  readonly body: string;
+  readonly attributes: Readonly<Record<string, LogValue>>;
+  /** The span in which it happened. */
+  readonly context?: SpanContext;
+}
+
+export type LogValue = string | number | boolean | null | readonly LogValue[] | { readonly [key: string]: LogValue };
+
+const SEVERITIES = {
+  debug: SeverityNumber.DEBUG,
+  info: SeverityNumber.INFO,
+  warn: SeverityNumber.WARN,
+  error: SeverityNumber.ERROR,
+} as const;
+
+export function exportLog({ at, level, event, body, attributes, context }: OtlpLogRecord, logger: Logger): void {
+  logger.emit({
+    timestamp: at,
+    eventName: event,
+    severityNumber: SEVERITIES[level],
+    severityText: level.toUpperCase(),
+    body,
+    attributes: attributes as Attributes,
+    context:
+      context === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, { ...context, traceFlags: TraceFlags.SAMPLED }),
+  });
+}

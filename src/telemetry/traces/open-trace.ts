@@ -1,0 +1,207 @@
+/** A trace while it is recorded. */
+import type { AnswerTime, ResponseInfo, SecretVersion, StreamInfo } from '../../events.ts';
+import type { RemoteContext, Span, SpanAttributes, SpanContext, SpanEvent, Trace } from './span.ts';
+
+export interface OpenTraceOptions {
+  readonly parent: RemoteContext | undefined;
+  readonly links: readonly RemoteContext[];
+  readonly randomHex: (bytes: number) => string;
+  readonly maxPushes: number;
+}
+
+/** Of one span. */
+const MAX_EVENTS = 64;
+
+type Push = ResponseInfo & StreamInfo;
+
+interface WaitingPush {
+  readonly start: number;
+  readonly push: Push;
+  readonly caller: RemoteContext | undefined;
+}
+
+export class OpenTrace {
+  readonly context: SpanContext;
+  readonly #options: OpenTraceOptions;
+  readonly #name: string;
+  readonly #start: number;
+  #attributes: SpanAttributes;
+  readonly #events: SpanEvent[] = [];
+  #error: string | undefined;
+  #verifiedAt: number | undefined;
+  #secretsUpdate:
+    | { readonly start: number; end: number; readonly attributes: SpanAttributes; readonly events: SpanEvent[] }
+    | undefined;
+  /** The pushes that have a span and no answer, by stream and nonce. */
+  readonly #waiting = new Map<string, WaitingPush>();
+  readonly #pushes: Span[] = [];
+  /** Of the first pushes. */
+  #spans = 0;
+  #pushed = 0;
+  #acked = 0;
+  #nacked = 0;
+  /** That have a span although they were not among the first. */
+  #rejections = 0;
+  #overtaken = false;
+  /** The number of the update that it brought about. */
+  update: number | undefined;
+
+  constructor(name: string, start: number, attributes: SpanAttributes, options: OpenTraceOptions) {
+    const { parent, randomHex } = options;
+    this.#name = name;
+    this.#start = start;
+    this.#attributes = attributes;
+    this.#options = options;
+    this.context = { traceId: parent?.traceId ?? randomHex(16), spanId: randomHex(8) };
+  }
+
+  /** What is told of a push. */
+  static attributesOf({ secrets, removed, nonce, stream, method, node, peer }: Push): Readonly<Record<string, string>> {
+    const { uid, gid, pid } = peer.credentials ?? {};
+    return {
+      'secret.name': listed(secrets.map(({ name }) => name)),
+      'secret.kind': listed([...new Set(secrets.map(({ kind }) => kind))]),
+      'secret.version': listed(secrets.map(({ version }) => version)),
+      ...(removed.length > 0 && { 'secret.removed': listed(removed) }),
+      'sds.method': method,
+      'sds.nonce': nonce,
+      'sds.stream': String(stream),
+      'sds.node': node,
+      ...(uid !== undefined && { 'peer.uid': String(uid), 'peer.gid': String(gid), 'peer.pid': String(pid) }),
+    };
+  }
+
+  get isAnswered(): boolean {
+    return this.#acked + this.#nacked >= this.#pushed;
+  }
+
+  get isOvertaken(): boolean {
+    return this.#overtaken;
+  }
+
+  verified(at: number, attributes: SpanAttributes): void {
+    this.#verifiedAt = at;
+    this.#attributes = { ...this.#attributes, ...attributes };
+    this.tell('verified', at, {});
+  }
+
+  failed(error: string): void {
+    this.#error = error;
+  }
+
+  tell(name: string, at: number, attributes: SpanAttributes): void {
+    if (this.#events.length < MAX_EVENTS) this.#events.push({ name, at, attributes });
+  }
+
+  updated(update: number, at: number, attributes: SpanAttributes): void {
+    this.update = update;
+    this.#secretsUpdate = { start: this.#verifiedAt ?? this.#start, end: at, attributes, events: [] };
+  }
+
+  /** Secrets are encoded when they are first sent. */
+  encoded({ name, kind, version, bytes }: SecretVersion & { readonly bytes: number }, at: number): void {
+    const span = this.#secretsUpdate;
+    if (span === undefined) return;
+    span.end = at;
+    const attributes = { 'secret.name': name, 'secret.kind': kind, 'secret.version': version, 'secret.size': bytes };
+    if (span.events.length < MAX_EVENTS) span.events.push({ name: 'encoded', at, attributes });
+  }
+
+  /** A newer update came before all had answered this one. */
+  overtake(): void {
+    this.#overtaken = true;
+  }
+
+  pushed(push: Push, at: number, caller: RemoteContext | undefined): void {
+    this.#pushed += 1;
+    if (this.#spans >= this.#options.maxPushes) return;
+    this.#spans += 1;
+    this.#waiting.set(keyOf(push), { start: at, push, caller });
+  }
+
+  answered(push: Push & AnswerTime, at: number, error: string | undefined): void {
+    if (error === undefined) this.#acked += 1;
+    else this.#nacked += 1;
+    const key = this.#waiting.size === 0 ? '' : keyOf(push);
+    const waiting = this.#waiting.get(key);
+    if (waiting !== undefined) {
+      this.#waiting.delete(key);
+      this.#pushes.push(this.#pushSpan(waiting, at, error === undefined ? 'ack' : 'nack', error));
+    } else if (error !== undefined && this.#rejections < this.#options.maxPushes) {
+      // What went wrong is what people look for, wherever it stood in the row.
+      this.#rejections += 1;
+      this.#pushes.push(this.#pushSpan({ start: at - push.afterMs, push, caller: undefined }, at, 'nack', error));
+    }
+  }
+
+  end(at: number): Trace {
+    const { parent, links } = this.#options;
+    const update = this.#secretsUpdate;
+    const missing = [...this.#waiting.values()].map((waiting) => this.#pushSpan(waiting, at, 'unanswered', 'not answered'));
+    const spans = [...this.#pushes, ...missing];
+    const updateSpan = { name: 'secrets.update', links: [], children: [] };
+    const isUpdateItself = this.#name === updateSpan.name;
+    const root: Span = {
+      name: this.#name,
+      spanId: this.context.spanId,
+      start: this.#start,
+      end: Math.max(at, update?.end ?? at),
+      attributes: { ...this.#attributes, ...(isUpdateItself && update?.attributes), ...this.#counts(spans.length) },
+      events: isUpdateItself && update !== undefined ? [...this.#events, ...update.events] : this.#events,
+      ...this.#outcome(),
+      links,
+      children:
+        update === undefined || isUpdateItself
+          ? spans
+          : [{ ...updateSpan, ...update, spanId: this.#options.randomHex(8) }, ...spans],
+    };
+    return { traceId: this.context.traceId, ...(parent && { parent }), root };
+  }
+
+  #counts(spans: number): SpanAttributes {
+    if (this.update === undefined) return {};
+    return {
+      'sds.update': this.update,
+      'sds.push.count': this.#pushed,
+      'sds.ack.count': this.#acked,
+      'sds.nack.count': this.#nacked,
+      'sds.unanswered.count': this.#pushed - this.#acked - this.#nacked,
+      'sds.push.without_span': this.#pushed - spans,
+      ...(this.#overtaken && { 'sds.overtaken': true }),
+    };
+  }
+
+  #outcome(): { readonly error?: string } {
+    if (this.#error !== undefined) return { error: this.#error };
+    return this.#nacked === 0 ? {} : { error: `${this.#nacked} of ${this.#pushed} pushes were rejected` };
+  }
+
+  #pushSpan({ start, push, caller }: WaitingPush, end: number, outcome: Outcome, error: string | undefined): Span {
+    return {
+      name: 'sds.push',
+      spanId: this.#options.randomHex(8),
+      start,
+      end,
+      attributes: OpenTrace.attributesOf(push),
+      events: [{ name: outcome, at: end, attributes: {} }],
+      ...(error !== undefined && { error }),
+      links: caller === undefined ? [] : [caller],
+      children: [],
+    };
+  }
+}
+
+/** How a push ended. */
+type Outcome = 'ack' | 'nack' | 'unanswered';
+
+/** An aggregated stream may carry a thousand names. */
+const MAX_LISTED = 16;
+
+function listed(names: readonly string[]): string {
+  const more = names.length - MAX_LISTED;
+  return more > 0 ? `${names.slice(0, MAX_LISTED).join(',')} and ${more} more` : names.join(',');
+}
+
+function keyOf({ stream, nonce }: Push): string {
+  return `${stream}/${nonce}`;
+}

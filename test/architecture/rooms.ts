@@ -1,0 +1,208 @@
+/** The rooms of src/, and which may import which: data, from the bottom to the top. docs/architecture.md shows it. */
+
+/** A folder (its sub-folders are rooms of their own), or a file that is a room by itself. */
+export interface Room {
+  /** `src/wire/` or `src/events.ts`. */
+  readonly path: string;
+  /** What belongs there. */
+  readonly holds: string;
+  /** Paths of rooms that stand above this one in the table. Every room may import `src/` besides. */
+  readonly mayImport: readonly string[];
+}
+
+/** What every room may import. */
+export const SHARED = 'src/';
+
+const SPIFFE = ['src/spiffe/x509/', 'src/spiffe/crl/', 'src/spiffe/'];
+const WIRE = ['src/gen/', 'src/wire/'];
+const CONFIG = ['src/config/values/', 'src/config/source/', 'src/config/schema/', 'src/config/rules/'];
+
+export const ROOMS: readonly Room[] = [
+  { path: SHARED, holds: 'what everything may use: errors, the clock, endpoints, printable text', mayImport: [] },
+  { path: 'src/gen/', holds: 'generated from proto/', mayImport: [] },
+  { path: 'src/wire/', holds: 'the encoding of protobuf messages', mayImport: ['src/gen/'] },
+  { path: 'src/spiffe/x509/', holds: 'certificates, names, keys and paths, as X.509 has them', mayImport: [] },
+  { path: 'src/spiffe/crl/', holds: 'certificate revocation lists', mayImport: ['src/spiffe/x509/'] },
+  {
+    path: 'src/spiffe/',
+    holds: 'SPIFFE IDs, SVIDs, bundles; whether an SVID is good',
+    mayImport: ['src/spiffe/x509/', 'src/spiffe/crl/'],
+  },
+  { path: 'src/envoy/', holds: 'what is true of Envoy: which certificates, keys and CRLs it takes', mayImport: SPIFFE },
+  { path: 'src/events.ts', holds: 'the vocabulary of what happens', mayImport: ['src/spiffe/'] },
+  { path: 'src/config/values/', holds: 'forms of a value: duration, size, pattern, regex', mayImport: [] },
+  {
+    path: 'src/config/source/',
+    holds: 'where values come from: file, environment, flags',
+    mayImport: ['src/config/values/'],
+  },
+  {
+    path: 'src/config/schema/',
+    holds: 'every key with its form and default',
+    mayImport: ['src/spiffe/', 'src/config/values/', 'src/config/source/'],
+  },
+  {
+    path: 'src/config/rules/',
+    holds: 'rules between keys, and how a problem is told',
+    mayImport: ['src/config/values/', 'src/config/source/', 'src/config/schema/'],
+  },
+  { path: 'src/config/', holds: 'loading, printing and reloading a configuration', mayImport: CONFIG },
+  {
+    path: 'src/workload-api/',
+    holds: 'the client: calls, retries, from messages to X.509 contexts',
+    mayImport: [...WIRE, ...SPIFFE, 'src/envoy/', 'src/events.ts'],
+  },
+  {
+    path: 'src/secrets/',
+    holds: 'from a context and the configuration to named, versioned, encoded secrets',
+    mayImport: [...WIRE, ...SPIFFE, 'src/envoy/', 'src/events.ts'],
+  },
+  {
+    path: 'src/server/',
+    holds: 'the socket, who may speak on it, gRPC, health',
+    mayImport: [...WIRE, 'src/events.ts'],
+  },
+  { path: 'src/sds/delivery/', holds: 'who is told of an update, and when', mayImport: [] },
+  {
+    path: 'src/sds/protocol/',
+    holds: 'state of the world and delta as pure state machines; their responses',
+    mayImport: [...WIRE, 'src/events.ts', 'src/secrets/'],
+  },
+  {
+    path: 'src/sds/stream/',
+    holds: 'one stream: its Envoy, its limits, its record',
+    mayImport: [...WIRE, 'src/events.ts', 'src/secrets/', 'src/sds/delivery/', 'src/sds/protocol/'],
+  },
+  {
+    path: 'src/sds/',
+    holds: 'the secret discovery service: all streams, and FetchSecrets',
+    mayImport: [
+      ...WIRE,
+      'src/events.ts',
+      'src/secrets/',
+      'src/server/',
+      'src/sds/delivery/',
+      'src/sds/protocol/',
+      'src/sds/stream/',
+    ],
+  },
+  {
+    path: 'src/state/',
+    holds: 'what the events add up to, and whether that is ready',
+    mayImport: ['src/spiffe/', 'src/events.ts'],
+  },
+  {
+    path: 'src/telemetry/standard-variables.ts',
+    holds: 'variables of the OpenTelemetry specification',
+    mayImport: ['src/config/source/'],
+  },
+  { path: 'src/telemetry/output.ts', holds: 'text on its way to a file descriptor', mayImport: [] },
+  { path: 'src/telemetry/traces/', holds: 'a trace for each rotation, as values', mayImport: ['src/events.ts'] },
+  {
+    path: 'src/telemetry/metrics/',
+    holds: 'instruments, what they measure, and the page for Prometheus',
+    mayImport: ['src/events.ts', 'src/state/', 'src/telemetry/traces/'],
+  },
+  {
+    path: 'src/telemetry/audit/',
+    holds: 'audit records, and where they go',
+    mayImport: ['src/events.ts', 'src/config/schema/', 'src/telemetry/output.ts'],
+  },
+  {
+    path: 'src/telemetry/log/',
+    holds: 'events as log lines',
+    mayImport: ['src/events.ts', 'src/telemetry/output.ts', 'src/telemetry/audit/'],
+  },
+  {
+    path: 'src/telemetry/otlp/',
+    holds: 'export by OpenTelemetry, loaded only where there is an endpoint',
+    mayImport: [
+      'src/config/schema/',
+      'src/config/source/',
+      'src/telemetry/standard-variables.ts',
+      'src/telemetry/traces/',
+      'src/telemetry/metrics/',
+      'src/telemetry/audit/',
+      'src/telemetry/log/',
+    ],
+  },
+  {
+    path: 'src/telemetry/',
+    holds: 'what listens to the events, put together',
+    mayImport: [
+      'src/events.ts',
+      'src/config/schema/',
+      'src/config/source/',
+      'src/state/',
+      'src/telemetry/standard-variables.ts',
+      'src/telemetry/output.ts',
+      'src/telemetry/traces/',
+      'src/telemetry/metrics/',
+      'src/telemetry/audit/',
+      'src/telemetry/log/',
+      'src/telemetry/otlp/',
+    ],
+  },
+  {
+    path: 'src/admin/',
+    holds: 'HTTP: status, health, metrics',
+    mayImport: [
+      'src/events.ts',
+      'src/config/schema/',
+      'src/config/rules/',
+      'src/config/',
+      'src/secrets/',
+      'src/server/',
+      'src/sds/stream/',
+      'src/state/',
+    ],
+  },
+  {
+    path: 'src/dev/',
+    holds: 'the development Workload API: a small CA, and the server side of the API',
+    mayImport: [...WIRE, ...SPIFFE, 'src/server/'],
+  },
+  {
+    path: 'src/sidecar/',
+    holds: 'the composition root: builds the rooms and connects them',
+    mayImport: [
+      ...SPIFFE,
+      'src/events.ts',
+      ...CONFIG,
+      'src/config/',
+      'src/workload-api/',
+      'src/secrets/',
+      'src/server/',
+      'src/sds/stream/',
+      'src/sds/',
+      'src/state/',
+      'src/telemetry/',
+      'src/admin/',
+    ],
+  },
+  {
+    path: 'src/cli/',
+    holds: 'the commands, one file each',
+    mayImport: [
+      ...WIRE,
+      'src/spiffe/',
+      'src/events.ts',
+      ...CONFIG,
+      'src/config/',
+      'src/secrets/',
+      'src/telemetry/output.ts',
+      'src/admin/',
+      'src/dev/',
+      'src/sidecar/',
+    ],
+  },
+];
+
+/** The table as docs/architecture.md shows it. */
+export function roomsTable(rooms: readonly Room[] = ROOMS): string {
+  const rows = rooms.map(({ path, holds, mayImport }) => {
+    const names = mayImport.map((name) => `\`${name.replace(/^src\//, '')}\``).join(', ');
+    return `| \`${path}\` | ${holds} | ${names === '' ? '–' : names} |`;
+  });
+  return ['| room | what it holds | may import |', '|---|---|---|', ...rows].join('\n');
+}

@@ -1,0 +1,219 @@
+/** The command as people run it: a process of its own, its output and its exit code. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
+import { SdsClient } from '../../support/sds/sds-client.ts';
+import { Child } from '../../support/sidecar/child.ts';
+import { type Running, startRunning } from '../../support/sidecar/sidecar.ts';
+
+const MAIN = join(import.meta.dirname, '..', '..', '..', 'src', 'cli', 'main.ts');
+const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_)/.test(name)));
+
+/** Several of them, one after the other. */
+const WHOLE_PROCESSES_MS = 60_000;
+
+function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { env: { ...ENV, ...env }, encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+/** Not spawnSync: what is asked runs in this process. */
+async function get(running: Running, ...args: readonly string[]): Promise<{ readonly status: unknown; readonly log: string }> {
+  await using child = new Child(process.execPath, [MAIN, 'get', '--listen', `unix://${running.socket}`, ...args], ENV);
+  const status = await child.ended();
+  return { status, log: child.log };
+}
+
+test.each(['version', '--version', '-v'])('%s names the version, Node and the platform', (word) => {
+  const { status, stdout } = run([word]);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^spiffe-sds \d+\.\d+\.\d+ \(Node v\d+\.\d+\.\d+, linux\/\w+\)\n$/);
+});
+
+describe('wrong usage exits with 2 and says what is right', () => {
+  test.each([
+    ['an unknown command', ['srve'], /^error: unknown command 'srve'\n\(Did you mean serve\?\)/],
+    ['an argument of serve', ['serve', 'dev'], /serve takes no argument, and there is 'dev'/],
+    ['an unknown option', ['serve', '--wokload-api', 'x'], /--workload-api/],
+    ['no Workload API', ['serve'], /SPIFFE_ENDPOINT_SOCKET/],
+    ['a bad address', ['serve', '--workload-api', '/run/x.sock'], /unix:\/\/\/run\/x\.sock/],
+    ['a missing file', ['check', '--config', '/nonexistent.yaml'], /\/nonexistent\.yaml/],
+    ['a bad trust domain', ['dev', '--trust-domain', 'BAD DOMAIN'], /--trust-domain: .*"BAD DOMAIN"/],
+    ['a bad duration', ['dev', '--svid-ttl', 'soon'], /--svid-ttl: .*"soon".*5s/],
+    ['no time to wait', ['get', '--timeout', '0s'], /--timeout: .*"0s"/],
+  ])('%s', (_, args, message) => {
+    const { status, stderr } = run(args);
+    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringMatching(message) });
+  });
+});
+
+describe('check', () => {
+  test('prints what is in force and where each value came from', () => {
+    const { status, stdout } = run(['check', '--log-level', 'warn'], { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/agent.sock' });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/address: unix:\/\/\/run\/agent\.sock\s+# environment SPIFFE_ENDPOINT_SOCKET/);
+    expect(stdout).toMatch(/level: warn\s+# flag --log-level/);
+    expect(stdout).toMatch(/listen: unix:\/\/\/run\/spiffe-sds\/sds\.sock\s+# default/);
+  });
+
+  test('takes the admin API from a flag or the environment, without a file', () => {
+    const env = { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/agent.sock', SPIFFE_SDS_ADMIN: '127.0.0.1:9000' };
+    expect(run(['check'], env).stdout).toMatch(/listen: 127\.0\.0\.1:9000\s+# environment SPIFFE_SDS_ADMIN/);
+    expect(run(['check', '--admin', 'unix:///run/admin.sock'], env).stdout).toMatch(
+      /listen: unix:\/\/\/run\/admin\.sock\s+# flag --admin/,
+    );
+  });
+
+  test('names the line of each problem', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
+    const file = join(folder.path, 'config.yaml');
+    await writeFile(file, 'sds:\n  lisen: unix:///run/x.sock\n');
+    const { status, stderr } = run(['check', '--config', file]);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/config\.yaml:2:3: .*lisen.*listen/);
+  });
+});
+
+describe('check refuses what serve refuses, in the same words', () => {
+  test.each([
+    ['no Workload API', '', {}],
+    ['a group that is not there', 'sds: { group: nobody-has-this-name }', { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/agent.sock' }],
+    ['an address to listen on', '', { SPIFFE_SDS_LISTEN: 'tcp://127.0.0.1:80' }],
+  ])('%s', async (_, text, env) => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
+    const file = join(folder.path, 'config.yaml');
+    // What is not refused must not be served here.
+    await writeFile(file, text);
+    const listen = { SPIFFE_SDS_LISTEN: `unix://${folder.path}/sds.sock`, ...env };
+    const [serve, check] = ['serve', 'check'].map((command) => run([command, '--config', file], listen));
+    expect(check).toEqual(serve);
+    expect(check).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(/^spiffe-sds: ./) });
+  });
+});
+
+describe('get', () => {
+  test('prints a certificate without its key', async () => {
+    await using running = await startRunning({ identities: [{ path: '/web' }] });
+    const { status, log } = await get(running, 'spiffe://example.org/web');
+    expect(status).toBe(0);
+    expect(log).toContain(`serial ${running.workloadApi.serials().get('spiffe://example.org/web')}`);
+    expect(log).not.toContain('PRIVATE KEY');
+  });
+
+  test.each([
+    ['json', JSON.parse],
+    ['yaml', parse],
+  ])('prints everything as %s', async (format, read) => {
+    await using running = await startRunning({ identities: [{ path: '/web' }], federated: ['partner.test'] });
+    const { log } = await get(running, '--output', format);
+    expect((read as (text: string) => unknown)(log)).toEqual([
+      expect.objectContaining({ name: 'spiffe://example.org/web', kind: 'tls_certificate' }),
+      expect.objectContaining({ name: 'spiffe://example.org', kind: 'validation_context' }),
+      expect.objectContaining({ name: 'spiffe://partner.test', trust_domains: { 'partner.test': [expect.any(Object)] } }),
+    ]);
+  });
+
+  test('says of a name that does not come what there is instead', async () => {
+    await using running = await startRunning({ identities: [{ path: '/web' }] });
+    const { status, log } = await get(running, 'spiffe://example.org/wbe', '--timeout', '200ms');
+    expect(status).toBe(1);
+    expect(log).toMatch(/no secret named spiffe:\/\/example\.org\/wbe within 200ms: it has spiffe:\/\/example\.org\/web/);
+  });
+
+  test('says when nobody answers', async () => {
+    await using running = await startRunning();
+    await running.stop();
+    const { status, log } = await get(running);
+    expect(status).toBe(1);
+    expect(log).toMatch(/UNAVAILABLE: connect ENOENT .* as uid \d+, gid \d+: .*: start what serves it/);
+  });
+
+  test('watches until it is told to stop, and prints each rotation once, with its time', async () => {
+    await using running = await startRunning({ identities: [{ path: '/web' }] });
+    await using child = new Child(
+      process.execPath,
+      [MAIN, 'get', '--watch', 'default', '--listen', `unix://${running.socket}`],
+      ENV,
+    );
+    await child.written(/serial/);
+    await running.workloadApi.rotate();
+    await child.written(new RegExp(`serial ${running.workloadApi.serials().get('spiffe://example.org/web')}`));
+    expect(await child.stop()).toBe(0);
+    expect(child.log.match(/serial/g)).toHaveLength(2);
+    expect(child.log.match(/, received 20\d\d-\d\d-\d\dT[\d:.]+Z\n/g)).toHaveLength(2);
+  });
+});
+
+test(
+  'dev serves what it says, until SIGTERM, and what it suggests to try works',
+  async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
+    const file = join(folder.path, 'config.yaml');
+    await writeFile(file, `admin: { listen: "unix://${folder.path}/admin.sock" }\n`);
+    const args = [
+      'dev',
+      '--config',
+      file,
+      '--listen',
+      `unix://${folder.path}/sds.sock`,
+      '--workload-api',
+      `unix://${folder.path}/workload.sock`,
+      '--id',
+      '/web=internal',
+    ];
+    await using child = new Child(process.execPath, [MAIN, ...args], ENV);
+    await child.written(/Ctrl-C/);
+    expect(child.log).toContain('spiffe://example.org/web');
+    await child.written(/"admin_listening"|the admin API is at/);
+    const suggested = [...child.log.matchAll(/^ {2}npm run -s spiffe-sds -- (.*?) {4}#/gm)].map(([, words = '']) =>
+      words.split(' '),
+    );
+    expect(suggested.map(([command]) => command)).toEqual(['get', 'get', 'status']);
+    for (const words of suggested.filter((words) => !words.includes('--watch')))
+      expect(run(words)).toMatchObject({ status: 0, stdout: expect.stringContaining('spiffe://example.org/web') });
+    expect(await child.stop()).toBe(0);
+  },
+  WHOLE_PROCESSES_MS,
+);
+
+describe('serve follows its configuration file', () => {
+  const config = (alias: string) => `names: { default_svid: ${alias} }\nadmin: { listen: "" }\n`;
+
+  async function serve() {
+    await using stack = new AsyncDisposableStack();
+    const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'))).path;
+    const address = `unix://${folder}/workload.sock`;
+    stack.use(await DevWorkloadApi.start({ address, rotateEveryMs: 0, identities: [{ path: '/web' }] }));
+    const file = join(folder, 'config.yaml');
+    await writeFile(file, config('before'));
+    const args = ['serve', '--config', file, '--workload-api', address, '--listen', `unix://${folder}/sds.sock`];
+    const child = stack.use(new Child(process.execPath, [MAIN, ...args], ENV));
+    await child.written(/"svid_received"/);
+    const stream = stack.use(new SdsClient(join(folder, 'sds.sock'))).stream();
+    const owned = stack.move();
+    return { child, file, stream, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  }
+
+  test.each([
+    ['when it changes', () => undefined],
+    ['at SIGHUP', (pid: number) => process.kill(pid, 'SIGHUP')],
+  ])('%s: names are served and withdrawn while it runs', async (_, signal) => {
+    await using serving = await serve();
+    serving.stream.request(['after']);
+    await writeFile(serving.file, config('after'));
+    signal(serving.child.pid);
+    await serving.child.written(/"configuration_reloaded".*names\.default_svid/);
+    expect((await serving.stream.secrets())[0]?.name).toBe('after');
+  });
+
+  test('a bad one changes nothing and says what is wrong with it', async () => {
+    await using serving = await serve();
+    await writeFile(serving.file, 'names: { default_svd: after }\n');
+    await serving.child.written(/"configuration_rejected".*config\.yaml:1:\d+.*default_svd.*did you mean/);
+    expect(await serving.stream.request(['before']).secrets()).toHaveLength(1);
+  });
+});

@@ -1,0 +1,77 @@
+import { describe, expect, test } from 'vitest';
+import type { Subscriber } from '../../../../src/sds/delivery/delivery.ts';
+import { Rollout } from '../../../../src/sds/delivery/rollout.ts';
+import { ManualClock } from '../../../support/clocks/manual-clock.ts';
+
+interface Stream extends Subscriber {
+  awaitsBundle: boolean;
+}
+
+/** A rollout to streams of which some await a bundle, and how it was finished. */
+function rollout(...awaiting: readonly boolean[]) {
+  const streams = awaiting.map((awaitsBundle): Stream => ({ awaitsBundle, deliver: () => {}, end: () => {} }));
+  const clock = new ManualClock();
+  const finished: number[] = [];
+  const started = new Rollout(streams, clock, clock.monotonic() + 2_000, (late) => finished.push(late));
+  const take = (index: number) => {
+    const stream = streams[index] as Stream;
+    stream.awaitsBundle = false;
+    started.settle(stream, false);
+  };
+  return { streams, clock, finished, started, take };
+}
+
+describe('a rollout', () => {
+  test('waits for the streams that await a bundle, and for no other', () => {
+    expect(rollout(true, false, true).started.waiting).toBe(2);
+  });
+
+  test('is finished when the last of them has its bundle', () => {
+    const { finished, take } = rollout(true, false, true);
+    take(0);
+    const before = [...finished];
+    take(2);
+    expect([before, finished]).toEqual([[], [0]]);
+  });
+
+  test('goes on waiting for a stream that answered something else', () => {
+    const { streams, started, finished } = rollout(true);
+    started.settle(streams[0] as Stream, false);
+    expect([started.waiting, finished]).toEqual([1, []]);
+  });
+
+  test('does not wait for a stream that is gone', () => {
+    const { streams, started, finished } = rollout(true);
+    started.settle(streams[0] as Stream, true);
+    expect(finished).toEqual([0]);
+  });
+
+  test('takes no notice of streams that opened after it began', () => {
+    const { streams, started, finished } = rollout(true);
+    started.settle({ ...(streams[0] as Stream), awaitsBundle: false }, false);
+    expect([started.waiting, finished]).toEqual([1, []]);
+  });
+
+  test('waits no longer than its timeout, and says how many are late', () => {
+    const { clock, finished, take } = rollout(true, true, true);
+    take(0);
+    clock.advance(1_999);
+    const before = [...finished];
+    clock.advance(1);
+    expect([before, finished]).toEqual([[], [2]]);
+  });
+
+  test('that is finished has no timeout any more', () => {
+    const { clock, finished, take } = rollout(true);
+    take(0);
+    clock.advance(10_000);
+    expect(finished).toEqual([0]);
+  });
+
+  test('that is cancelled has no timeout any more', () => {
+    const { clock, finished, started } = rollout(true);
+    started.cancel();
+    clock.advance(10_000);
+    expect(finished).toEqual([]);
+  });
+});
