@@ -6,11 +6,12 @@
  * the machine that it installs on, and there is no compiled code.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { licensesOf } from './licenses.ts';
 
@@ -66,10 +67,10 @@ const builtinsByName: Plugin = {
     const namespace = 'node-builtin';
     // One for each importer: what many share would be a file of its own.
     onResolve({ filter: /^(node:)?[a-z_0-9]+(\/[a-z]+)?$/ }, ({ path, importer }) =>
-      isBuiltin(path) ? { path: `${path.replace(/^node:/, '')} for ${importer}`, namespace } : undefined,
+      isBuiltin(path) ? { path: `${path.replace(/^node:/, '')}.${digest(relative(root, importer))}`, namespace } : undefined,
     );
     onLoad({ filter: /./, namespace }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(`node:${path.split(' ')[0]}`)});`,
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(`node:${path.split('.')[0]}`)});`,
     }));
   },
 };
@@ -179,4 +180,8 @@ async function succeeded(child: ChildProcess): Promise<void> {
   const [code, signal] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode];
   if (code !== 0)
     throw new Error(`dist/main.js does not run: ${child.spawnargs.slice(2).join(' ')} ended with ${code ?? signal}`);
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
