@@ -6,10 +6,12 @@
  * the machine that it installs on, and there is no compiled code.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { licensesOf } from './licenses.ts';
 
@@ -45,6 +47,64 @@ const bundledGrpc: Plugin = {
   },
 };
 
+/** The part of grpc-js that describes itself to others is never asked to, and is all that would need this. */
+const noProtoLoader: Plugin = {
+  name: 'no-proto-loader',
+  setup({ onResolve, onLoad }) {
+    const namespace = 'left-out';
+    onResolve({ filter: /^@grpc\/proto-loader$/ }, ({ path }) => ({ path, namespace }));
+    onLoad({ filter: /./, namespace }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
+/**
+ * An ES module's import of one of Node's own modules reads each of its exports, also those that load more when they are read: of `http` it
+ * is undici, for WebSocket, of `util`, `fs` and `process` others. What is asked for by name reads nothing else.
+ */
+const builtinsByName: Plugin = {
+  name: 'builtins-by-name',
+  setup({ onResolve, onLoad }) {
+    const namespace = 'node-builtin';
+    // One for each importer: what many share would be a file of its own.
+    onResolve({ filter: /^(node:)?[a-z_0-9]+(\/[a-z]+)?$/ }, ({ path, importer }) =>
+      isBuiltin(path) ? { path: `${path.replace(/^node:/, '')}.${digest(relative(root, importer))}`, namespace } : undefined,
+    );
+    onLoad({ filter: /./, namespace }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(`node:${path.split('.')[0]}`)});`,
+    }));
+  },
+};
+
+const LOADED_LATER: readonly string[] = [
+  'cli/check.ts',
+  'cli/dev.ts',
+  'cli/get.ts',
+  'cli/status.ts',
+  'admin/admin-server.ts',
+  'server/peer-credentials.ts',
+  'telemetry/audit/audit-sink.ts',
+  'telemetry/otlp/otlp.ts',
+];
+
+/**
+ * Whatever is loaded later takes the sidecar for granted, so esbuild keeps in one file what would be as many as there are sets of those that share
+ * something: to find, read and link a file takes Node longer than to run it. The command for health checks is the exception.
+ */
+const oneCore: Plugin = {
+  name: 'one-core',
+  setup({ onLoad, onEnd }) {
+    const core = join(root, 'src', 'cli', 'serve.ts');
+    const missing = new Set(LOADED_LATER.map((path) => join(root, 'src', path)));
+    onLoad({ filter: /\.ts$/ }, async ({ path }) =>
+      missing.delete(path)
+        ? { contents: `${await readFile(path, 'utf8')}\nimport ${JSON.stringify(core)};\n`, loader: 'ts' }
+        : undefined,
+    );
+    onEnd(() => {
+      if (missing.size > 0) throw new Error(`deploy/build.ts names files that nothing loads: ${[...missing].join(', ')}`);
+    });
+  },
+};
 await rm(dist, { recursive: true, force: true });
 const { metafile } = await build({
   absWorkingDir: root,
@@ -61,7 +121,7 @@ const { metafile } = await build({
   banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
   loader: { '.node': 'file' },
   external: forNpm ? ['koffi'] : [],
-  plugins: [koffiAddon, bundledGrpc],
+  plugins: [builtinsByName, koffiAddon, bundledGrpc, noProtoLoader, oneCore],
   metafile: true,
   logLevel: 'warning',
 });
@@ -120,4 +180,8 @@ async function succeeded(child: ChildProcess): Promise<void> {
   const [code, signal] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode];
   if (code !== 0)
     throw new Error(`dist/main.js does not run: ${child.spawnargs.slice(2).join(' ')} ended with ${code ?? signal}`);
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

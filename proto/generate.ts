@@ -1,6 +1,6 @@
 /**
  * A buf plugin: reads a CodeGeneratorRequest from stdin and answers with src/gen/messages.ts (the message types as
- * @grpc/proto-loader yields them with the options of src/wire/wire.ts) and src/gen/descriptor.ts (the descriptor it loads).
+ * src/wire/wire.ts writes and reads them) and src/gen/descriptor.ts (what it does so by).
  */
 import { readFileSync, writeSync } from 'node:fs';
 import protobuf from 'protobufjs';

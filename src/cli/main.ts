@@ -1,16 +1,10 @@
 #!/usr/bin/env -S node --max-semi-space-size=2
 /**
  * The command. Says so when Node is too old, before anything is loaded that would fail to parse there; the line above has only what an old
- * one knows, too.
+ * one knows, too. It imports nothing: to import Node's own modules would load more of Node than they are.
  *
  * --max-semi-space-size=2: halves the memory that many streams take.
  */
-import { existsSync } from 'node:fs';
-import inspector from 'node:inspector';
-import module from 'node:module';
-import { join } from 'node:path';
-import process from 'node:process';
-
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 22 || (major === 22 && minor < 15)) {
   process.stderr.write(
@@ -24,10 +18,10 @@ if (major < 22 || (major === 22 && minor < 15)) {
   process.exit(1);
 } else {
   // Made by the build beside the bundle: whoever may write there may change the program anyway.
-  const compiled = join(import.meta.dirname, '.compile-cache');
-  if (existsSync(compiled)) {
+  const compiled = `${import.meta.dirname}/.compile-cache`;
+  if (process.getBuiltinModule('node:fs').existsSync(compiled)) {
     process.env['NODE_COMPILE_CACHE_PORTABLE'] ??= '1'; // by path relative to the folder, which may move
-    module.enableCompileCache(compiled);
+    process.getBuiltinModule('node:module').enableCompileCache(compiled);
   }
   // Not awaited: bundled chunks may import this file, and would wait for it while it waits for them.
   void import('./program.ts').then(({ run }) => run(process.argv));
@@ -40,5 +34,5 @@ if (major < 22 || (major === 22 && minor < 15)) {
 function isInspectorOpen(): boolean {
   process.on('SIGUSR1', () => undefined);
   const options = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ');
-  return !/--inspect(?!-port)/.test(options) && inspector.url() !== undefined;
+  return !/--inspect(?!-port)/.test(options) && process.getBuiltinModule('node:inspector').url() !== undefined;
 }

@@ -28,14 +28,23 @@ export interface ServedSvid {
   readonly path: Path;
 }
 
+/** The last of each trust: several ask at one look at the clock. */
+const judged = new WeakMap<Trust, { readonly now: number; readonly identities: readonly Identity[] }>();
+
 /** One for each SVID of the context, in its order. */
-export function identitiesOf({ context, predecessors }: Trust, now: number): readonly Identity[] {
-  return context.svids.map((svid) => {
-    const standing = standingOf(svid, now);
-    const predecessor = predecessors.get(svidKey(svid));
-    const served = servedNow(svid, now) ?? (predecessor && servedNow(predecessor, now)) ?? servedEarly(svid, standing, now);
-    return { svid, standing, ...(served && { served }) };
-  });
+export function identitiesOf(trust: Trust, now: number): readonly Identity[] {
+  const last = judged.get(trust);
+  if (last?.now === now) return last.identities;
+  const identities = trust.context.svids.map((svid) => identityOf(svid, trust, now));
+  judged.set(trust, { now, identities });
+  return identities;
+}
+
+function identityOf(svid: X509Svid, { predecessors }: Trust, now: number): Identity {
+  const standing = standingOf(svid, now);
+  const predecessor = predecessors.get(svidKey(svid));
+  const served = servedNow(svid, now) ?? (predecessor && servedNow(predecessor, now)) ?? servedEarly(svid, standing, now);
+  return { svid, standing, ...(served && { served }) };
 }
 
 function servedNow(svid: X509Svid, now: number): ServedSvid | undefined {

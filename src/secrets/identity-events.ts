@@ -66,15 +66,17 @@ function byId(identities: readonly Identity[]): ReadonlyMap<SpiffeId, Identity> 
 function servedEvents(before: ServedSvid | undefined, { svid, chain, path }: ServedSvid, again: boolean): readonly Event[] {
   const { id, hint } = svid;
   const [{ serial, fingerprint }] = chain;
-  const warning = leafKeyWarning(chain[0]) ?? nameConstraintProblem(path);
-  const content = { id, hint, serial, notAfter: path.notAfter, ...(warning !== undefined && { warning }) };
-  if (before === undefined) return [{ type: 'svid_received', ...content }];
-  if (before.chain[0].fingerprint !== fingerprint) return [{ type: 'svid_rotated', ...content }];
+  const content = () => {
+    const warning = leafKeyWarning(chain[0]) ?? nameConstraintProblem(path);
+    return { id, hint, serial, notAfter: path.notAfter, ...(warning !== undefined && { warning }) };
+  };
+  if (before === undefined) return [{ type: 'svid_received', ...content() }];
+  if (before.chain[0].fingerprint !== fingerprint) return [{ type: 'svid_rotated', ...content() }];
   const isSame =
     before.path.notAfter === path.notAfter &&
     before.chain.length === chain.length &&
     before.chain.every((certificate, index) => certificate === chain[index]);
-  if (!isSame) return [{ type: 'svid_chain_changed', ...content }];
+  if (!isSame) return [{ type: 'svid_chain_changed', ...content() }];
   return again ? [{ type: 'svid_valid', id, serial }] : [];
 }
 

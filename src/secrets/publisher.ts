@@ -47,7 +47,7 @@ export class SecretPublisher {
   /** All but the tokens; undefined until the Workload API has said anything. */
   #set: SecretSet | undefined;
   #begun = false;
-  #throwawayAuthority: Uint8Array | undefined;
+  readonly #throwawayAuthority = madeOnce(makeThrowawayAuthority);
   #stopTimer: () => void = () => undefined;
   /** What the clock decided last. */
   #judgement = '';
@@ -58,12 +58,6 @@ export class SecretPublisher {
     this.#naming = naming;
     this.#namedTokens = namedTokens(naming);
     this.#options = options;
-  }
-
-  /** Gets ready to say that nobody is trusted. */
-  async prepare(): Promise<void> {
-    this.#throwawayAuthority = await makeThrowawayAuthority(this.#options.clock.now());
-    if (this.#trust.distrusted.size > 0) this.#publish('time');
   }
 
   /** @param reason why what the context lacks is gone */
@@ -98,8 +92,12 @@ export class SecretPublisher {
     this.#judgement = this.#judge(now);
     this.#tellIdentities(now, reason);
     this.#tellCrls(now);
-    const throwawayAuthority = this.#throwawayAuthority;
-    this.#set = createSecretSet(this.#trust, this.#naming, { now, throwawayAuthority, onEncoded: this.#tellEncoded });
+    this.#set = createSecretSet(this.#trust, this.#naming, {
+      now,
+      throwawayAuthority: this.#throwawayAuthority,
+      ...(this.#set && { before: this.#set }),
+      onEncoded: this.#tellEncoded,
+    });
     this.#announce(cause, bundleFirst);
     this.#wait(now);
   }
@@ -172,4 +170,12 @@ function nextChange({ context, predecessors }: Trust, now: number): number {
     ...[...context.bundles.values()].map(({ authorities }) => nextAuthorityChange(authorities, now)),
     ...context.crls.flatMap(({ thisUpdate, nextUpdate }) => [thisUpdate, nextUpdate]).filter((time) => time > now),
   );
+}
+
+function madeOnce<T extends object>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }

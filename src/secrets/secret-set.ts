@@ -1,12 +1,13 @@
 /** All secrets that can be served now, by name. A value: new trust or another configuration makes a new set. */
 import type { SecretKind } from '../events.ts';
 import { type SpiffeId, trustDomainId } from '../spiffe/spiffe-id.ts';
+import { Encodings, type SecretSource } from './encodings.ts';
 import { type Identity, identitiesOf, type ServedSvid } from './identities.ts';
 import type { Naming, SvidChoice } from './naming.ts';
-import { createSecret, type Secret, type SecretContent, VALIDATION_FORMS, type ValidationForm } from './secret.ts';
+import type { Secret, ValidationForm } from './secret.ts';
 import { tlsCertificate } from './tls-certificate.ts';
 import type { Trust } from './trust.ts';
-import { type ValidationSource, type ValidationSourcesOptions, validationSources } from './validation-sources.ts';
+import { type ValidationSourcesOptions, validationSources } from './validation-sources.ts';
 
 export interface SecretSet {
   /**
@@ -50,15 +51,16 @@ export const NO_SECRETS: SecretSet = {
 export interface SecretSetOptions extends ValidationSourcesOptions {
   /** Hears of each secret that is encoded: when it is first asked for. */
   readonly onEncoded?: (secret: Secret) => void;
+  /** The set before: what it has encoded and is still made of the same is not encoded again. */
+  readonly before?: SecretSet;
 }
 
-interface CertificateSource {
-  readonly kind: 'tls_certificate';
-  readonly id: SpiffeId;
-  readonly content: () => SecretContent;
+interface Source extends SecretSource {
+  /** Whose certificate it is. */
+  readonly id?: SpiffeId;
 }
 
-type Source = CertificateSource | ValidationSource;
+const encodings = new WeakMap<SecretSet, Encodings>();
 
 /** A secret is encoded when it is first asked for, once for each name and form. */
 export function createSecretSet(trust: Trust, naming: Naming, options: SecretSetOptions): SecretSet {
@@ -84,14 +86,23 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
     else if ('svid' in secret) add(secret.name, certificateOf(choose(identities, secret.svid)));
   }
   for (const prefix of naming.prefixes) for (const [name, source] of [...sources]) add(`${prefix}${name}`, source);
-  return {
+  const encoded = new Encodings(sources, options.onEncoded, options.before && encodings.get(options.before));
+  const set: SecretSet = {
     complete: true,
     ids,
     names: [...sources.keys()],
     contentOf: validation.contentOf,
     pending: () => false,
-    ...encoder(sources, options.onEncoded),
+    get: (name, form, without) => encoded.get(name, form, without),
+    describe(name) {
+      const source = sources.get(name);
+      if (source === undefined) return undefined;
+      const { kind, id } = source;
+      return { kind, ...(id !== undefined && { id }), versions: encoded.versions(name) };
+    },
   };
+  encodings.set(set, encoded);
+  return set;
 }
 
 /** The first with a hint stays the first when it has expired: the next is another identity. */
@@ -100,38 +111,13 @@ function choose(identities: readonly Identity[], choice: SvidChoice): Identity |
   return identities.find(({ svid: { id }, served }) => id === choice.spiffe_id && served !== undefined);
 }
 
-function certificateSource(served: ServedSvid): CertificateSource {
-  return { kind: 'tls_certificate', id: served.svid.id, content: () => tlsCertificate(served) };
-}
-
-const NONE: readonly string[] = [];
-
-function encoder(
-  sources: ReadonlyMap<string, Source>,
-  onEncoded: SecretSetOptions['onEncoded'],
-): Pick<SecretSet, 'get' | 'describe'> {
-  const encoded = new Map<string, Map<string, Secret | undefined>>(VALIDATION_FORMS.map((form) => [form, new Map()]));
-  const get: SecretSet['get'] = (name, form, without) => {
-    const source = sources.get(name);
-    if (source === undefined) return undefined;
-    const leftOut =
-      without === undefined || source.kind === 'tls_certificate' ? NONE : source.separable.filter((one) => without.has(one));
-    const variant = leftOut.length === 0 ? form : `${form} without ${leftOut.join()}`;
-    const known = encoded.get(variant) ?? new Map<string, Secret | undefined>();
-    encoded.set(variant, known);
-    if (!known.has(name)) {
-      const content = source.content(form, new Set(leftOut));
-      const secret = content && createSecret(name, source.kind, content);
-      known.set(name, secret);
-      if (secret !== undefined) onEncoded?.(secret);
-    }
-    return known.get(name);
+function certificateSource(served: ServedSvid): Source {
+  const { chain, svid } = served;
+  return {
+    kind: 'tls_certificate',
+    id: svid.id,
+    content: () => tlsCertificate(served),
+    madeOf: () => [svid.privateKey, ...chain],
+    separable: [],
   };
-  const describe: SecretSet['describe'] = (name) => {
-    const source = sources.get(name);
-    if (source === undefined) return undefined;
-    const versions = [...encoded.values()].flatMap((known) => known.get(name)?.version ?? []);
-    return { kind: source.kind, ...('id' in source && { id: source.id }), versions: [...new Set(versions)] };
-  };
-  return { get, describe };
 }

@@ -6,24 +6,16 @@ import type { Crl } from '../spiffe/crl/crl.ts';
 import { type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import type { Certificate } from '../spiffe/x509/certificate.ts';
 import type { X509Bundle } from '../spiffe/x509-context.ts';
+import type { SecretSource } from './encodings.ts';
 import { identitiesOf } from './identities.ts';
 import type { Naming, ValidationPolicy } from './naming.ts';
-import type { SecretContent, ValidationForm } from './secret.ts';
+import type { ValidationForm } from './secret.ts';
 import type { Trust } from './trust.ts';
 import { type Trusted, validationContext } from './validation-context.ts';
 
-/** Of a validation context. */
-export interface ValidationSource {
-  readonly kind: 'validation_context';
-  /** @param without trust domains to leave out */
-  readonly content: (form: ValidationForm, without: ReadonlySet<string>) => SecretContent | undefined;
-  /** Those that can be left out of it: none when it is of one trust domain, for nobody else would be served by that. */
-  readonly separable: readonly string[];
-}
-
 export interface ValidationSources {
   /** Undefined while nothing that the policy names is trusted, or was. */
-  of(policy: ValidationPolicy): ValidationSource | undefined;
+  of(policy: ValidationPolicy): SecretSource | undefined;
   /** A hash of what is sent of a trust domain. */
   contentOf(trustDomain: string): string | undefined;
 }
@@ -31,8 +23,8 @@ export interface ValidationSources {
 export interface ValidationSourcesOptions {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** DER of a CA whose key nobody has. Absent: it is not made yet. */
-  readonly throwawayAuthority: Uint8Array | undefined;
+  /** DER of a CA whose key nobody has, always the same. Asked for when somebody asks for what is trusted no more. */
+  readonly throwawayAuthority: () => Uint8Array;
 }
 
 interface Vetted extends Trusted {
@@ -47,11 +39,13 @@ export function validationSources(
   { now, throwawayAuthority }: ValidationSourcesOptions,
 ): ValidationSources {
   const { context, distrusted } = trust;
+  const wantsCrls = crl && context.crls.length > 0;
+  const intermediates = wantsCrls ? intermediatesOf(trust, now) : NO_INTERMEDIATES;
   const trusted = new Map<TrustDomain, Vetted>(
     [...context.bundles.values()].map((bundle) => {
       const [first, ...rest] = sentAuthorities(bundle.authorities, now).map(({ der }) => der) as [Uint8Array, ...Uint8Array[]];
-      const issuers = issuersOf(bundle, trust, now);
-      const { crls } = crl ? vetCrls(issuers, context.crls, now) : { crls: [] };
+      const issuers = wantsCrls ? issuersOf(bundle, intermediates, now) : [];
+      const { crls } = wantsCrls ? vetCrls(issuers, context.crls, now) : { crls: [] };
       return [bundle.trustDomain, { trustDomain: bundle.trustDomain, authorities: [first, ...rest], issuers, crls }] as const;
     }),
   );
@@ -59,20 +53,28 @@ export function validationSources(
     const wanted = [...new Set(trust_domains ?? [...trusted.keys(), ...distrusted])];
     const found = wanted.map((name) => trusted.get(name)).filter((one) => one !== undefined);
     if (found.length > 0) {
-      const content: ValidationSource['content'] = (form, without) => {
-        const [first, ...rest] = found.filter(({ trustDomain }) => !without.has(trustDomain));
+      const leftIn = (without: ReadonlySet<string>) => found.filter(({ trustDomain }) => !without.has(trustDomain));
+      const content: SecretSource['content'] = (form, without) => {
+        const [first, ...rest] = leftIn(without);
         const asked = form === 'legacy' ? form : (mode ?? form);
         if (first === undefined) return undefined;
         if (asked === 'spiffe' || found.length === 1) return validationContext([first, ...rest], asked, match);
         return unsafe_merge ? validationContext(merged([first, ...rest]), asked, match) : undefined;
       };
+      const policy = JSON.stringify([mode, match, unsafe_merge, found.length === 1]);
+      const madeOf: SecretSource['madeOf'] = (_, without) => [policy, ...leftIn(without).flatMap(partsOf)];
+      // None when it is of one trust domain, for nobody else would be served by that.
       const separable = found.length > 1 ? found.map(({ trustDomain }) => trustDomain) : [];
-      return { kind: 'validation_context', content, separable };
+      return { kind: 'validation_context', content, madeOf, separable };
     }
     const gone = wanted.find((name) => distrusted.has(name));
-    return gone === undefined || throwawayAuthority === undefined ? undefined : denial(gone, throwawayAuthority);
+    return gone === undefined ? undefined : denial(gone, throwawayAuthority);
   };
   return { of, contentOf: (trustDomain) => hashOf(trusted.get(trustDomain as TrustDomain)) };
+}
+
+function partsOf({ trustDomain, authorities, crls, issuers }: Vetted): readonly unknown[] {
+  return [trustDomain, ...authorities, ...crls, ...issuers];
 }
 
 /** Without CRLs where Envoy could take that of one trust domain for that of another. */
@@ -92,34 +94,49 @@ function hashOf(trusted: Trusted | undefined): string | undefined {
 }
 
 /** In SPIFFE form whatever was asked for: a plain list of CAs would still admit clients that show no certificate. */
-function denial(trustDomain: TrustDomain, throwawayAuthority: Uint8Array): ValidationSource {
-  const nobody: Trusted = { trustDomain, authorities: [throwawayAuthority], crls: [] };
-  const content = (form: ValidationForm) => validationContext([nobody], form === 'legacy' ? form : 'spiffe', []);
-  return { kind: 'validation_context', content, separable: [] };
+function denial(trustDomain: TrustDomain, throwawayAuthority: () => Uint8Array): SecretSource {
+  const content = (form: ValidationForm) => {
+    const nobody: Trusted = { trustDomain, authorities: [throwawayAuthority()], crls: [] };
+    return validationContext([nobody], form === 'legacy' ? form : 'spiffe', []);
+  };
+  return { kind: 'validation_context', content, madeOf: () => [throwawayAuthority, trustDomain], separable: [] };
 }
 
 /** What of the CRLs is not sent along, and why: by trust domain, and of no trust domain. */
 export function crlProblems(trust: Trust, now: number): ReadonlyMap<TrustDomain | undefined, string> {
   const { context } = trust;
   const problems = new Map<TrustDomain | undefined, string>();
+  if (context.crls.length === 0) return problems;
+  const intermediates = intermediatesOf(trust, now);
   const authorities = [...context.bundles.values()].flatMap((bundle) => bundle.authorities);
   const [stray] = context.crls.filter((crl) => !authorities.some((authority) => crl.isSignedBy(authority)));
   if (stray !== undefined)
     problems.set(undefined, `no authority that may sign CRLs has signed that of ${JSON.stringify(stray.issuer.slice(0, 200))}`);
   for (const bundle of context.bundles.values()) {
-    const { problem } = vetCrls(issuersOf(bundle, trust, now), context.crls, now);
+    const { problem } = vetCrls(issuersOf(bundle, intermediates, now), context.crls, now);
     if (problem !== undefined) problems.set(bundle.trustDomain, problem);
   }
   return problems;
 }
 
+type Intermediates = ReadonlyMap<TrustDomain, readonly Certificate[]>;
+
+const NO_INTERMEDIATES: Intermediates = new Map();
+
 /** Those that sign what peers show, as far as they are known: other nodes may have intermediates of their own. */
-function issuersOf({ trustDomain, authorities }: X509Bundle, trust: Trust, now: number): readonly Certificate[] {
-  const own = identitiesOf(trust, now).filter(({ svid: { id } }) => trustDomainOf(id) === trustDomain);
-  const intermediates = own.flatMap(({ served, svid }) => (served?.chain ?? svid.chain).slice(1));
-  return [
-    ...new Map(
-      [...sentAuthorities(authorities, now), ...intermediates].map((certificate) => [certificate.fingerprint, certificate]),
-    ).values(),
-  ];
+function issuersOf({ trustDomain, authorities }: X509Bundle, intermediates: Intermediates, now: number): readonly Certificate[] {
+  const issuers = [...sentAuthorities(authorities, now), ...(intermediates.get(trustDomain) ?? [])];
+  return [...new Map(issuers.map((certificate) => [certificate.fingerprint, certificate])).values()];
+}
+
+/** Of this workload's own identities. */
+function intermediatesOf(trust: Trust, now: number): Intermediates {
+  const found = new Map<TrustDomain, Certificate[]>();
+  for (const { served, svid } of identitiesOf(trust, now)) {
+    const trustDomain = trustDomainOf(svid.id);
+    const known = found.get(trustDomain) ?? [];
+    found.set(trustDomain, known);
+    known.push(...(served?.chain ?? svid.chain).slice(1));
+  }
+  return found;
 }

@@ -152,8 +152,6 @@ export async function startSidecar({
     },
   });
   watch.start();
-  // What it takes to deny a trust domain is heavy, and nobody needs it while the first Envoys wait for their secrets.
-  const forgetPreparing = afterStart.run(() => void publisher.prepare());
 
   const stop = async () => {
     events({ type: 'draining', streams: service.streams });
@@ -161,7 +159,6 @@ export async function startSidecar({
     tokens.stop();
     jwtBundles.stop();
     publisher.stop();
-    forgetPreparing();
     await listener.close();
     await server.close(DRAIN_MS);
     events({ type: 'stopped' });

@@ -23,9 +23,14 @@ export class CertificateReader {
   readonly #certificates = new Generations<Certificate>();
   readonly crls = new CrlReader();
 
-  /** Forgets what was not read since the last call. */
+  /** Forgets what was neither read nor kept since the last call. */
   nextGeneration(): void {
     this.#certificates.next();
+  }
+
+  /** They came again, and need not be read. */
+  keep(certificates: readonly Certificate[]): void {
+    for (const certificate of certificates) this.#certificates.keep(certificate.fingerprint, certificate);
   }
 
   /**

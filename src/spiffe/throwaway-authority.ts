@@ -1,28 +1,75 @@
 /**
  * An authority whose key nobody has: a validation context that trusts it alone trusts nobody. Envoy cannot be told that a trust bundle is
  * gone, only be given another.
+ *
+ * Written here, with the help of node:crypto alone: a library for certificates would take longer to load than the rest of the sidecar.
  */
-import { webcrypto } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { tlv } from './x509/der-writer.ts';
 
-const CENTURY_MS = 100 * 365 * 86_400_000;
+const TAG = {
+  boolean: 0x01,
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  oid: 0x06,
+  utf8String: 0x0c,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
+  sequence: 0x30,
+  set: 0x31,
+  version: 0xa0,
+  extensions: 0xa3,
+} as const;
+/** Object identifiers, DER. */
+const ECDSA_WITH_SHA256 = Buffer.from('2a8648ce3d040302', 'hex');
+const COMMON_NAME = Buffer.from('550403', 'hex');
+const BASIC_CONSTRAINTS = Buffer.from('551d13', 'hex');
+const KEY_USAGE = Buffer.from('551d0f', 'hex');
+
+const NAME = sequence(tlv(TAG.set, sequence(oid(COMMON_NAME), text(TAG.utf8String, 'spiffe-sds trusts nobody'))));
+/** Always: whatever an Envoy's clock says. The end is the one for certificates that have none (RFC 5280, section 4.1.2.5). */
+const VALIDITY = sequence(text(TAG.utcTime, '700101000000Z'), text(TAG.generalizedTime, '99991231235959Z'));
+/** A CA that has none below it, and may sign certificates and CRLs. */
+const EXTENSIONS = tlv(
+  TAG.extensions,
+  sequence(
+    criticalExtension(BASIC_CONSTRAINTS, sequence(tlv(TAG.boolean, [0xff]), tlv(TAG.integer, [0]))),
+    criticalExtension(KEY_USAGE, tlv(TAG.bitString, [1, 0b0000_0110])),
+  ),
+);
+const SERIAL_BYTES = 16;
 
 /** @returns a self-signed CA certificate, DER; its key is forgotten here */
-export async function makeThrowawayAuthority(now: number): Promise<Uint8Array> {
-  const { BasicConstraintsExtension, KeyUsageFlags, KeyUsagesExtension, X509CertificateGenerator } = await import(
-    './x509/x509-library.ts'
+export function makeThrowawayAuthority(): Uint8Array {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const algorithm = sequence(oid(ECDSA_WITH_SHA256));
+  const toBeSigned = sequence(
+    tlv(TAG.version, tlv(TAG.integer, [2])),
+    // 1 in front: positive, and as short as DER wants it.
+    tlv(TAG.integer, [1], randomBytes(SERIAL_BYTES - 1)),
+    algorithm,
+    NAME,
+    VALIDITY,
+    NAME,
+    publicKey.export({ type: 'spki', format: 'der' }),
+    EXTENSIONS,
   );
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const keys = await webcrypto.subtle.generateKey(algorithm, false, ['sign', 'verify']);
-  const certificate = await X509CertificateGenerator.createSelfSigned({
-    name: 'CN=spiffe-sds trusts nobody',
-    notBefore: new Date(now - 86_400_000),
-    notAfter: new Date(now + CENTURY_MS),
-    signingAlgorithm: algorithm,
-    keys,
-    extensions: [
-      new BasicConstraintsExtension(true, 0, true),
-      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-    ],
-  });
-  return new Uint8Array(certificate.rawData);
+  return sequence(toBeSigned, algorithm, tlv(TAG.bitString, [0], sign('sha256', toBeSigned, privateKey)));
+}
+
+function sequence(...content: readonly Uint8Array[]): Buffer {
+  return tlv(TAG.sequence, ...content);
+}
+
+function oid(content: Uint8Array): Buffer {
+  return tlv(TAG.oid, content);
+}
+
+function text(tag: number, value: string): Buffer {
+  return tlv(tag, Buffer.from(value, 'latin1'));
+}
+
+function criticalExtension(name: Uint8Array, value: Uint8Array): Buffer {
+  return sequence(oid(name), tlv(TAG.boolean, [0xff]), tlv(TAG.octetString, value));
 }

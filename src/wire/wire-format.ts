@@ -6,22 +6,7 @@
  * another kind; of a field that comes twice the last value counts, messages are merged.
  */
 import { isUtf8 } from 'node:buffer';
-
-/** The part of a protobufjs JSON descriptor that is needed here. */
-export interface Namespace {
-  readonly nested?: Readonly<Record<string, Namespace>>;
-  readonly fields?: Readonly<Record<string, FieldDescriptor>>;
-  readonly oneofs?: Readonly<Record<string, { readonly oneof: readonly string[] }>>;
-  readonly values?: Readonly<Record<string, number>>;
-  readonly methods?: Readonly<Record<string, { readonly requestType: string; readonly responseType: string }>>;
-}
-
-interface FieldDescriptor {
-  readonly id: number;
-  readonly type: string;
-  readonly rule?: string;
-  readonly keyType?: string;
-}
+import { type FieldDescriptor, mapEntry, type Namespace, scalarName, WIRE_TYPE } from './wire-types.ts';
 
 /** The bytes are no message of that type. Says what is wrong and at which byte, nothing of the content. */
 export class MalformedMessage extends Error {
@@ -50,38 +35,36 @@ interface Scalar {
   read(input: Input, end: number): unknown;
 }
 
-const VARINT = 0;
-const FIXED64 = 1;
-const LENGTH = 2;
-const GROUP = 3;
-const END_OF_GROUP = 4;
-const FIXED32 = 5;
 /** As other implementations have it. Of the messages here only google.protobuf.Struct can be nested at will. */
 const MAX_DEPTH = 100;
 
 const SCALARS: Readonly<Record<string, Scalar>> = {
-  string: { wireType: LENGTH, initial: () => '', read: (input, end) => input.text(input.span(end)) },
-  bytes: { wireType: LENGTH, initial: () => Buffer.alloc(0), read: (input, end) => input.bytes(input.span(end)) },
-  bool: { wireType: VARINT, initial: () => false, read: (input, end) => input.varint(end) !== 0 || input.high !== 0 },
-  uint32: { wireType: VARINT, initial: () => 0, read: (input, end) => input.varint(end) },
-  int32: { wireType: VARINT, initial: () => 0, read: (input, end) => input.varint(end) | 0 },
-  double: { wireType: FIXED64, initial: () => 0, read: (input, end) => input.double(end) },
+  string: { wireType: WIRE_TYPE.length, initial: () => '', read: (input, end) => input.text(input.span(end)) },
+  bytes: { wireType: WIRE_TYPE.length, initial: () => Buffer.alloc(0), read: (input, end) => input.bytes(input.span(end)) },
+  bool: { wireType: WIRE_TYPE.varint, initial: () => false, read: (input, end) => input.varint(end) !== 0 || input.high !== 0 },
+  uint32: { wireType: WIRE_TYPE.varint, initial: () => 0, read: (input, end) => input.varint(end) },
+  int32: { wireType: WIRE_TYPE.varint, initial: () => 0, read: (input, end) => input.varint(end) | 0 },
+  double: { wireType: WIRE_TYPE.fixed64, initial: () => 0, read: (input, end) => input.double(end) },
 };
 
 /**
- * What reads the messages of a descriptor, by full name. Fields have their protobuf names; what is absent has its default: null for a
- * message, nothing for a member of a oneof.
- * @throws Error when the descriptor has a kind of field that is not handled here
+ * What reads a message of a type, by full name. Fields have their protobuf names; what is absent has its default: null for a message,
+ * nothing for a member of a oneof. Each type is looked at when it is first read.
+ * @throws Error when the descriptor has no such message, or a kind of field that is not handled here
  */
-export function decoders(root: Namespace): ReadonlyMap<string, Decoder> {
-  const types = new Map(typesIn(root, ''));
+export function decoders(types: ReadonlyMap<string, Namespace>): (name: string) => Decoder {
   const shapes = new Map<string, Shape>();
-  for (const [name, type] of types) if (type.fields) shapes.set(name, shapeOf(type.fields, type, types, shapes));
-  return new Map([...shapes].map(([name, shape]) => [name, decoder(name, shape)]));
-}
-
-function decoder(name: string, shape: Shape): Decoder {
-  return (bytes) => {
+  const shapeNamed = (name: string): Shape => {
+    const known = shapes.get(name);
+    if (known !== undefined) return known;
+    const type = types.get(name);
+    if (type?.fields === undefined) throw new Error(`proto/ has no message ${name}`);
+    const shape = shapeOf(type.fields, type, types, shapeNamed);
+    shapes.set(name, shape);
+    return shape;
+  };
+  return (name) => (bytes) => {
+    const shape = shapeNamed(name);
     const input = new Input(bytes);
     try {
       return readInto(shape.empty(), shape, input, bytes.length, 0);
@@ -92,35 +75,22 @@ function decoder(name: string, shape: Shape): Decoder {
   };
 }
 
-function* typesIn(namespace: Namespace, scope: string): Generator<[string, Namespace]> {
-  for (const [name, type] of Object.entries(namespace.nested ?? {})) {
-    yield [scope + name, type];
-    yield* typesIn(type, `${scope}${name}.`);
-  }
-}
+type ShapeNamed = (name: string) => Shape;
 
 function shapeOf(
   fields: NonNullable<Namespace['fields']>,
   { oneofs = {} }: Namespace,
   types: ReadonlyMap<string, Namespace>,
-  shapes: ReadonlyMap<string, Shape>,
+  shapeNamed: ShapeNamed,
 ): Shape {
   const oneofOf = (name: string) => Object.values(oneofs).find(({ oneof }) => oneof.includes(name))?.oneof ?? [];
+  const rivalsOf = (name: string) => oneofOf(name).filter((other) => other !== name);
   const defaults = Object.entries(fields)
     .filter(([name]) => oneofOf(name).length === 0)
     .map(([name, field]) => [name, initialOf(field, types)] as const);
   return {
     fields: new Map(
-      Object.entries(fields).map(([name, field]) => [
-        field.id,
-        fieldOf(
-          name,
-          field,
-          oneofOf(name).filter((other) => other !== name),
-          types,
-          shapes,
-        ),
-      ]),
+      Object.entries(fields).map(([name, field]) => [field.id, fieldOf(name, field, rivalsOf(name), types, shapeNamed)]),
     ),
     empty() {
       const message: Fields = {};
@@ -130,42 +100,42 @@ function shapeOf(
   };
 }
 
-function initialOf({ type, rule, keyType }: FieldDescriptor, types: ReadonlyMap<string, Namespace>): () => unknown {
-  if (rule === 'repeated') return () => [];
-  if (keyType !== undefined) return () => ({});
-  return scalarOf(type, types)?.initial ?? (() => null);
+function initialOf(field: FieldDescriptor, types: ReadonlyMap<string, Namespace>): () => unknown {
+  if (field.rule === 'repeated') return () => [];
+  if (field.keyType !== undefined) return () => ({});
+  return scalarOf(field, types)?.initial ?? (() => null);
 }
 
 /** Undefined: it is a message. */
-function scalarOf(type: string, types: ReadonlyMap<string, Namespace>): Scalar | undefined {
-  const found = types.get(type.slice(1));
-  if (found?.values) return SCALARS['int32'];
-  const scalar = SCALARS[type];
-  if (found === undefined && scalar === undefined)
-    throw new Error(`protobuf type ${type} is not handled in src/wire/wire-format.ts`);
+function scalarOf(field: FieldDescriptor, types: ReadonlyMap<string, Namespace>): Scalar | undefined {
+  const name = scalarName(field, types);
+  if (name === undefined) return undefined;
+  const scalar = SCALARS[name];
+  if (scalar === undefined) throw new Error(`protobuf type ${name} is not handled in src/wire/wire-format.ts`);
   return scalar;
 }
 
 /** @param rivals the other members of its oneof */
 function fieldOf(
   name: string,
-  { type, rule, keyType }: FieldDescriptor,
+  field: FieldDescriptor,
   rivals: readonly string[],
   types: ReadonlyMap<string, Namespace>,
-  shapes: ReadonlyMap<string, Shape>,
+  shapeNamed: ShapeNamed,
 ): Field {
-  if (keyType !== undefined) return mapField(name, keyType, type, types, shapes);
-  const scalar = scalarOf(type, types);
-  if (rule === 'repeated' && scalar !== undefined && scalar.wireType !== LENGTH)
+  const { type, rule } = field;
+  if (field.keyType !== undefined) return mapField(name, field, types, shapeNamed);
+  const scalar = scalarOf(field, types);
+  if (rule === 'repeated' && scalar !== undefined && scalar.wireType !== WIRE_TYPE.length)
     throw new Error(`${name}: repeated ${type} is not handled in src/wire/wire-format.ts`);
   const readOne: (before: unknown, input: Input, end: number, depth: number) => unknown =
     scalar === undefined
       ? (before, input, end, depth) => {
-          const shape = shapes.get(type.slice(1)) as Shape;
+          const shape = shapeNamed(type.slice(1));
           return readInto((before as Fields | null) ?? shape.empty(), shape, input, input.span(end), depth + 1);
         }
       : (_, input, end) => scalar.read(input, end);
-  const wireType = scalar?.wireType ?? LENGTH;
+  const wireType = scalar?.wireType ?? WIRE_TYPE.length;
   if (rule === 'repeated')
     return {
       wireType,
@@ -181,21 +151,15 @@ function fieldOf(
 }
 
 /** A map is repeated entries on the wire; the last one of a key counts. */
-function mapField(
-  name: string,
-  keyType: string,
-  type: string,
-  types: ReadonlyMap<string, Namespace>,
-  shapes: ReadonlyMap<string, Shape>,
-): Field {
-  if (keyType !== 'string') throw new Error(`${name}: a map by ${keyType} is not handled in src/wire/wire-format.ts`);
-  const fields = { key: { id: 1, type: keyType }, value: { id: 2, type } };
-  const entryShape = shapeOf(fields, {}, types, shapes);
+function mapField(name: string, field: FieldDescriptor, types: ReadonlyMap<string, Namespace>, shapeNamed: ShapeNamed): Field {
+  const fields = mapEntry(name, field);
+  const isMessage = scalarOf(field, types) === undefined;
+  const entryShape = shapeOf(fields, {}, types, shapeNamed);
   return {
-    wireType: LENGTH,
+    wireType: WIRE_TYPE.length,
     read(message, input, end, depth) {
       const entry = readInto(entryShape.empty(), entryShape, input, input.span(end), depth + 1);
-      const value = entry['value'] ?? shapes.get(type.slice(1))?.empty();
+      const value = entry['value'] ?? (isMessage ? shapeNamed(field.type.slice(1)).empty() : undefined);
       // Not an assignment: a key may be __proto__.
       Object.defineProperty(message[name], entry['key'] as string, {
         value,
@@ -238,7 +202,7 @@ class Input {
     const tag = this.varint(end);
     if (this.high !== 0) throw this.malformed('a field number that is too large');
     if (tag < 8) throw this.malformed('field number 0');
-    if ((tag & 7) > FIXED32) throw this.malformed(`wire type ${tag & 7}, which there is not`);
+    if ((tag & 7) > WIRE_TYPE.fixed32) throw this.malformed(`wire type ${tag & 7}, which there is not`);
     return tag;
   }
 
@@ -297,21 +261,21 @@ class Input {
   /** Steps over a field after its tag. */
   skip(tag: number, end: number, depth: number): void {
     switch (tag & 7) {
-      case VARINT:
+      case WIRE_TYPE.varint:
         this.varint(end);
         break;
-      case FIXED64:
+      case WIRE_TYPE.fixed64:
         this.#advance(8, end);
         break;
-      case LENGTH:
+      case WIRE_TYPE.length:
         this.position = this.span(end);
         break;
-      case GROUP:
+      case WIRE_TYPE.group:
         this.#skipGroup(tag, end, depth + 1);
         break;
-      case END_OF_GROUP:
+      case WIRE_TYPE.endOfGroup:
         throw this.malformed('the end of a group that did not begin');
-      case FIXED32:
+      case WIRE_TYPE.fixed32:
         this.#advance(4, end);
     }
   }

@@ -1,12 +1,14 @@
-/** The messages and methods of proto/: encoded by @grpc/proto-loader, decoded by ourselves. */
+/** The messages and methods of proto/, written and read by the descriptor that `npm run generate` makes of it. */
 import type { MethodDefinition } from '@grpc/grpc-js';
-import { fromJSON, type MessageTypeDefinition } from '@grpc/proto-loader';
 import { descriptor } from '../gen/descriptor.ts';
 import type { Messages } from '../gen/messages.ts';
-import { type Decoder, decoders, type Namespace } from './wire-format.ts';
+import { decoders } from './wire-format.ts';
+import { typesIn } from './wire-types.ts';
+import { encoders } from './wire-writer.ts';
 
-const definitions = fromJSON(descriptor);
-const decoderOf = decoders(descriptor);
+const types = typesIn(descriptor);
+const decoderOf = decoders(types);
+const encoderOf = encoders(types);
 
 /** A message to encode: what is left out has its default value. */
 export type Input<T> = T extends Uint8Array
@@ -22,16 +24,12 @@ export type Input<T> = T extends Uint8Array
  * bytes.
  */
 export function encode<Name extends keyof Messages>(name: Name, message: Input<Messages[Name]>): Buffer {
-  return definition(name).serialize(message as Messages[Name]);
+  return encoderOf(name)(message);
 }
 
 /** @throws MalformedMessage when the bytes are not a message of that type; unknown fields are skipped. */
 export function decode<Name extends keyof Messages>(name: Name, bytes: Uint8Array): Messages[Name] {
-  return (decoderOf.get(name) as Decoder)(bytes) as Messages[Name];
-}
-
-function definition<Name extends keyof Messages>(name: Name): MessageTypeDefinition<Messages[Name], Messages[Name]> {
-  return definitions[name] as unknown as MessageTypeDefinition<Messages[Name], Messages[Name]>;
+  return decoderOf(name)(bytes) as Messages[Name];
 }
 
 /**
@@ -39,16 +37,16 @@ function definition<Name extends keyof Messages>(name: Name): MessageTypeDefinit
  * are not its message.
  */
 export function method<Request, Response>(service: string, name: string): MethodDefinition<Request, Response> {
-  const found = (definitions[service] as Record<string, unknown> | undefined)?.[name];
-  const types = namespaceOf(service)?.methods?.[name];
-  if (found === undefined || types === undefined) throw new Error(`proto/ has no method ${service}/${name}`);
+  const found = types.get(service)?.methods?.[name];
+  if (found === undefined) throw new Error(`proto/ has no method ${service}/${name}`);
+  const { requestType, responseType, requestStream = false, responseStream = false } = found;
   return {
-    ...(found as MethodDefinition<Request, Response>),
-    requestDeserialize: decoderOf.get(types.requestType.slice(1)) as (bytes: Buffer) => Request,
-    responseDeserialize: decoderOf.get(types.responseType.slice(1)) as (bytes: Buffer) => Response,
+    path: `/${service}/${name}`,
+    requestStream,
+    responseStream,
+    requestSerialize: encoderOf(requestType.slice(1)) as (message: Request) => Buffer,
+    requestDeserialize: decoderOf(requestType.slice(1)) as (bytes: Buffer) => Request,
+    responseSerialize: encoderOf(responseType.slice(1)) as (message: Response) => Buffer,
+    responseDeserialize: decoderOf(responseType.slice(1)) as (bytes: Buffer) => Response,
   };
-}
-
-function namespaceOf(fullName: string): Namespace | undefined {
-  return fullName.split('.').reduce<Namespace | undefined>((namespace, part) => namespace?.nested?.[part], descriptor);
 }

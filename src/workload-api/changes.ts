@@ -18,6 +18,7 @@ export function sameContext(a: X509Context, b: X509Context): boolean {
 
 /** The same leaf with other intermediates is another SVID: what is beside the leaf reaches Envoy, too. */
 function sameSvid(a: X509Svid, b: X509Svid | undefined): boolean {
+  if (a === b) return true;
   return (
     a.id === b?.id &&
     a.hint === b.hint &&
@@ -53,7 +54,7 @@ function sameBundle(before: X509Bundle | undefined, after: X509Bundle): boolean 
 
 /** In whatever order: they are served sorted. */
 function sameCertificates(a: readonly Certificate[], b: readonly Certificate[]): boolean {
-  return includesAll(a, b) && includesAll(b, a);
+  return a === b || (includesAll(a, b) && includesAll(b, a));
 }
 
 function includesAll(certificates: readonly Certificate[], others: readonly Certificate[]): boolean {

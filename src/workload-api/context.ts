@@ -10,6 +10,7 @@ import { parseSpiffeId, parseTrustDomain, type TrustDomain, trustDomainId, trust
 import { verifySvid } from '../spiffe/verify.ts';
 import { type Certificate, nameText } from '../spiffe/x509/certificate.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../spiffe/x509-context.ts';
+import { areBytesOf, type KnownBundle, type KnownParts, type KnownSvid, NOTHING_KNOWN } from './known-parts.ts';
 
 /** A certificate, a bundle or a CRL that could not be used. The rest of its message counts all the same. */
 export type LeftOut = Event & { readonly type: 'certificate_left_out' | 'bundle_left_out' | 'crl_left_out' };
@@ -17,6 +18,8 @@ export type LeftOut = Event & { readonly type: 'certificate_left_out' | 'bundle_
 export interface ReadContext {
   readonly context: X509Context;
   readonly leftOut: readonly LeftOut[];
+  /** For the next message of the same stream. */
+  readonly parts: KnownParts<LeftOut>;
 }
 
 /**
@@ -24,41 +27,65 @@ export interface ReadContext {
  * certificate whose time is not yet, or is over, is neither: it may be the clock that is wrong, and its neighbours are good.
  * @throws SpiffeSdsError when a mandatory field is empty or an SVID can never verify: the whole message is to be discarded
  */
-export function readContext(response: X509SVIDResponse, reader: CertificateReader): ReadContext {
+export function readContext(
+  response: X509SVIDResponse,
+  reader: CertificateReader,
+  known: KnownParts<LeftOut> = NOTHING_KNOWN,
+): ReadContext {
   const bundles = new Map<TrustDomain, X509Bundle>();
   const leftOut: LeftOut[] = [];
+  const parts = { svids: new Map<string, KnownSvid<LeftOut>>(), bundles: new Map<string, KnownBundle<LeftOut>>() };
   // Each SVID comes with the bundle of its trust domain, which is the same for all of them as a rule.
   let last: { readonly bytes: Uint8Array; readonly bundle: X509Bundle } | undefined;
   const bundleOf = (trustDomain: TrustDomain, bytes: Uint8Array) => {
-    if (last?.bundle.trustDomain !== trustDomain || Buffer.compare(last.bytes, bytes) !== 0)
-      last = { bytes, bundle: readBundle(trustDomain, bytes, reader, leftOut) };
+    if (last?.bundle.trustDomain !== trustDomain || Buffer.compare(last.bytes, bytes) !== 0) {
+      const read = readBundle(trustDomain, bytes, reader, known.bundles.get(trustDomain));
+      leftOut.push(...read.leftOut);
+      parts.bundles.set(trustDomain, read);
+      last = { bytes, bundle: read.bundle };
+    }
     if (!bundles.has(trustDomain)) bundles.set(trustDomain, last.bundle);
     return last.bundle;
   };
   const svids = response.svids.map((message, index) => {
     try {
-      return readSvid(message, reader, bundleOf, leftOut);
+      const key = `${message.spiffe_id}\0${message.hint}`;
+      const read = readSvid(message, reader, bundleOf, known.svids.get(key));
+      leftOut.push(...read.leftOut);
+      parts.svids.set(key, read);
+      return read.svid;
     } catch (error) {
       const which = `X509-SVID ${index + 1} of ${response.svids.length} (${message.spiffe_id.slice(0, 200) || 'without a SPIFFE ID'})`;
       const code = error instanceof SpiffeSdsError ? error.code : 'response_invalid';
       throw new SpiffeSdsError(code, `${which}: ${messageOf(error)}`, { cause: error });
     }
   });
-  const federated = readBundles({ bundles: response.federated_bundles, crl: response.crl }, reader);
+  const federated = readBundles({ bundles: response.federated_bundles, crl: response.crl }, reader, known);
   const all = new Map([...bundles, ...[...federated.context.bundles].filter(([name]) => !bundles.has(name))]);
-  return { context: { ...federated.context, svids, bundles: all }, leftOut: [...leftOut, ...federated.leftOut] };
+  return {
+    context: { ...federated.context, svids, bundles: all },
+    leftOut: [...leftOut, ...federated.leftOut],
+    parts: { svids: parts.svids, bundles: new Map([...federated.parts.bundles, ...parts.bundles]) },
+  };
 }
 
 /** Bundles and CRLs are judged one by one: what is broken is left out. */
-export function readBundles({ bundles, crl }: X509BundlesResponse, reader: CertificateReader): ReadContext {
+export function readBundles(
+  { bundles, crl }: X509BundlesResponse,
+  reader: CertificateReader,
+  known: KnownParts<LeftOut> = NOTHING_KNOWN,
+): ReadContext {
   const read = new Map<TrustDomain, X509Bundle>();
+  const parts = new Map<string, KnownBundle<LeftOut>>();
   const crls: Crl[] = [];
   const leftOut: LeftOut[] = [];
   for (const [name, bytes] of Object.entries(bundles)) {
     try {
       const trustDomain = parseTrustDomain(name);
-      const bundle = readBundle(trustDomain, bytes, reader, leftOut);
-      if (!read.has(trustDomain)) read.set(trustDomain, bundle);
+      const part = readBundle(trustDomain, bytes, reader, known.bundles.get(name));
+      leftOut.push(...part.leftOut);
+      parts.set(name, part);
+      if (!read.has(trustDomain)) read.set(trustDomain, part.bundle);
     } catch (error) {
       leftOut.push({ type: 'bundle_left_out', trustDomain: name, reason: messageOf(error) });
     }
@@ -70,29 +97,44 @@ export function readBundles({ bundles, crl }: X509BundlesResponse, reader: Certi
       leftOut.push({ type: 'crl_left_out', reason: messageOf(error) });
     }
   }
-  return { context: { svids: [], bundles: read, crls }, leftOut };
+  return { context: { svids: [], bundles: read, crls }, leftOut, parts: { svids: new Map(), bundles: parts } };
 }
 
 function readSvid(
   message: X509SVID,
   reader: CertificateReader,
   bundleOf: (trustDomain: TrustDomain, bytes: Uint8Array) => X509Bundle,
-  leftOut: LeftOut[],
-): X509Svid {
+  known: KnownSvid<LeftOut> | undefined,
+): KnownSvid<LeftOut> {
   const id = parseSpiffeId(message.spiffe_id);
-  const chain = readChain(message, reader, leftOut);
+  const isKnown = known !== undefined && isOf(known, message);
+  const read = isKnown ? undefined : readChain(message, reader);
   if (message.x509_svid_key.length === 0)
     throw new SpiffeSdsError('response_invalid', 'the mandatory field x509_svid_key is empty');
   const { authorities } = bundleOf(trustDomainOf(id), message.bundle);
-  const svid: X509Svid = { id, hint: message.hint, chain, authorities, privateKey: message.x509_svid_key };
+  if (isKnown && known.svid.authorities === authorities) {
+    reader.keep(known.certificates);
+    return known;
+  }
+  const { chain, certificates, leftOut } = read ?? readChain(message, reader);
+  // A copy: it may be used for far longer than the message that carried it.
+  const privateKey = Uint8Array.from(message.x509_svid_key);
+  const svid: X509Svid = { id, hint: message.hint, chain, authorities, privateKey };
   verifySvid(svid);
   const problem = leafProblem(chain[0]);
   if (problem !== undefined) throw new SpiffeSdsError('svid_invalid', problem);
-  return svid;
+  return { certificates, svid, leftOut };
+}
+
+function isOf({ certificates, svid }: KnownSvid<LeftOut>, { x509_svid, x509_svid_key }: X509SVID): boolean {
+  return areBytesOf(x509_svid, certificates) && Buffer.compare(x509_svid_key, svid.privateKey) === 0;
 }
 
 /** The leaf, and those of the other certificates that can be used: whether they suffice, the path to an authority shows. */
-function readChain({ spiffe_id, x509_svid }: X509SVID, reader: CertificateReader, leftOut: LeftOut[]): X509Svid['chain'] {
+function readChain(
+  { spiffe_id, x509_svid }: X509SVID,
+  reader: CertificateReader,
+): Pick<KnownSvid<LeftOut>, 'certificates' | 'leftOut'> & Pick<X509Svid, 'chain'> {
   if (x509_svid.length === 0) throw new SpiffeSdsError('response_invalid', 'the mandatory field x509_svid is empty');
   const { certificates, unreadable } = reader.readAll(x509_svid);
   const [leaf, ...others] = certificates;
@@ -100,21 +142,34 @@ function readChain({ spiffe_id, x509_svid }: X509SVID, reader: CertificateReader
   if (leaf === undefined || formOfLeaf !== undefined)
     throw new SpiffeSdsError('certificate_invalid', `its leaf cannot be used: ${formOfLeaf}`);
   const { usable, unusable } = judgeEach({ certificates: others, unreadable }, formProblem);
-  leftOut.push(...unusable.map((problem) => ({ type: 'certificate_left_out', of: spiffe_id, ...problem }) as const));
-  return [leaf, ...usable];
+  const leftOut = unusable.map((problem) => ({ type: 'certificate_left_out', of: spiffe_id, ...problem }) as const);
+  return { certificates, chain: [leaf, ...usable], leftOut };
 }
 
-function readBundle(trustDomain: TrustDomain, bytes: Uint8Array, reader: CertificateReader, leftOut: LeftOut[]): X509Bundle {
+function readBundle(
+  trustDomain: TrustDomain,
+  bytes: Uint8Array,
+  reader: CertificateReader,
+  known: KnownBundle<LeftOut> | undefined,
+): KnownBundle<LeftOut> {
   if (bytes.length === 0) throw new SpiffeSdsError('response_invalid', 'the mandatory field bundle is empty');
-  const { usable, unusable } = judgeEach(reader.readAll(bytes), authorityProblem);
+  if (known !== undefined && areBytesOf(bytes, known.certificates)) {
+    reader.keep(known.certificates);
+    return known;
+  }
+  const read = reader.readAll(bytes);
+  const { usable, unusable } = judgeEach(read, authorityProblem);
   const [first, ...rest] = usable;
   if (first === undefined) {
     const reasons = unusable.map(({ subject, reason }) => `${subject}: ${reason}`).join('; ');
     throw new SpiffeSdsError('bundle_invalid', `no certificate of the bundle can be used: ${reasons}`);
   }
   const of = trustDomainId(trustDomain);
-  leftOut.push(...unusable.map((problem) => ({ type: 'certificate_left_out', of, ...problem }) as const));
-  return { trustDomain, authorities: [first, ...rest] };
+  return {
+    certificates: read.certificates,
+    bundle: { trustDomain, authorities: [first, ...rest] },
+    leftOut: unusable.map((problem) => ({ type: 'certificate_left_out', of, ...problem }) as const),
+  };
 }
 
 function authorityProblem(certificate: Certificate): string | undefined {

@@ -13,6 +13,7 @@ import { bundleChanges, sameContext } from './changes.ts';
 import type { Fetch } from './client.ts';
 import { type LeftOut, readBundles, readContext } from './context.ts';
 import { prepareCrls } from './crl-preparation.ts';
+import { type KnownParts, NOTHING_KNOWN } from './known-parts.ts';
 import { nextMessageNumber } from './message-number.ts';
 import { type Loss, StreamWatch } from './stream-watch.ts';
 import type { Verdict } from './verdict.ts';
@@ -39,6 +40,9 @@ export class X509Watch {
   readonly #bundles: StreamWatch<X509BundlesResponse>;
   #fromSvids = EMPTY_CONTEXT;
   #fromBundles = EMPTY_CONTEXT;
+  /** What is in them. */
+  #svidParts: KnownParts<LeftOut> = NOTHING_KNOWN;
+  #bundleParts: KnownParts<LeftOut> = NOTHING_KNOWN;
   #context = EMPTY_CONTEXT;
   #handedOver: X509Context | undefined;
   /** Messages that are not taken in yet. */
@@ -117,7 +121,8 @@ export class X509Watch {
     const { events, reader } = this.#options;
     reader.nextGeneration();
     try {
-      const { context, leftOut } = readContext(response, reader);
+      const { context, leftOut, parts } = readContext(response, reader, this.#svidParts);
+      this.#svidParts = parts;
       events({ type: 'context_received', message, svids: context.svids.length, bundles: context.bundles.size });
       this.#tellLeftOut(leftOut);
       this.#begun = true;
@@ -130,7 +135,8 @@ export class X509Watch {
 
   #receivedBundles(response: X509BundlesResponse, message: number): void {
     const { reader, events } = this.#options;
-    const { context, leftOut } = readBundles(response, reader);
+    const { context, leftOut, parts } = readBundles(response, reader, this.#bundleParts);
+    this.#bundleParts = parts;
     events({ type: 'bundles_received', message, bundles: context.bundles.size });
     this.#tellLeftOut(leftOut);
     this.#adopt(GONE, this.#fromSvids, context);
@@ -169,6 +175,8 @@ export class X509Watch {
     const before = this.#context;
     this.#fromSvids = fromSvids;
     this.#fromBundles = fromBundles;
+    if (fromSvids === EMPTY_CONTEXT) this.#svidParts = NOTHING_KNOWN;
+    if (fromBundles === EMPTY_CONTEXT) this.#bundleParts = NOTHING_KNOWN;
     const isEmpty = fromSvids === EMPTY_CONTEXT && fromBundles === EMPTY_CONTEXT;
     this.#context = isEmpty
       ? EMPTY_CONTEXT

@@ -6,6 +6,7 @@ import { createSecretSet, type SecretSet } from '../../src/secrets/secret-set.ts
 import { NO_TRUST, nextTrust } from '../../src/secrets/trust.ts';
 import { CertificateReader } from '../../src/spiffe/certificate-reader.ts';
 import { parseSpiffeId, parseTrustDomain, trustDomainOf } from '../../src/spiffe/spiffe-id.ts';
+import { makeThrowawayAuthority } from '../../src/spiffe/throwaway-authority.ts';
 import type { Certificate } from '../../src/spiffe/x509/certificate.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../../src/spiffe/x509-context.ts';
 import { NAMING } from '../support/secrets/naming.ts';
@@ -37,7 +38,7 @@ const context: fc.Arbitrary<X509Context> = fc
   .map(({ svids, bundles }) => ({ svids, bundles: new Map(bundles.map((one) => [one.trustDomain, one])), crls: [] }));
 
 function setOf(context: X509Context, naming: Naming = NAMING): SecretSet {
-  return createSecretSet(nextTrust(NO_TRUST, context, NOW), naming, { now: NOW, throwawayAuthority: undefined });
+  return createSecretSet(nextTrust(NO_TRUST, context, NOW), naming, { now: NOW, throwawayAuthority: makeThrowawayAuthority });
 }
 
 function versions(set: SecretSet): Readonly<Record<string, string | undefined>> {

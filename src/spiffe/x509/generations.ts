@@ -13,6 +13,11 @@ export class Generations<T> {
     return value;
   }
 
+  /** The same as reading it again: it is not forgotten yet. */
+  keep(fingerprint: string, value: T): void {
+    this.#current.set(fingerprint, value);
+  }
+
   /** Forgets what was not read since the last call. */
   next(): void {
     this.#previous = this.#current;

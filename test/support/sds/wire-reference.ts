@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { descriptor } from '../../../src/gen/descriptor.ts';
 import type { Messages } from '../../../src/gen/messages.ts';
-import type { Namespace } from '../../../src/wire/wire-format.ts';
+import type { Namespace } from '../../../src/wire/wire-types.ts';
 
 type FieldDescriptor = NonNullable<Namespace['fields']>[string];
 

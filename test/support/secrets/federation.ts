@@ -28,7 +28,7 @@ export const api = svidMessage(API, [await issueLeaf(own, API)], [own]);
 export const BOTH: BundleMessages = { [PARTNER]: partner.der, [OTHER]: other.der };
 
 /** DER of the CA that trusts nobody. */
-export const throwaway = await makeThrowawayAuthority(NOW);
+export const throwaway = makeThrowawayAuthority();
 /** Of the CA that trusts nobody. */
 export const NOBODY = sha256(throwaway);
 
@@ -47,6 +47,6 @@ export function setAfter(contexts: readonly X509Context[], naming: Partial<Namin
   return createSecretSet(
     contexts.reduce((trust, context) => nextTrust(trust, context, now), NO_TRUST),
     { ...NAMING, ...naming },
-    { now, throwawayAuthority: throwaway },
+    { now, throwawayAuthority: () => throwaway },
   );
 }

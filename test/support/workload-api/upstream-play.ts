@@ -65,7 +65,6 @@ export class UpstreamPlay {
 
   static async start(): Promise<UpstreamPlay> {
     const play = new UpstreamPlay();
-    await play.#publisher.prepare();
     play.#played.watch.start();
     return play;
   }

@@ -1,4 +1,7 @@
 /** ASN.1 written as it ought to be, and with any tag, so that it can be written as it ought not to be. X.690. */
+import { tlv } from '../../../src/spiffe/x509/der-writer.ts';
+
+export { lengthOf, tlv } from '../../../src/spiffe/x509/der-writer.ts';
 
 export const TAG = {
   boolean: 0x01,
@@ -20,18 +23,6 @@ export const TAG = {
   sequence: 0x30,
   set: 0x31,
 } as const;
-
-export function tlv(tag: number, ...content: readonly (Uint8Array | readonly number[])[]): Buffer {
-  const body = Buffer.concat(content.map((part) => (part instanceof Uint8Array ? part : Uint8Array.from(part))));
-  return Buffer.concat([Uint8Array.of(tag), lengthOf(body.length), body]);
-}
-
-export function lengthOf(length: number): Buffer {
-  if (length < 0x80) return Buffer.of(length);
-  const digits = length.toString(16);
-  const bytes = Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex');
-  return Buffer.concat([Uint8Array.of(0x80 | bytes.length), bytes]);
-}
 
 export const sequence = (...content: readonly Uint8Array[]) => tlv(TAG.sequence, ...content);
 export const set = (...content: readonly Uint8Array[]) => tlv(TAG.set, ...content);

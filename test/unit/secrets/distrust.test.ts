@@ -1,9 +1,6 @@
 /** What is served under a name once nobody behind it is trusted any more: Envoy keeps a bundle until it gets another. */
 import { describe, expect, test } from 'vitest';
 import type { Naming } from '../../../src/secrets/naming.ts';
-import { VALIDATION_FORMS } from '../../../src/secrets/secret.ts';
-import { createSecretSet } from '../../../src/secrets/secret-set.ts';
-import { NO_TRUST, nextTrust } from '../../../src/secrets/trust.ts';
 import { EMPTY_CONTEXT } from '../../../src/spiffe/x509-context.ts';
 import {
   BOTH,
@@ -19,9 +16,8 @@ import {
   WEB,
   web,
 } from '../../support/secrets/federation.ts';
-import { NAMING, policy } from '../../support/secrets/naming.ts';
+import { policy } from '../../support/secrets/naming.ts';
 import { contentOf, revocationsOf, trustOf } from '../../support/secrets/secret-content.ts';
-import { NOW } from '../../support/x509/certificates.ts';
 
 const federated = contextOf([web], BOTH);
 const PARTNERS: Partial<Naming> = { secrets: [policy('partners', ['partner.test', 'other.test'])] };
@@ -68,12 +64,6 @@ describe('after everything was withdrawn', () => {
     const matching = { secrets: [policy('partners', ['partner.test'], { match: [{ prefix: PARTNER }] })] };
     const secret = setAfter([federated, EMPTY_CONTEXT], matching).get('partners', 'spiffe');
     expect([contentOf(secret).validation_context?.match_typed_subject_alt_names, revocationsOf(secret)]).toEqual([[], []]);
-  });
-
-  test('nothing is served in place of a bundle for as long as there is no CA to put there', () => {
-    const trust = nextTrust(nextTrust(NO_TRUST, federated, NOW), EMPTY_CONTEXT, NOW);
-    const early = createSecretSet(trust, NAMING, { now: NOW, throwawayAuthority: undefined });
-    expect(VALIDATION_FORMS.map((form) => early.get(OWN, form))).toEqual([undefined, undefined, undefined]);
   });
 });
 

@@ -4,13 +4,15 @@ import type { Naming } from '../../../src/secrets/naming.ts';
 import { createSecretSet, type SecretSet } from '../../../src/secrets/secret-set.ts';
 import { NO_TRUST, nextTrust } from '../../../src/secrets/trust.ts';
 import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
+import { makeThrowawayAuthority } from '../../../src/spiffe/throwaway-authority.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../../../src/spiffe/x509-context.ts';
 import { decode } from '../../../src/wire/wire.ts';
-import { readContext } from '../../../src/workload-api/context.ts';
-import { NAMING } from '../../support/secrets/naming.ts';
+import { type LeftOut, readContext } from '../../../src/workload-api/context.ts';
+import { type KnownParts, NOTHING_KNOWN } from '../../../src/workload-api/known-parts.ts';
+import { NAMING, policy } from '../../support/secrets/naming.ts';
 import { contentOf, trustOf } from '../../support/secrets/secret-content.ts';
 import { responseWith, svidMessage } from '../../support/workload-api/workload-messages.ts';
-import { concatenated, type Issued, issueAuthority, issueLeaf, NOW } from '../../support/x509/certificates.ts';
+import { concatenated, HOUR, type Issued, issueAuthority, issueLeaf, NOW } from '../../support/x509/certificates.ts';
 
 const WEB = 'spiffe://example.org/web';
 const API = 'spiffe://example.org/api';
@@ -24,18 +26,25 @@ const partner = await issueAuthority({ name: 'partner' });
 const webLeaf = await issueLeaf(intermediate, WEB);
 const web = svidMessage(WEB, [webLeaf, intermediate], [root]);
 const api = svidMessage(API, [await issueLeaf(root, API)], [root]);
+/** Another certificate for the same identity. */
+const renewed = svidMessage(WEB, [await issueLeaf(root, WEB)], [root]);
 
 const fingerprint = ({ der }: Issued) => reader.readAll(der).certificates[0]?.fingerprint;
+
+/** Of the last message, as the stream of a Workload API has them. */
+let parts: KnownParts<LeftOut> = NOTHING_KNOWN;
 
 function contextOf(
   svids = [web, api],
   federated: Readonly<Record<string, Uint8Array>> = { [PARTNER]: partner.der },
 ): X509Context {
-  return readContext(responseWith(svids, federated), reader).context;
+  const read = readContext(responseWith(svids, federated), reader, parts);
+  ({ parts } = read);
+  return read.context;
 }
 
 function setOf(context: X509Context, naming: Naming = NAMING): SecretSet {
-  return createSecretSet(nextTrust(NO_TRUST, context, NOW), naming, { now: NOW, throwawayAuthority: undefined });
+  return createSecretSet(nextTrust(NO_TRUST, context, NOW), naming, { now: NOW, throwawayAuthority: makeThrowawayAuthority });
 }
 
 const set = setOf(contextOf());
@@ -185,12 +194,71 @@ describe('an encoded secret', () => {
     expect(twice.get(PARTNER, 'spiffe')?.version).toBe(set.get(PARTNER, 'spiffe')?.version);
   });
 
-  test('has another version when its content changes', async () => {
-    const renewed = svidMessage(WEB, [await issueLeaf(root, WEB)], [root]);
+  test('has another version when its content changes', () => {
     expect(setOf(contextOf([renewed])).get(WEB, 'spiffe')?.version).not.toBe(set.get(WEB, 'spiffe')?.version);
   });
 
   test('has another version in another form', () => {
     expect(set.get(OWN, 'trusted_ca')?.version).not.toBe(set.get(OWN, 'spiffe')?.version);
+  });
+});
+
+describe('a set that follows another', () => {
+  const following = (context: X509Context, naming: Naming = NAMING, now = NOW) => {
+    const encoded: string[] = [];
+    const before = setOf(contextOf());
+    for (const name of before.names) before.get(name, 'spiffe');
+    const set = createSecretSet(nextTrust(NO_TRUST, context, now), naming, {
+      now,
+      throwawayAuthority: makeThrowawayAuthority,
+      before,
+      onEncoded: ({ name }) => void encoded.push(name),
+    });
+    for (const name of set.names) set.get(name, 'spiffe');
+    return { before, set, encoded };
+  };
+
+  test('encodes nothing anew when it is made of the same', () => {
+    const { before, set, encoded } = following(contextOf());
+    expect(encoded).toEqual([]);
+    expect(set.get('ALL', 'spiffe')).toBe(before.get('ALL', 'spiffe'));
+  });
+
+  test('encodes what a rotation changed, and nothing else', () => {
+    const { before, set, encoded } = following(contextOf([renewed, api]));
+    expect(encoded).toEqual([WEB, 'default']);
+    expect(set.get(WEB, 'spiffe')?.version).not.toBe(before.get(WEB, 'spiffe')?.version);
+  });
+
+  test('encodes what another bundle changed, and nothing else', () => {
+    expect(following(contextOf([web, api], { [PARTNER]: concatenated([partner, root]) })).encoded).toEqual([PARTNER, 'ALL']);
+  });
+
+  test('encodes anew what a policy says otherwise', () => {
+    const partners = (prefix: string): Naming => ({
+      ...NAMING,
+      secrets: [policy('ps', ['partner.test'], { match: [{ prefix }] })],
+    });
+    const first = createSecretSet(nextTrust(NO_TRUST, contextOf(), NOW), partners('a'), {
+      now: NOW,
+      throwawayAuthority: makeThrowawayAuthority,
+    });
+    const version = first.get('ps', 'spiffe')?.version;
+    const second = createSecretSet(nextTrust(NO_TRUST, contextOf(), NOW), partners('b'), {
+      now: NOW,
+      throwawayAuthority: makeThrowawayAuthority,
+      before: first,
+    });
+    expect(second.get('ps', 'spiffe')?.version).not.toBe(version);
+  });
+
+  test('serves a certificate no longer than it is valid, though it was encoded before', () => {
+    expect(following(contextOf(), NAMING, NOW + 24 * HOUR).set.get(WEB, 'spiffe')).toBeUndefined();
+  });
+
+  test('knows the versions that were asked for before, as far as they are served still', () => {
+    const { set, before } = following(contextOf([renewed, api]));
+    expect(set.describe(API)?.versions).toEqual([before.get(API, 'spiffe')?.version]);
+    expect(set.describe(WEB)?.versions).not.toContain(before.get(WEB, 'spiffe')?.version);
   });
 });

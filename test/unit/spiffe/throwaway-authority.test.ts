@@ -1,11 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { formProblem } from '../../../src/envoy/certificate-form.ts';
 import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import { makeThrowawayAuthority } from '../../../src/spiffe/throwaway-authority.ts';
 import { NOW } from '../../support/x509/certificates.ts';
 
 const YEAR_MS = 365 * 86_400_000;
-const der = await makeThrowawayAuthority(NOW);
+const der = makeThrowawayAuthority();
 const [authority] = new CertificateReader().readAll(der).certificates;
 const x509 = new X509Certificate(der);
 
@@ -23,8 +24,16 @@ describe('the throw-away authority', () => {
     expect([NOW, NOW - 3_600_000, NOW + 50 * YEAR_MS].every(isValidAt)).toBe(true);
   });
 
-  test('is another each time: no key of one process speaks in another', async () => {
-    expect(new X509Certificate(await makeThrowawayAuthority(NOW)).publicKey.equals(x509.publicKey)).toBe(false);
+  test('is another each time: no key of one process speaks in another', () => {
+    expect(new X509Certificate(makeThrowawayAuthority()).publicKey.equals(x509.publicKey)).toBe(false);
+  });
+
+  test('is written as Envoy wants a certificate written', () => {
+    expect(authority && formProblem(authority)).toBeUndefined();
+  });
+
+  test('lets no other CA stand below it', () => {
+    expect(authority?.pathLength).toBe(0);
   });
 
   test('speaks for no SPIFFE ID', () => {

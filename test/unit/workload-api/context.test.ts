@@ -26,7 +26,7 @@ const serialOf = ({ der }: { readonly der: Buffer }) => reader.readAll(der).cert
 describe('a message', () => {
   test('becomes SVIDs in its order, with their hints and keys', () => {
     const { context } = read(responseWith([{ ...api, hint: 'internal' }, web]));
-    expect(context.svids.map(({ id, hint, privateKey }) => [id, hint, privateKey])).toEqual([
+    expect(context.svids.map(({ id, hint, privateKey }) => [id, hint, Buffer.from(privateKey)])).toEqual([
       [API, 'internal', apiLeaf.privateKey],
       [WEB, '', webLeaf.privateKey],
     ]);
@@ -51,7 +51,7 @@ describe('a message', () => {
   });
 
   test('without SVIDs is an empty context', () => {
-    expect(read(responseWith([]))).toEqual({ context: EMPTY_CONTEXT, leftOut: [] });
+    expect(read(responseWith([]))).toMatchObject({ context: EMPTY_CONTEXT, leftOut: [] });
   });
 
   test('keeps both SVIDs of one SPIFFE ID: their hints differ', () => {

@@ -1,0 +1,14 @@
+/** ASN.1 DER, written. X.690, section 10. */
+
+/** An element with this tag, and its content in parts. */
+export function tlv(tag: number, ...content: readonly (Uint8Array | readonly number[])[]): Buffer {
+  const body = Buffer.concat(content.map((part) => (part instanceof Uint8Array ? part : Uint8Array.from(part))));
+  return Buffer.concat([Uint8Array.of(tag), lengthOf(body.length), body]);
+}
+
+export function lengthOf(length: number): Buffer {
+  if (length < 0x80) return Buffer.of(length);
+  const digits = length.toString(16);
+  const bytes = Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex');
+  return Buffer.concat([Uint8Array.of(0x80 | bytes.length), bytes]);
+}
