@@ -54,7 +54,8 @@ export async function startOperatedSidecar({
     const { loadCredentialsReader } = await import('./server/peer-credentials.ts');
     sidecar.identifyPeers(await loadCredentialsReader(events));
     await telemetry.openRest();
-    if (stopped || configuration.admin.listen === 'off') return;
+    const { listen, probes } = configuration.admin;
+    if (stopped || (listen === 'off' && probes === 'off')) return;
     const { startAdmin } = await import('./admin/admin-server.ts');
     const { observed } = telemetry;
     const metrics = (accept: string) => telemetry.metrics(accept);

@@ -9,7 +9,7 @@ const HOST = 'a host name without a port';
 
 export const DEFAULT_ADMIN_LISTEN = '127.0.0.1:8082';
 
-/** Where the admin API listens. */
+/** Where the admin API, or what answers probes, listens. */
 export type AdminListen = Endpoint | 'off';
 
 /** Where audit lines go. */
@@ -19,6 +19,8 @@ export const adminSettings = z
   .strictObject({
     listen: textCodec<AdminListen>(parseAdminListen, formatAdminListen).prefault(DEFAULT_ADMIN_LISTEN),
     remote: z.boolean().default(false),
+    probes: textCodec<AdminListen>(parseAdminListen, formatAdminListen).prefault(''),
+    probes_metrics: z.boolean().default(false),
     hosts: z
       .array(z.string().regex(/^[^\s:/]+$/, HOST), 'a list of host names')
       .readonly()
