@@ -177,6 +177,15 @@ describeWithManifests()('the chart', () => {
     expect(terminationGracePeriodSeconds).toBeGreaterThan(20 + 10);
   });
 
+  it('has a new pod ready when its application is, of which it shows the kubelet one path', () => {
+    const [app] = podOf(plain, 'demo-server').containers;
+    expect(app?.readinessProbe?.httpGet).toEqual({ path: '/app', port: 8002 });
+    const [probes] = bootstrapOf(plain, 'demo-server').static_resources.listeners;
+    const routes = probes.filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0].routes;
+    expect(routes).toContainEqual({ match: { path: '/app' }, route: { cluster: 'app', prefix_rewrite: '/healthz' } });
+    expect(routes.filter(({ match }: { match: object }) => !('path' in match))).toEqual([]);
+  });
+
   it.each(['server', 'client'])('registers the pods of the %s, by what they are labelled with', (part) => {
     const { spec } = find(plain, 'ClusterSPIFFEID', `shop-demo-${part}`);
     const deployment = find(plain, 'Deployment', `demo-${part}`);

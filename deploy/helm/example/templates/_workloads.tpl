@@ -3,6 +3,7 @@
 name: {{ .Release.Name }}-server
 inbound:
   appPort: 8080
+  readinessPath: /healthz
   allow:
     - {{ include "spiffe-sds.isServiceAccount" (dict "namespace" .Release.Namespace "serviceAccount" (printf "%s-client" .Release.Name)) }}
 {{- end -}}

@@ -1,6 +1,6 @@
 {{/*
 Envoy's bootstrap. Takes `root` and `name`, and any of:
-  inbound: { appPort: 8080, allow: [MATCHER…] }                           mutual TLS for whom a matcher lets in, to that port of your container
+  inbound: { appPort: 8080, readinessPath: /healthz, allow: [MATCHER…] }     mutual TLS for whom a matcher lets in, to that port of your container
   outbound: [{ name: …, listen: 8081, host: …, port: 8443, expect: [MATCHER…] }]    plain HTTP on loopback, carried over mutual TLS to that host
 A MATCHER is one of Envoy's StringMatcher, of SPIFFE IDs: { exact: "spiffe://…" }, { prefix: … }, or what "spiffe-sds.isServiceAccount" makes.
 */}}
@@ -91,6 +91,10 @@ static_resources:
                       routes:
                         - { match: { path: /live }, direct_response: { status: 200 } }
                         - { match: { path: /ready }, route: { cluster: envoy_admin } }
+                        {{- with .inbound }}{{ with .readinessPath }}
+                        # That one path of the application, which the kubelet cannot reach on loopback.
+                        - { match: { path: /app }, route: { cluster: app, prefix_rewrite: {{ . }} } }
+                        {{- end }}{{ end }}
                 {{- include "spiffe-sds.router" . | nindent 16 }}
 {{- with .inbound }}
     - name: mtls

@@ -78,6 +78,16 @@ them. Takes `root` and `name`, the workload's.
 preStop: { sleep: { seconds: {{ (index .Subcharts "spiffe-sds").Values.envoy.drainSeconds }} } }
 {{- end -}}
 
+{{/*
+For the `readinessProbe` of your container that Envoy forwards to, by the `readinessPath` of `inbound`. Without one a new pod is ready before your
+application is, and a rollout loses requests. Takes the root.
+*/}}
+{{- define "spiffe-sds.appReadiness" -}}
+httpGet: { path: /app, port: {{ (index .Subcharts "spiffe-sds").Values.envoy.probePort }} }
+periodSeconds: 5
+timeoutSeconds: 3
+{{- end -}}
+
 {{/* For `terminationGracePeriodSeconds`: the drain, and half a minute for your container to end. Takes the root. */}}
 {{- define "spiffe-sds.gracePeriod" -}}
 {{ add (index .Subcharts "spiffe-sds").Values.envoy.drainSeconds 30 }}
