@@ -1,12 +1,13 @@
 /** A sidecar as it is operated: with its log, its telemetry and its admin API around it. */
 import type { Admin } from './admin/admin-server.ts';
-import { allPassed, readyz } from './admin/readiness.ts';
+import { allPassed, readyz, startupz } from './admin/readiness.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ConfigurationChanges } from './config/changes.ts';
 import type { LoadedConfiguration } from './config/load.ts';
 import type { Environment } from './config/sources.ts';
 import type { EventListener } from './events.ts';
 import { AFTER_START_MS, type Sidecar, startSidecar } from './sidecar.ts';
+import { serviceNotifications } from './systemd.ts';
 import { Telemetry } from './telemetry/telemetry.ts';
 
 export interface OperatedSidecarOptions {
@@ -39,9 +40,12 @@ export async function startOperatedSidecar({
   const { configuration } = loaded;
   let inForce = loaded;
   const telemetry = await Telemetry.open({ configuration, env, clock });
+  const notify = serviceNotifications(env, (reason) => telemetry.events({ type: 'telemetry_failed', reason }));
   const events: EventListener = (event) => {
     telemetry.events(event);
     alsoTell?.(event);
+    if (event.type === 'draining') notify('STOPPING=1');
+    else if (allPassed(startupz(telemetry.observed, clock.now()))) notify('READY=1');
   };
   const ready = () => allPassed(readyz(telemetry.observed, clock.now()));
   const sidecar = await startSidecar({ configuration, events, clock, ready });
