@@ -140,8 +140,8 @@ export class Pod implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#terminating = true;
-    const ids = [...this.#all.map(({ name }) => this.#id(name)), this.#id('pause')];
-    await this.#engine.tried('rm', '--force', '--time=0', ...ids);
+    await this.#engine.tried('rm', '--force', '--time=0', ...this.#all.map(({ name }) => this.#id(name)));
+    await this.#engine.tried('rm', '--force', '--time=0', this.#id('pause'));
     for (const path of this.#mounted.splice(0)) await run('umount', [path]);
     await rm(this.#folder, { recursive: true, force: true });
   }
@@ -214,21 +214,21 @@ export class Pod implements AsyncDisposable {
       ...rest,
       ...args.map((argument) => value({ value: argument })),
     );
-    this.#startAgain(container);
+    // Once the pod is gone there is nobody to ask.
+    this.#startAgain(container).catch(() => undefined);
     if (startupProbe === undefined) return;
     await eventually(`start of ${name}`, async () => (await this.#passes(container, startupProbe)) || undefined, START_LIMIT_MS);
   }
 
   /** When it ends by itself: the first time a kubelet does so at once. */
-  #startAgain(container: Container): void {
-    this.#engine.podman('wait', this.#id(container.name)).then(
-      async () => {
-        if (this.#terminating) return;
-        await this.#ended(container.name);
-        await this.#run(container);
-      },
-      () => undefined,
-    );
+  async #startAgain(container: Container): Promise<void> {
+    const id = this.#id(container.name);
+    // podman is not waited for without end, and tells that in no way.
+    do await this.#engine.tried('wait', id);
+    while (!this.#terminating && (await this.#engine.podman('inspect', '--format', '{{ .State.Running }}', id)) === 'true');
+    if (this.#terminating) return;
+    await this.#ended(container.name);
+    await this.#run(container);
   }
 
   async #ended(container: string): Promise<void> {

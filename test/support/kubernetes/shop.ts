@@ -63,9 +63,14 @@ export class Shop implements AsyncDisposable {
     await chmod(folder.path, 0o755);
     const authority = await issueAuthority({ notBefore: Date.now() - HOUR, notAfter: Date.now() + 24 * HOUR });
     const shop = new Shop(engine, objects, parts, folder.path, authority);
-    await engine.tried('network', 'rm', '--force', '--time=0', NETWORK);
+    // What a run before this one may have left when it was killed.
+    const left = (await engine.remains()).containers.filter((name) => /^demo-(server|client)-\d+-/.test(name));
+    const isPause = (name: string) => name.endsWith('-pause');
+    for (const names of [left.filter((name) => !isPause(name)), left.filter(isPause)])
+      if (names.length > 0) await engine.tried('rm', '--force', '--time=0', ...names);
+    await engine.tried('network', 'rm', '--force', NETWORK);
     await engine.podman('network', 'create', NETWORK);
-    parts.defer(async () => void (await engine.tried('network', 'rm', '--force', '--time=0', NETWORK)));
+    parts.defer(async () => void (await engine.tried('network', 'rm', '--force', NETWORK)));
     for (const part of ['server', 'client'] as const) await shop.#serveIdentity(part);
     return shop;
   }
