@@ -54,7 +54,9 @@ export async function buildDebianPackage(folder: string): Promise<string> {
     await chmod(at(path), mode);
   };
   const own = (file: string) => readFile(join(import.meta.dirname, file));
-  await cp(join(ROOT, 'dist'), at(LIBRARY), { recursive: true });
+  // Without the compiled code, which is of the user who built it; root's commands would add to it what dpkg does not know.
+  const filter = (path: string) => !path.endsWith('.compile-cache');
+  await cp(join(ROOT, 'dist'), at(LIBRARY), { recursive: true, filter });
   await copyFile(process.execPath, at(`${LIBRARY}/node`));
   await chmod(at(`${LIBRARY}/node`), 0o755);
   await put('usr/bin/spiffe-sds', COMMAND, 0o755);
