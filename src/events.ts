@@ -12,6 +12,9 @@ export interface PeerCredentials {
   readonly pid: number;
 }
 
+/** What of the admin API listens: all of it, or what anybody may ask. */
+export type AdminPart = 'api' | 'probes';
+
 /** The other end of one connection. */
 export interface Peer {
   /** Unique in this process. */
@@ -97,9 +100,9 @@ export type Event =
   | { readonly type: 'draining'; readonly streams: number }
   | { readonly type: 'stopped' }
   // Admin API
-  | { readonly type: 'admin_listening'; readonly address: string }
+  | { readonly type: 'admin_listening'; readonly part: AdminPart; readonly address: string }
   /** The sidecar goes on without it. Told once for each reason; it is tried again. */
-  | { readonly type: 'admin_failed'; readonly address: string; readonly reason: string }
+  | { readonly type: 'admin_failed'; readonly part: AdminPart; readonly address: string; readonly reason: string }
   // Workload API
   /** The first message of a stream is here, so many milliseconds after it was opened. */
   | { readonly type: 'workload_api_connected'; readonly address: string; readonly afterMs: number }

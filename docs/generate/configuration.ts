@@ -116,7 +116,9 @@ function shown(value: unknown): string {
 
 function given(path: readonly string[]): string {
   const setting = SETTINGS.find(({ section, key }) => `${section}.${key}` === path.join('.'));
-  return setting === undefined ? '' : `${code(`--${setting.flag.replaceAll('_', '-')}`)}, ${code(setting.variable)}`;
+  if (setting === undefined) return '';
+  const { flag, variable } = setting;
+  return [...(flag === undefined ? [] : [`--${flag.replaceAll('_', '-')}`]), variable].map(code).join(', ');
 }
 
 function presets(): string {

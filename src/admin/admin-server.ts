@@ -1,17 +1,21 @@
-/** The admin API: read-only HTTP on loopback or a Unix socket. It is loaded after the start, and whatever happens here, the sidecar goes on. */
+/**
+ * The admin API: read-only HTTP on loopback or a Unix socket; and beside it, where it is asked for, a listener for probes that others may
+ * reach. They are loaded after the start, and whatever happens here, the sidecar goes on.
+ */
 import type { Clock } from '../clock.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import { isLoopback } from '../config/rules/admin-rules.ts';
 import type { Configuration } from '../config/schema/schema.ts';
-import type { EventListener } from '../events.ts';
+import type { AdminListen } from '../config/schema/telemetry-schema.ts';
+import type { AdminPart, EventListener } from '../events.ts';
 import type { StreamStatus } from '../sds/stream/stream-status.ts';
 import type { SecretDescription } from '../secrets/secret-set.ts';
 import type { SidecarCounts } from '../state/counts.ts';
 import type { Observed } from '../state/observed.ts';
 import { isOwnHost } from './host.ts';
 import { JWKS_PATH, type JwksSource, jwksAnswer } from './jwks.ts';
-import { type ReadOnlyServer, startReadOnlyServer } from './read-only-server.ts';
-import { type MetricsPage, notFound, routesOf, safeJson } from './routes.ts';
+import { type Asked, type ReadOnlyServer, type ReadOnlyServerOptions, startReadOnlyServer } from './read-only-server.ts';
+import { type MetricsPage, notFound, probeRoutesOf, routesOf, safeJson } from './routes.ts';
 import { SharedAnswers } from './shared-answers.ts';
 import { statusOf } from './status.ts';
 import { gatherSubscribers, type SubscriberFilter } from './subscribers.ts';
@@ -41,11 +45,61 @@ export interface AdminOptions {
 }
 
 /** Serves until it is closed. Never rejects: what is in the way is told as `admin_failed`, and tried again. */
-export async function startAdmin(options: AdminOptions): Promise<ReadOnlyServer | undefined> {
-  const { configuration, loaded, observed, sidecar, metrics, clock, events } = options;
-  const { admin, sds } = configuration;
-  const endpoint = admin.listen;
+export async function startAdmin(options: AdminOptions): Promise<ReadOnlyServer> {
+  const { observed, clock, metrics, configuration, sidecar } = options;
+  const { listen, probes, probes_metrics: withMetrics } = configuration.admin;
+  const now = () => clock.now();
+  const api = routesOf({ observed, now, metrics, status: statusPage(options) });
+  const jwks = (path: string, asked: Asked) => jwksAnswer(sidecar.jwtBundles, path, asked, clock);
+  const forProbes = probeRoutesOf({ observed, now, ...(withMetrics && { metrics }) });
+  const servers = await Promise.all([
+    serveRoutes(options, listen, 'api', (path, asked) =>
+      path.startsWith(JWKS_PATH) && path !== JWKS_PATH ? jwks(path, asked) : (api.get(path)?.(asked) ?? notFound(path, api)),
+    ),
+    serveRoutes(options, probes, 'probes', (path, asked) => forProbes.get(path)?.(asked) ?? notFound(path, forProbes)),
+  ]);
+  const close = async () => {
+    await Promise.all(servers.map((server) => server?.close()));
+  };
+  return { close, [Symbol.asyncDispose]: close };
+}
+
+const SETTING = { api: 'admin.listen', probes: 'admin.probes' } as const;
+const MEND: Readonly<Record<AdminPart, string>> = {
+  api: 'choose another address, "" for no admin API (--admin, admin.listen)',
+  probes: 'choose another address, "" for none (SPIFFE_SDS_PROBES, admin.probes)',
+};
+
+async function serveRoutes(
+  { configuration: { admin, sds }, clock, events }: AdminOptions,
+  endpoint: AdminListen,
+  part: AdminPart,
+  answer: ReadOnlyServerOptions['answer'],
+): Promise<ReadOnlyServer | undefined> {
   if (endpoint === 'off') return undefined;
+  return startReadOnlyServer({
+    endpoint,
+    sds,
+    setting: SETTING[part],
+    clock,
+    // Who may open a Unix socket is not a browser, and every browser says which host it means: HTTP/1.0 need not.
+    isOurs: (host) => endpoint.kind === 'unix' || (host === undefined ? isLoopback(endpoint.host) : isOwnHost(host, admin.hosts)),
+    answer,
+    onListening: (address) => events({ type: 'admin_listening', part, address }),
+    onFailed: (address, reason) => events({ type: 'admin_failed', part, address, reason }),
+    mend: MEND[part],
+  });
+}
+
+/** What `/v1/status` answers. */
+function statusPage({
+  configuration,
+  loaded,
+  observed,
+  sidecar,
+  clock,
+}: AdminOptions): (filter: SubscriberFilter) => Promise<string> {
+  const { listen } = configuration.sds;
   const statuses = new SharedAnswers({
     async make(filter: SubscriberFilter) {
       const subscribers = await gatherSubscribers(
@@ -56,25 +110,10 @@ export async function startAdmin(options: AdminOptions): Promise<ReadOnlyServer 
       const described = sidecar.names.map((name) => [name, sidecar.describe(name)] as const);
       const names = new Map(described.flatMap(([name, secret]) => (secret === undefined ? [] : [[name, secret]])));
       const { counts } = sidecar;
-      return safeJson(statusOf({ observed, listen: sds.listen, loaded: loaded(), names, counts, subscribers, now: clock.now() }));
+      return safeJson(statusOf({ observed, listen, loaded: loaded(), names, counts, subscribers, now: clock.now() }));
     },
     revision: () => observed.revision,
     clock,
   });
-  const routes = routesOf({ observed, now: () => clock.now(), metrics, status: (filter) => statuses.ask(filter) });
-  return startReadOnlyServer({
-    endpoint,
-    sds,
-    setting: 'admin.listen',
-    clock,
-    // Who may open a Unix socket is not a browser, and every browser says which host it means: HTTP/1.0 need not.
-    isOurs: (host) => endpoint.kind === 'unix' || (host === undefined ? isLoopback(endpoint.host) : isOwnHost(host, admin.hosts)),
-    answer(path, asked) {
-      if (path.startsWith(JWKS_PATH)) return jwksAnswer(sidecar.jwtBundles, path, asked, clock);
-      return routes.get(path)?.(asked) ?? notFound(path);
-    },
-    onListening: (address) => events({ type: 'admin_listening', address }),
-    onFailed: (address, reason) => events({ type: 'admin_failed', address, reason }),
-    mend: 'choose another address, "" for no admin API (--admin, admin.listen)',
-  });
+  return (filter) => statuses.ask(filter);
 }

@@ -2,6 +2,7 @@
 import { printable } from '../printable.ts';
 import type { Observed } from '../state/observed.ts';
 import { allPassed, type Check, livez, type Probe, readyz, startupz } from '../state/readiness.ts';
+import { JWKS_PATH } from './jwks.ts';
 import { type Answer, type Asked, text } from './read-only-server.ts';
 import type { SubscriberFilter } from './subscribers.ts';
 
@@ -17,15 +18,24 @@ export interface RouteOptions {
   readonly status: (filter: SubscriberFilter) => Promise<string>;
 }
 
+export interface ProbeRouteOptions extends Pick<RouteOptions, 'observed' | 'now'> {
+  /** Left out: there is no such path. */
+  readonly metrics?: MetricsPage;
+}
+
 export type Route = (asked: Asked) => Answer | Promise<Answer>;
 
-const PATHS = `GET /livez              whether the process lives
-GET /readyz             whether Envoys get what they need; ?verbose: with each check and its reason
-GET /startupz           whether it has served an identity and a bundle yet
-GET /v1/status          all that it knows, as JSON; ?node=ID and ?name=SECRET choose subscribers
-GET /v1/jwks/DOMAIN     the keys of a trust domain's JWT-SVIDs, as a JWK Set
-GET /metrics            for Prometheus
-`;
+const WHERE_REASONS_ARE = 'the log, spiffe-sds status --ready and the admin API tell why';
+
+/** What the paths are for, to people. */
+const PURPOSES = {
+  '/livez': 'whether the process lives',
+  '/readyz': 'whether Envoys get what they need; ?verbose: with each check and its reason',
+  '/startupz': 'whether it has served an identity and a bundle yet',
+  '/v1/status': 'all that it knows, as JSON; ?node=ID and ?name=SECRET choose subscribers',
+  [JWKS_PATH]: "the keys of a trust domain's JWT-SVIDs, as a JWK Set: add the trust domain",
+  '/metrics': 'for Prometheus',
+} as const;
 
 /** By path. */
 export function routesOf({ observed, now, metrics, status }: RouteOptions): ReadonlyMap<string, Route> {
@@ -33,8 +43,8 @@ export function routesOf({ observed, now, metrics, status }: RouteOptions): Read
     (name: string, checksOf: Probe): Route =>
     ({ query }) =>
       probeAnswer(name, checksOf(observed, now()), query.has('verbose'));
-  return new Map<string, Route>([
-    ['/', () => text(200, PATHS)],
+  const routes: Map<string, Route> = new Map<string, Route>([
+    ['/', () => text(200, pathsOf(routes))],
     ['/livez', probe('livez', livez)],
     ['/readyz', probe('readyz', readyz)],
     ['/startupz', probe('startupz', startupz)],
@@ -45,19 +55,41 @@ export function routesOf({ observed, now, metrics, status }: RouteOptions): Read
         return { status: 200, contentType: 'application/json', body: await status(filter) };
       },
     ],
-    [
-      '/metrics',
-      ({ accept }) => {
-        const page = metrics(accept);
-        if (page === undefined) return text(404, 'there are no metrics here: they are turned off (telemetry.prometheus)\n');
-        return { status: 200, contentType: page.contentType, body: page.text };
-      },
-    ],
+    [JWKS_PATH, () => text(404, `add a trust domain: ${JWKS_PATH}example.org\n`)],
+    ['/metrics', metricsRoute(metrics)],
+  ]);
+  return routes;
+}
+
+/** By path, for whoever reaches it: a probe is passed or failed, without a reason, which would name identities. */
+export function probeRoutesOf({ observed, now, metrics }: ProbeRouteOptions): ReadonlyMap<string, Route> {
+  const probe =
+    (name: string, checksOf: Probe): Route =>
+    () =>
+      allPassed(checksOf(observed, now())) ? text(200, 'ok\n') : text(503, `${name} check failed: ${WHERE_REASONS_ARE}\n`);
+  return new Map<string, Route>([
+    ['/livez', probe('livez', livez)],
+    ['/readyz', probe('readyz', readyz)],
+    ['/startupz', probe('startupz', startupz)],
+    ...(metrics === undefined ? [] : ([['/metrics', metricsRoute(metrics)]] as const)),
   ]);
 }
 
-export function notFound(path: string): Answer {
-  return text(404, `there is no ${printable(JSON.stringify(path.slice(0, 200)))} here, only\n\n${PATHS}`);
+export function notFound(path: string, routes: ReadonlyMap<string, Route>): Answer {
+  return text(404, `there is no ${printable(JSON.stringify(path.slice(0, 200)))} here, only\n\n${pathsOf(routes)}`);
+}
+
+function pathsOf(routes: ReadonlyMap<string, Route>): string {
+  const shown = Object.entries(PURPOSES).filter(([path]) => routes.has(path));
+  return shown.map(([path, purpose]) => `GET ${path.padEnd(18)} ${purpose}\n`).join('');
+}
+
+function metricsRoute(metrics: MetricsPage): Route {
+  return ({ accept }) => {
+    const page = metrics(accept);
+    if (page === undefined) return text(404, 'there are no metrics here: they are turned off (telemetry.prometheus)\n');
+    return { status: 200, contentType: page.contentType, body: page.text };
+  };
 }
 
 /** As Kubernetes' own components answer: `ok`, or the checks that failed; all of them when asked to be verbose. */

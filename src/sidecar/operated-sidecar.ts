@@ -6,9 +6,10 @@ import type { ConfigurationChanges } from '../config/changes.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import type { Environment } from '../config/source/sources.ts';
 import type { EventListener } from '../events.ts';
-import { allPassed, readyz } from '../state/readiness.ts';
+import { allPassed, readyz, startupz } from '../state/readiness.ts';
 import { Telemetry } from '../telemetry/telemetry.ts';
 import { type Sidecar, startSidecar } from './sidecar.ts';
+import { serviceNotifications } from './systemd.ts';
 
 export interface OperatedSidecarOptions {
   readonly loaded: LoadedConfiguration;
@@ -40,9 +41,12 @@ export async function startOperatedSidecar({
   const { configuration } = loaded;
   let inForce = loaded;
   const telemetry = await Telemetry.open({ configuration, env, clock });
+  const notify = serviceNotifications(env, (reason) => telemetry.events({ type: 'telemetry_failed', reason }));
   const events: EventListener = (event) => {
     telemetry.events(event);
     alsoTell?.(event);
+    if (event.type === 'draining') notify('STOPPING=1');
+    else if (allPassed(startupz(telemetry.observed, clock.now()))) notify('READY=1');
   };
   const ready = () => allPassed(readyz(telemetry.observed, clock.now()));
   const sidecar = await startSidecar({ configuration, events, clock, ready });
@@ -60,7 +64,8 @@ export async function startOperatedSidecar({
       jwks = await startJwksServer({ configuration, jwtBundles: sidecar.jwtBundles, clock, events });
     }
     await telemetry.openRest();
-    if (stopped || configuration.admin.listen === 'off') return;
+    const { listen, probes } = configuration.admin;
+    if (stopped || (listen === 'off' && probes === 'off')) return;
     const { startAdmin } = await import('../admin/admin-server.ts');
     const { observed } = telemetry;
     const metrics = (accept: string) => telemetry.metrics(accept);

@@ -12,7 +12,7 @@ const FILE = 'the path of a file';
 
 export const DEFAULT_ADMIN_LISTEN = '127.0.0.1:8082';
 
-/** Where the admin API listens. */
+/** Where the admin API, or what answers probes, listens. */
 export type AdminListen = Endpoint | 'off';
 
 /** Where audit lines go. */
@@ -29,6 +29,15 @@ export const adminSettings = z
     remote: described(z.boolean().default(false), {
       description:
         'Whether it may listen on an address that other machines reach. They can read names, identities and peers then.',
+    }),
+    probes: described(textCodec<AdminListen>(parseAdminListen, formatAdminListen).prefault(''), {
+      description:
+        'A second listener, for whoever may reach it, as a kubelet: it answers /livez, /readyz and /startupz alone, without reasons. "" for none.',
+      title: 'address',
+      examples: ['0.0.0.0:8083'],
+    }),
+    probes_metrics: described(z.boolean().default(false), {
+      description: 'Whether that listener answers /metrics, too, which names identities.',
     }),
     hosts: described(
       z

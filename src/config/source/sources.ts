@@ -29,6 +29,7 @@ export const SETTINGS = [
   { section: 'workload_api', key: 'address', flag: 'workload_api', variable: 'SPIFFE_ENDPOINT_SOCKET' },
   { section: 'sds', key: 'listen', flag: 'listen', variable: 'SPIFFE_SDS_LISTEN' },
   { section: 'admin', key: 'listen', flag: 'admin', variable: 'SPIFFE_SDS_ADMIN' },
+  { section: 'admin', key: 'probes', flag: undefined, variable: 'SPIFFE_SDS_PROBES' },
   { section: 'log', key: 'level', flag: 'log_level', variable: 'SPIFFE_SDS_LOG_LEVEL' },
   { section: 'log', key: 'format', flag: 'log_format', variable: 'SPIFFE_SDS_LOG_FORMAT' },
 ] as const;
@@ -98,9 +99,9 @@ export function sourcesOf(
   return new Map(leaves(tree).map((path) => [path.join('.'), sourceOf(path)]));
 }
 
-function given(flags: Flags, env: Environment, flag: keyof Flags, variable: string): Given | undefined {
-  const text = flags[flag];
-  if (text !== undefined) return { text, source: `flag --${flag.replaceAll('_', '-')}` };
+function given(flags: Flags, env: Environment, flag: keyof Flags | undefined, variable: string): Given | undefined {
+  const text = flag === undefined ? undefined : flags[flag];
+  if (text !== undefined) return { text, source: `flag --${String(flag).replaceAll('_', '-')}` };
   const value = env[variable];
   return value === undefined || value === '' ? undefined : { text: value, source: `environment ${variable}` };
 }

@@ -14,6 +14,8 @@ const MEANWHILE = {
   'the one before': 'the certificate before it is served',
 } as const;
 
+const ADMIN_PARTS = { api: 'admin API', probes: 'listener for probes' } as const;
+
 /** Of names: a peer may ask for a thousand. */
 export const MAX_LISTED = 20;
 /** Characters of them all. */
@@ -37,9 +39,9 @@ export function sentence(event: Event): string {
     case 'stopped':
       return 'stopped';
     case 'admin_listening':
-      return `the admin API is at ${event.address}`;
+      return `the ${ADMIN_PARTS[event.part]} is at ${event.address}`;
     case 'admin_failed':
-      return `there is no admin API at ${event.address}, the sidecar goes on without it: ${event.reason}`;
+      return `there is no ${ADMIN_PARTS[event.part]} at ${event.address}, the sidecar goes on without it: ${event.reason}`;
     case 'workload_api_connected':
       return `connected to the Workload API at ${event.address}`;
     case 'workload_api_lost':

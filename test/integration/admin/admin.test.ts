@@ -246,7 +246,7 @@ describe('over TCP', () => {
   });
 
   test('it tells where it is', () => {
-    expect(admin.told).toEqual([{ type: 'admin_listening', address: `127.0.0.1:${port}` }]);
+    expect(admin.told).toEqual([{ type: 'admin_listening', part: 'api', address: `127.0.0.1:${port}` }]);
   });
 });
 
@@ -257,7 +257,7 @@ describe('an address', () => {
     const address = `127.0.0.1:${(taken.address() as AddressInfo).port}`;
     await using admin = await serving({ admin: () => ({ listen: address }) });
     const reason = expect.stringMatching(/EADDRINUSE.*admin\.listen/);
-    expect(admin.told).toEqual([{ type: 'admin_failed', address, reason }]);
+    expect(admin.told).toEqual([{ type: 'admin_failed', part: 'api', address, reason }]);
     expect(await admin.running.client.stream().request(['default']).secrets()).toHaveLength(1);
   });
 

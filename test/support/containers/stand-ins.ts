@@ -65,10 +65,12 @@ CMD ["node"]
 
 async function envoyRoot(root: string): Promise<string> {
   await copyProgram(await installEnvoy(ENVOY_VERSIONS[0]), root, '/usr/local/bin/envoy');
+  // Envoy's image is Debian's kin: preStop hooks are written for its shell.
+  for (const program of ['/bin/bash', '/bin/sleep']) await copyProgram(program, root, program);
   await mkdir(join(root, 'etc'), { recursive: true });
   await mkdir(join(root, 'tmp'), { mode: 0o1777 });
   await writeFile(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nenvoy:x:101:101::/home/envoy:/bin/sh\n');
-  return 'ENV PATH=/usr/local/bin\nENTRYPOINT ["/usr/local/bin/envoy"]\nCMD ["-c", "/etc/envoy/envoy.yaml"]\n';
+  return 'ENV PATH=/usr/local/bin:/bin\nENTRYPOINT ["/usr/local/bin/envoy"]\nCMD ["-c", "/etc/envoy/envoy.yaml"]\n';
 }
 
 /** With the shared libraries that it is linked with, at the paths where the loader finds them. */

@@ -63,7 +63,7 @@ export const NOT_RUN: readonly NotRun[] = [
   {
     page: 'docs/running.md',
     begins: 'kubectl apply',
-    reason: 'it needs a cluster; test/unit/deploy-kubernetes.test.ts holds the manifests against their schemas',
+    reason: 'it needs a cluster; test/deploy/kustomize.test.ts holds the manifests against their schemas',
   },
   {
     page: 'docs/envoy.md',

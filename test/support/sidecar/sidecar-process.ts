@@ -34,11 +34,17 @@ export class SidecarProcess implements AsyncDisposable {
   /**
    * Starts one and waits until it listens.
    * @param configuration what stands in its file, beside the socket; unless it says so, there is no admin API: its port is this machine's
+   * @param env more of its environment
    */
-  static async start(workloadApi: string, sdsSocket: string, configuration: object = {}): Promise<SidecarProcess> {
+  static async start(
+    workloadApi: string,
+    sdsSocket: string,
+    configuration: object = {},
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<SidecarProcess> {
     const file = `${sdsSocket}.yaml`;
     await writeFile(file, stringify({ admin: { listen: '' }, ...configuration }));
-    const inherited = Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_)/.test(name));
+    const inherited = Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_|NOTIFY_)/.test(name));
     const child = new Child(process.execPath, ['--disable-sigusr1', MAIN, 'serve'], {
       ...Object.fromEntries(inherited),
       SPIFFE_ENDPOINT_SOCKET: workloadApi,
@@ -46,6 +52,7 @@ export class SidecarProcess implements AsyncDisposable {
       SPIFFE_SDS_CONFIG: file,
       SPIFFE_SDS_LOG_FORMAT: 'json',
       SPIFFE_SDS_LOG_LEVEL: 'debug',
+      ...env,
     });
     try {
       await child.written(/"event":"listening"/);

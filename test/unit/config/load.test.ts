@@ -31,7 +31,13 @@ const defaults = {
   on_permission_denied: 'withdraw',
   secrets: [],
   jwks: { listen: 'off' },
-  admin: { listen: { kind: 'tcp', host: '127.0.0.1', port: 8082 }, remote: false, hosts: [] },
+  admin: {
+    listen: { kind: 'tcp', host: '127.0.0.1', port: 8082 },
+    remote: false,
+    hosts: [],
+    probes: 'off',
+    probes_metrics: false,
+  },
   telemetry: {
     otlp: { headers: {}, timeout: 10_000, traces: true, metrics: true, logs: false, metric_interval: 60_000, push_spans: 32 },
     prometheus: true,
@@ -78,7 +84,7 @@ validation: { mode: trusted_ca, crl: false, unsafe_merge: true }
 on_permission_denied: keep
 secrets: [{ name: internal, svid: { hint: internal } }]
 jwks: { listen: unix:///run/jwks.sock }
-admin: { listen: "0.0.0.0:9090", remote: true, hosts: [sidecar] }
+admin: { listen: "0.0.0.0:9090", remote: true, hosts: [sidecar], probes: "0.0.0.0:8083", probes_metrics: true }
 telemetry:
   otlp:
     endpoint: unix:///run/otel.sock
@@ -119,7 +125,13 @@ log: { level: silent, format: text, audit: /var/log/audit.json }
       on_permission_denied: 'keep',
       secrets: [{ name: 'internal', svid: { hint: 'internal' } }],
       jwks: { listen: { kind: 'unix', path: '/run/jwks.sock' } },
-      admin: { listen: { kind: 'tcp', host: '0.0.0.0', port: 9090 }, remote: true, hosts: ['sidecar'] },
+      admin: {
+        listen: { kind: 'tcp', host: '0.0.0.0', port: 9090 },
+        remote: true,
+        hosts: ['sidecar'],
+        probes: { kind: 'tcp', host: '0.0.0.0', port: 8083 },
+        probes_metrics: true,
+      },
       telemetry: {
         otlp: {
           endpoint: 'unix:///run/otel.sock',
@@ -148,6 +160,12 @@ log: { level: silent, format: text, audit: /var/log/audit.json }
     ['unix:///run/admin.sock', { kind: 'unix', path: '/run/admin.sock' }],
   ])('takes the address %s for the admin API', (text, listen) => {
     expect(load(`admin: { listen: ${text} }`).configuration.admin.listen).toEqual(listen);
+  });
+
+  test('takes the address of the probes from the environment, over its file', () => {
+    const { configuration, sources } = load('admin: { probes: "127.0.0.1:1" }', { env: { SPIFFE_SDS_PROBES: '0.0.0.0:8083' } });
+    expect(configuration.admin.probes).toEqual({ kind: 'tcp', host: '0.0.0.0', port: 8083 });
+    expect(sources.get('admin.probes')).toBe('environment SPIFFE_SDS_PROBES');
   });
 
   test('with an admin API that others reach is refused unless that is accepted', () => {

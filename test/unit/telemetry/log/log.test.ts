@@ -34,9 +34,13 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     ],
     draining: [{ type: 'draining', streams: 3 }, 'info', 'stopping: ending 3 streams'],
     stopped: [{ type: 'stopped' }, 'info', 'stopped'],
-    admin_listening: [{ type: 'admin_listening', address: '127.0.0.1:8082' }, 'info', 'the admin API is at 127.0.0.1:8082'],
+    admin_listening: [
+      { type: 'admin_listening', part: 'api', address: '127.0.0.1:8082' },
+      'info',
+      'the admin API is at 127.0.0.1:8082',
+    ],
     admin_failed: [
-      { type: 'admin_failed', address: '127.0.0.1:8082', reason: 'it is taken' },
+      { type: 'admin_failed', part: 'api', address: '127.0.0.1:8082', reason: 'it is taken' },
       'error',
       'there is no admin API at 127.0.0.1:8082, the sidecar goes on without it: it is taken',
     ],

@@ -1,0 +1,102 @@
+/**
+ * `npm run deb`: a Debian package of what is in dist/, for this architecture: Node's own binary, the bundle, unit, man page and completion. It
+ * depends on libc alone. Prints its path.
+ */
+import { execFile } from 'node:child_process';
+import { chmod, copyFile, cp, mkdir, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
+const LIBRARY = 'usr/lib/spiffe-sds';
+
+const COMMAND = `#!/bin/sh
+exec /${LIBRARY}/node --disable-sigusr1 --max-semi-space-size=2 /${LIBRARY}/main.js "$@"
+`;
+const USER = 'u spiffe-sds - "SPIFFE identities for Envoy"\n';
+/** systemd-sysusers(8) is there wherever systemd is; a container may have neither. */
+const AFTER_INSTALL = `#!/bin/sh
+set -e
+if [ "$1" = configure ]; then
+  if command -v systemd-sysusers >/dev/null; then
+    systemd-sysusers spiffe-sds.conf
+  elif ! id spiffe-sds >/dev/null 2>&1; then
+    useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin spiffe-sds
+  fi
+  if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+    # Not started: nothing says yet where the Workload API is. One that runs already is replaced.
+    systemctl try-restart spiffe-sds.service
+  fi
+fi
+`;
+const BEFORE_REMOVAL = `#!/bin/sh
+set -e
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then systemctl disable --now spiffe-sds.service || true; fi
+`;
+
+/**
+ * @param folder where the package goes
+ * @returns its path
+ * @throws when dist/ is not there, or dpkg-deb
+ */
+export async function buildDebianPackage(folder: string): Promise<string> {
+  const { version, description, license } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+  const architecture = ARCHITECTURES[process.arch] ?? process.arch;
+  await using root = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-deb-'));
+  const at = (path: string) => join(root.path, path);
+  const put = async (path: string, content: string | Buffer, mode = 0o644) => {
+    await mkdir(dirname(at(path)), { recursive: true, mode: 0o755 });
+    await writeFile(at(path), content);
+    await chmod(at(path), mode);
+  };
+  const own = (file: string) => readFile(join(import.meta.dirname, file));
+  // Without the compiled code, which is of the user who built it; root's commands would add to it what dpkg does not know.
+  const filter = (path: string) => !path.endsWith('.compile-cache');
+  await cp(join(ROOT, 'dist'), at(LIBRARY), { recursive: true, filter });
+  await copyFile(process.execPath, at(`${LIBRARY}/node`));
+  await chmod(at(`${LIBRARY}/node`), 0o755);
+  await put('usr/bin/spiffe-sds', COMMAND, 0o755);
+  await put('lib/systemd/system/spiffe-sds.service', await own('spiffe-sds.service'));
+  await put('usr/lib/sysusers.d/spiffe-sds.conf', USER);
+  await put('usr/share/man/man8/spiffe-sds.8.gz', gzipSync(await own('spiffe-sds.8'), { level: 9 }));
+  await put('usr/share/bash-completion/completions/spiffe-sds', await own('completion.bash'));
+  await put('usr/share/doc/spiffe-sds/copyright', `License: ${license}\n\n${await readFile(join(ROOT, 'LICENSE'), 'utf8')}`);
+  await put('etc/spiffe-sds/spiffe-sds.yaml', await own('spiffe-sds.yaml'));
+  await put('DEBIAN/conffiles', '/etc/spiffe-sds/spiffe-sds.yaml\n');
+  await put('DEBIAN/postinst', AFTER_INSTALL, 0o755);
+  await put('DEBIAN/prerm', BEFORE_REMOVAL, 0o755);
+  const control = {
+    Package: 'spiffe-sds',
+    Version: version,
+    Architecture: architecture,
+    Maintainer: 'spiffe-sds <maintainers@spiffe-sds.invalid>',
+    Depends: 'libc6 (>= 2.28), libstdc++6, passwd',
+    Section: 'net',
+    Priority: 'optional',
+    Description: description,
+  };
+  await put(
+    'DEBIAN/control',
+    `${Object.entries(control)
+      .map(([key, value]) => `${key}: ${value}`)
+      .join('\n')}\n`,
+  );
+  const run = promisify(execFile);
+  // Whoever builds has another umask; nobody but root may change what is installed.
+  await run('chmod', ['-R', 'u+rwX,go+rX,go-w', root.path]);
+  const file = join(folder, `spiffe-sds_${version}_${architecture}.deb`);
+  await mkdir(folder, { recursive: true });
+  await run('dpkg-deb', ['--root-owner-group', '-Zgzip', '--build', root.path, file]);
+  return file;
+}
+
+if (import.meta.main) {
+  buildDebianPackage(join(ROOT, 'dist-packages')).then(console.log, (thrown: unknown) => {
+    console.error(thrown instanceof Error ? thrown.message : thrown);
+    process.exitCode = 1;
+  });
+}
