@@ -108,6 +108,7 @@ function stepOf({ at, text, until, stop }: Commands, index: number): string {
   if (pattern === undefined) return `echo '--- ${at}'\n${text}\n`;
   const output = `"$HOME/.output-${index}"`;
   return `echo '--- ${at}, in a terminal of its own'
+: > ${output}
 (
 ${text}
 ) > ${output} 2>&1 &
