@@ -24,6 +24,8 @@ export interface SecretSet {
   readonly names: readonly string[];
   /** What is known of a name without encoding anything. */
   describe(name: string): SecretDescription | undefined;
+  /** There is nothing of that name, but there will be in a moment: it is on its way, or comes when it is asked for. */
+  pending(name: string): boolean;
 }
 
 export interface SecretDescription {
@@ -42,6 +44,7 @@ export const NO_SECRETS: SecretSet = {
   get: () => undefined,
   contentOf: () => undefined,
   describe: () => undefined,
+  pending: () => false,
 };
 
 export interface SecretSetOptions extends ValidationSourcesOptions {
@@ -78,7 +81,7 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
   add(naming.default_all_bundles, validation.of({ match: [] }));
   for (const secret of naming.secrets) {
     if ('validation' in secret) add(secret.name, validation.of(secret.validation));
-    else add(secret.name, certificateOf(choose(identities, secret.svid)));
+    else if ('svid' in secret) add(secret.name, certificateOf(choose(identities, secret.svid)));
   }
   for (const prefix of naming.prefixes) for (const [name, source] of [...sources]) add(`${prefix}${name}`, source);
   return {
@@ -86,6 +89,7 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
     ids,
     names: [...sources.keys()],
     contentOf: validation.contentOf,
+    pending: () => false,
     ...encoder(sources, options.onEncoded),
   };
 }

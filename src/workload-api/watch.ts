@@ -13,6 +13,7 @@ import { bundleChanges, sameContext } from './changes.ts';
 import type { Fetch } from './client.ts';
 import { type LeftOut, readBundles, readContext } from './context.ts';
 import { prepareCrls } from './crl-preparation.ts';
+import { nextMessageNumber } from './message-number.ts';
 import { type Loss, StreamWatch } from './stream-watch.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -43,8 +44,6 @@ export class X509Watch {
   /** Messages that are not taken in yet. */
   #waiting: Promise<void> | undefined;
   #withdrawals = 0;
-  /** How many came. */
-  #messages = 0;
   /** It is known which identities there are: before that, bundles alone would say that there are none. */
   #begun = false;
 
@@ -83,7 +82,7 @@ export class X509Watch {
 
   #receive(method: WorkloadApiMethod, response: X509SVIDResponse | X509BundlesResponse, handle: (message: number) => void): void {
     const { events } = this.#options;
-    const message = ++this.#messages;
+    const message = nextMessageNumber();
     events({ type: 'message_received', message, method });
     this.#inOrder(response, () => {
       handle(message);
