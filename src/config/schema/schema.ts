@@ -104,18 +104,20 @@ export const configurationSchema = z
         limits: described(
           section({
             connections: described(count.default(64), {
-              description: 'Connections at a time. One more is closed at once, and the log says so.',
+              description:
+                'Connections at a time. One more takes the place of the oldest that has no stream. When each has one, it is closed at once, and the log says so.',
             }),
             streams_per_connection: described(count.default(16_384), {
               description:
-                "Streams of one connection at a time. It is HTTP/2's own limit: a client waits until one of its streams ends.",
+                "Streams of one connection at a time. It is HTTP/2's own limit: a client waits, or its stream is refused. A change holds for new connections.",
             }),
             names_per_stream: described(count.default(1024), {
               description: 'Names that one stream may ask for. A stream that asks for more is ended with RESOURCE_EXHAUSTED.',
             }),
             request_bytes: described(textCodec(parseSize, formatSize).prefault('1MiB'), {
               ...SIZE,
-              description: 'The size of one request. A larger one ends its stream with RESOURCE_EXHAUSTED.',
+              description:
+                'The size of one request. A larger one ends its stream with RESOURCE_EXHAUSTED. A change holds for new connections.',
             }),
           }).prefault({}),
           { description: 'How much peers may take.' },
