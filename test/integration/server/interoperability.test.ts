@@ -83,8 +83,11 @@ for (const { name, there, start } of CLIENTS) {
     });
 
     test('the server hears why each stream ended', () => {
-      const gone = 'the client cancelled it or its connection closed';
-      expect(closed.toSorted()).toEqual(['another takes its place', 'the client ended it', gone, gone].toSorted());
+      const cancelled = 'the client cancelled it or its connection closed';
+      // A deadline passes at both ends; whichever tells the other first.
+      const late = 'the deadline of the call has passed';
+      const times = (...reasons: readonly string[]) => closed.filter((reason) => reasons.includes(reason)).length;
+      expect([times('another takes its place'), times('the client ended it'), times(cancelled, late)]).toEqual([1, 1, 2]);
     });
   });
 }
