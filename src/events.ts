@@ -31,7 +31,8 @@ export interface StreamInfo {
 }
 
 /** Which of Envoy's kinds of secret it is (extensions.transport_sockets.tls.v3.Secret). */
-export type SecretKind = 'tls_certificate' | 'validation_context';
+export const SECRET_KINDS = ['tls_certificate', 'validation_context', 'generic_secret'] as const;
+export type SecretKind = (typeof SECRET_KINDS)[number];
 
 /** A version of a named secret. */
 export interface SecretVersion {
@@ -71,7 +72,17 @@ export interface SvidEvent {
   readonly warning?: string;
 }
 
-export type WorkloadApiMethod = 'FetchX509SVID' | 'FetchX509Bundles';
+export type WorkloadApiMethod = 'FetchX509SVID' | 'FetchX509Bundles' | 'FetchJWTSVID';
+
+/** A JWT-SVID that is served from now on: the first of its identity and audience, or the one after. */
+export interface TokenEvent {
+  readonly type: 'token_received' | 'token_rotated';
+  readonly message: number;
+  readonly id: SpiffeId;
+  readonly audience: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number;
+}
 
 /** What it was that went beyond a limit, or `malformed`: a request that does not parse. */
 export type DenialReason = 'connections' | 'names' | 'malformed' | 'requests';
@@ -140,6 +151,36 @@ export type Event =
   | { readonly type: 'svid_expiring' | 'svid_expired'; readonly id: SpiffeId; readonly serial: string; readonly notAfter: number }
   /** From now on Envoys get a context that trusts nobody in its place. */
   | { readonly type: 'trust_domain_distrusted'; readonly trustDomain: TrustDomain }
+  // JWT-SVIDs
+  | TokenEvent
+  /** It is served no more; who has it keeps it until it expires. */
+  | { readonly type: 'token_withdrawn'; readonly id: SpiffeId; readonly audience: readonly string[]; readonly reason: string }
+  /** There is no new one; what there was is served until it expires. Told once for each reason. */
+  | {
+      readonly type: 'token_failed';
+      readonly id: SpiffeId;
+      readonly audience: readonly string[];
+      /** A gRPC status, or INVALID: what came cannot be used. */
+      readonly code: string;
+      readonly reason: string;
+      readonly retried: boolean;
+    }
+  | { readonly type: 'jwt_bundle_updated'; readonly trustDomain: TrustDomain; readonly keys: number }
+  | { readonly type: 'jwt_bundle_withdrawn'; readonly trustDomain: TrustDomain; readonly reason: string }
+  | { readonly type: 'jwt_bundle_left_out'; readonly trustDomain: string; readonly reason: string }
+  /** `key`: its kid, or its place in the bundle. */
+  | { readonly type: 'jwt_key_left_out'; readonly trustDomain: TrustDomain; readonly key: string; readonly reason: string }
+  /** Nothing is told of trouble on the way, which concerns the X.509 stream as well. */
+  | {
+      readonly type: 'jwt_bundles_refused';
+      readonly code: string;
+      readonly details: string;
+      readonly meaning: string;
+      readonly retried: boolean;
+    }
+  | { readonly type: 'jwks_listening'; readonly address: string }
+  /** The sidecar goes on without it. Told once for each reason; it is tried again. */
+  | { readonly type: 'jwks_failed'; readonly address: string; readonly reason: string }
   // Configuration
   | { readonly type: 'configuration_reloaded'; readonly changed: readonly string[]; readonly needRestart: readonly string[] }
   | { readonly type: 'configuration_rejected'; readonly reason: string }
@@ -161,7 +202,13 @@ export type Event =
       readonly form: string;
     } & StreamInfo)
   | ({ readonly type: 'stream_closed'; readonly reason: string } & StreamInfo)
-  | ({ readonly type: 'names_held'; readonly names: readonly string[]; readonly available: readonly string[] } & StreamInfo)
+  | ({
+      readonly type: 'names_held';
+      readonly names: readonly string[];
+      readonly available: readonly string[];
+      /** Those of `names` that were sent before, and stand for another kind of secret now. */
+      readonly otherKind?: readonly string[];
+    } & StreamInfo)
   /** On an aggregated stream: a type that is not served here. */
   | ({ readonly type: 'type_ignored'; readonly typeUrl: string } & StreamInfo)
   | ({ readonly type: 'secrets_pushed' } & ResponseInfo & StreamInfo)

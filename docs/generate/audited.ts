@@ -14,6 +14,7 @@ const answer = { afterMs: 2 };
 const notAfter = Date.UTC(2026, 10, 26, 10, 30);
 const address = 'unix:///run/spire/agent/api.sock';
 const listen = 'unix:///run/spiffe-sds/sds.sock';
+const token = { id, audience: ['payments'] };
 const svid = { id, hint: '', serial: '5F1A', notAfter };
 
 export const AUDITED: readonly Event[] = [
@@ -43,6 +44,13 @@ export const AUDITED: readonly Event[] = [
   ]),
   { type: 'svid_withdrawn', id, reason: 'the Workload API no longer lists it' },
   { type: 'svid_expired', id, serial: '5F1A', notAfter },
+  { type: 'token_received', message: 9, ...token, notAfter },
+  { type: 'token_rotated', message: 10, ...token, notAfter },
+  { type: 'token_withdrawn', ...token, reason: 'it has expired, and no newer one came' },
+  { type: 'token_failed', ...token, code: 'UNAVAILABLE', reason: 'the Workload API cannot be reached', retried: true },
+  { type: 'jwt_bundle_updated', trustDomain, keys: 2 },
+  { type: 'jwt_bundle_withdrawn', trustDomain, reason: 'the Workload API no longer lists it' },
+  { type: 'jwt_bundle_left_out', trustDomain: 'partner.test', reason: 'the JWT bundle is not JSON' },
   { type: 'bundle_updated', trustDomain, authorities: 2, notAfter },
   {
     type: 'bundle_updated',

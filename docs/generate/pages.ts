@@ -1,14 +1,26 @@
-/** The pages that are made from the code, by their names in docs/. */
+/** What of docs/ is made from the code, by the name of the page. */
+import { roomsTable } from '../../test/architecture/rooms.ts';
 import { auditPage } from './audit.ts';
 import { configurationPage } from './configuration.ts';
 import { errorsPage } from './errors.ts';
 import { configurationJsonSchema } from './json-schema.ts';
 import { metricsPage } from './metrics.ts';
 
-export const PAGES = {
+/** From the page as it is written to the page as it should be. */
+type Page = (written: string) => string;
+
+export const PAGES: Readonly<Record<string, Page>> = {
   'configuration.schema.json': () => `${JSON.stringify(configurationJsonSchema(), null, 2)}\n`,
   'configuration.md': configurationPage,
   'metrics.md': metricsPage,
   'audit.md': auditPage,
   'errors.md': errorsPage,
-} as const satisfies Readonly<Record<string, () => string>>;
+  'architecture.md': (written) => withPart(written, 'rooms', roomsTable()),
+};
+
+/** A page with its part between `<!-- NAME: … -->` and `<!-- /NAME -->` made anew. */
+function withPart(page: string, name: string, part: string): string {
+  const place = new RegExp(`(<!-- ${name}: .* -->\n)[^]*(<!-- /${name} -->)`);
+  if (!place.test(page)) throw new Error(`the page has no place for ${name}: <!-- ${name}: … --> and <!-- /${name} -->`);
+  return page.replace(place, (_, begin, end) => `${begin}\n${part}\n\n${end}`);
+}

@@ -2,13 +2,8 @@
 import { printable } from '../printable.ts';
 import type { Observed } from '../state/observed.ts';
 import { allPassed, type Check, livez, type Probe, readyz, startupz } from '../state/readiness.ts';
+import { type Answer, type Asked, text } from './read-only-server.ts';
 import type { SubscriberFilter } from './subscribers.ts';
-
-export interface Answer {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
-}
 
 /** A page for Prometheus in the form that suits the Accept header; undefined when it is turned off. */
 export type MetricsPage = (accept: string) => { readonly contentType: string; readonly text: string } | undefined;
@@ -22,17 +17,13 @@ export interface RouteOptions {
   readonly status: (filter: SubscriberFilter) => Promise<string>;
 }
 
-export interface Asked {
-  readonly query: URLSearchParams;
-  readonly accept: string;
-}
-
 export type Route = (asked: Asked) => Answer | Promise<Answer>;
 
 const PATHS = `GET /livez              whether the process lives
 GET /readyz             whether Envoys get what they need; ?verbose: with each check and its reason
 GET /startupz           whether it has served an identity and a bundle yet
 GET /v1/status          all that it knows, as JSON; ?node=ID and ?name=SECRET choose subscribers
+GET /v1/jwks/DOMAIN     the keys of a trust domain's JWT-SVIDs, as a JWK Set
 GET /metrics            for Prometheus
 `;
 
@@ -67,10 +58,6 @@ export function routesOf({ observed, now, metrics, status }: RouteOptions): Read
 
 export function notFound(path: string): Answer {
   return text(404, `there is no ${printable(JSON.stringify(path.slice(0, 200)))} here, only\n\n${PATHS}`);
-}
-
-export function text(status: number, body: string): Answer {
-  return { status, contentType: 'text/plain; charset=utf-8', body };
 }
 
 /** As Kubernetes' own components answer: `ok`, or the checks that failed; all of them when asked to be verbose. */

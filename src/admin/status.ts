@@ -39,6 +39,7 @@ export interface Status {
   readonly upstream: UpstreamStatus;
   readonly identities: readonly IdentityStatus[];
   readonly bundles: readonly BundleStatus[];
+  readonly tokens: readonly TokenStatus[];
   readonly names: readonly NameStatus[];
   readonly subscribers: readonly SubscriberStatus[];
   /** How many there are that were asked for; no more than 1000 are shown. */
@@ -85,6 +86,14 @@ export interface BundleStatus {
   readonly distrusted: boolean;
 }
 
+export interface TokenStatus {
+  readonly id: string;
+  readonly audience: readonly string[];
+  readonly not_after: string;
+  readonly expires_in: number;
+  readonly received_at: string;
+}
+
 export interface NameStatus {
   readonly name: string;
   readonly kind: SecretDescription['kind'];
@@ -110,6 +119,13 @@ export function statusOf({ observed, listen, loaded, names, counts, subscribers,
     upstream: upstreamStatus(observed, configuration.workload_api.address && formatEndpoint(configuration.workload_api.address)),
     identities: [...observed.identities.values()].map((identity) => identityStatus(identity, names, now)),
     bundles: bundleStatuses(observed),
+    tokens: [...observed.tokens.values()].map(({ id, audience, notAfter, receivedAt }) => ({
+      id,
+      audience,
+      not_after: timestamp(notAfter),
+      expires_in: seconds(notAfter - now),
+      received_at: timestamp(receivedAt),
+    })),
     names: [...names].map(([name, { kind, versions }]) => ({ name, kind, versions })),
     subscribers: subscribers.subscribers,
     subscribers_total: subscribers.total,

@@ -2,6 +2,7 @@
 import { parseWait } from '../config/values/duration.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
+import { AUDIENCE_PREFIX } from '../spiffe/jwt/jwt-token.ts';
 import { configurationOf } from './configuration.ts';
 import { flagValue } from './flag.ts';
 import { type ReceivedSecret, streamSecrets } from './sds-client.ts';
@@ -13,14 +14,22 @@ export interface GetFlags {
   readonly listen?: string;
   readonly output: OutputFormat;
   readonly watch?: boolean;
+  /** Audiences. */
+  readonly jwt?: readonly string[];
+  readonly showToken?: boolean;
   readonly timeout: string;
 }
 
 /** @throws SpiffeSdsError `sds_failed` naming what did not come in time, and what there is instead */
-export async function get(names: readonly string[], { output, watch = false, timeout, ...flags }: GetFlags): Promise<void> {
+export async function get(
+  given: readonly string[],
+  { output, watch = false, jwt = [], showToken = false, timeout, ...flags }: GetFlags,
+): Promise<void> {
+  const names = [...given, ...jwt.map((audience) => `${AUDIENCE_PREFIX}${audience}`)];
   const timeoutMs = flagValue('--timeout', timeout, parseWait);
   const endpoint = (await configurationOf(flags)).configuration.sds.listen;
-  const print = (secrets: readonly ReceivedSecret[], at?: Date) => process.stdout.write(printSecrets(secrets, output, at));
+  const print = (secrets: readonly ReceivedSecret[], at?: Date) =>
+    process.stdout.write(printSecrets(secrets, output, { at, showToken }));
   const received = watch ? await watchSecrets(endpoint, names, timeoutMs, print) : await firstSecrets(endpoint, names, timeoutMs);
   if (!watch) print([...received.values()]);
   const missing = names.filter((name) => !received.has(name));
@@ -73,6 +82,8 @@ async function missingError(
   const hint =
     available.size === 0
       ? 'it has no identity yet: look at its log for what the Workload API said'
-      : `it has ${[...available.keys()].join(', ')} and the names its configuration gives them`;
+      : missing.some((name) => name.startsWith(AUDIENCE_PREFIX))
+        ? 'list that audience under names.jwt_audiences, or look at its log for what the Workload API said of the token'
+        : `it has ${[...available.keys()].join(', ')} and the names its configuration gives them`;
   return new SpiffeSdsError('sds_failed', `${formatEndpoint(endpoint)} sent ${what} within ${timeout}: ${hint}`);
 }

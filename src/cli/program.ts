@@ -59,6 +59,12 @@ function createProgram(): Command {
     .option('--config <file>', 'configuration file, for the address of the SDS socket')
     .option('--listen <uri>', 'the SDS socket (default: SPIFFE_SDS_LISTEN, or unix:///run/spiffe-sds/sds.sock)')
     .addOption(new Option('--output <format>', 'how to print').choices(['text', 'json', 'yaml', 'pem']).default('text'))
+    .option(
+      '--jwt <audience>',
+      'header and claims of the token for that audience (names.jwt_audiences); may be repeated',
+      collect,
+    )
+    .option('--show-token', 'the tokens themselves, too: whoever sees one can use it')
     .option('--watch', 'go on and print each new version')
     .option('--timeout <duration>', 'how long to wait for every name', '5s')
     .action(async (names, flags) => (await import('./get.ts')).get(names, flags));

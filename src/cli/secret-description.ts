@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { stringify } from 'yaml';
 import type { CertificateValidationContext } from '../gen/messages.ts';
 import { escaped, printable } from '../printable.ts';
+import { type JwtSvid, parseJwtSvid } from '../spiffe/jwt/jwt-svid.ts';
 import { decode } from '../wire/wire.ts';
 import type { ReceivedSecret } from './sds-client.ts';
 
@@ -19,7 +20,7 @@ interface CertificateDescription {
 
 interface SecretDescription {
   readonly name: string;
-  readonly kind: 'tls_certificate' | 'validation_context' | 'other';
+  readonly kind: 'tls_certificate' | 'validation_context' | 'generic_secret' | 'other';
   readonly version: string;
   /** When it came: RFC 3339. */
   readonly received_at?: string;
@@ -29,15 +30,29 @@ interface SecretDescription {
   readonly trust_domains?: Readonly<Record<string, readonly CertificateDescription[]>>;
   /** Of a validation_context in plain form. */
   readonly trusted_ca?: readonly CertificateDescription[];
+  /** Of a generic_secret that is a JWT-SVID, with or without `Bearer` before it. */
+  readonly jwt_svid?: Pick<JwtSvid, 'header' | 'claims'>;
+  /** Only where that was asked for. */
+  readonly token?: string;
 }
 
-/** @param at when they came, if that is to be told */
-export function printSecrets(secrets: readonly ReceivedSecret[], format: OutputFormat, at?: Date): string {
+export interface PrintOptions {
+  /** When they came, if that is to be told. */
+  readonly at?: Date | undefined;
+  /** Default false. */
+  readonly showToken?: boolean;
+}
+
+export function printSecrets(
+  secrets: readonly ReceivedSecret[],
+  format: OutputFormat,
+  { at, showToken = false }: PrintOptions = {},
+): string {
   if (format === 'pem') return secrets.map((received) => pemBlocks(received).join('')).join('');
   const time = at === undefined ? {} : { received_at: at.toISOString() };
   const json = escaped(
     JSON.stringify(
-      secrets.map((received) => ({ ...describeSecret(received), ...time })),
+      secrets.map((received) => ({ ...describeSecret(received, showToken), ...time })),
       undefined,
       2,
     ),
@@ -49,11 +64,16 @@ export function printSecrets(secrets: readonly ReceivedSecret[], format: OutputF
   return format === 'yaml' ? stringify(descriptions) : descriptions.map(textOf).join('\n');
 }
 
-function describeSecret({ secret, version }: ReceivedSecret): SecretDescription {
-  const { name, tls_certificate, validation_context } = secret;
+function describeSecret({ secret, version }: ReceivedSecret, showToken: boolean): SecretDescription {
+  const { name, tls_certificate, validation_context, generic_secret } = secret;
   if (tls_certificate !== undefined) {
     const certificate_chain = certificatesOf(tls_certificate.certificate_chain?.inline_bytes);
     return { name, kind: 'tls_certificate', version, certificate_chain };
+  }
+  if (generic_secret !== undefined) {
+    const content = Buffer.from(generic_secret.secret?.inline_bytes ?? []).toString();
+    const jwt_svid = jwtSvidIn(content);
+    return { name, kind: 'generic_secret', version, ...(jwt_svid && { jwt_svid }), ...(showToken && { token: content }) };
   }
   if (validation_context === undefined) return { name, kind: 'other', version };
   const description = { name, kind: 'validation_context', version } as const;
@@ -61,6 +81,15 @@ function describeSecret({ secret, version }: ReceivedSecret): SecretDescription 
   if (trustDomains.length === 0)
     return { ...description, trusted_ca: certificatesOf(validation_context.trusted_ca?.inline_bytes) };
   return { ...description, trust_domains: Object.fromEntries(trustDomains.map(({ name, pem }) => [name, certificatesOf(pem)])) };
+}
+
+function jwtSvidIn(content: string): SecretDescription['jwt_svid'] {
+  try {
+    const { header, claims } = parseJwtSvid(content.replace(/^Bearer /, ''));
+    return { header, claims };
+  } catch {
+    return undefined;
+  }
 }
 
 function pemBlocks({ secret: { tls_certificate, validation_context } }: ReceivedSecret): readonly string[] {
@@ -110,7 +139,8 @@ function oneLine(name: string | undefined): string {
 }
 
 function textOf(description: SecretDescription): string {
-  const { name, kind, version, received_at, certificate_chain = [], trust_domains = {}, trusted_ca = [] } = description;
+  const { name, kind, version, received_at, jwt_svid, token } = description;
+  const { certificate_chain = [], trust_domains = {}, trusted_ca = [] } = description;
   return [
     `${name}\n  ${kind}, version ${version}${received_at === undefined ? '' : `, received ${received_at}`}\n`,
     ...certificate_chain.map((certificate, i) => lineOf(i === 0 ? 'leaf' : 'intermediate', certificate)),
@@ -118,6 +148,9 @@ function textOf(description: SecretDescription): string {
       authorities.map((authority) => lineOf(`authority of ${td}`, authority)),
     ),
     ...trusted_ca.map((authority) => lineOf('trusted CA', authority)),
+    ...Object.entries(jwt_svid ?? {}).map(([part, content]) => `  ${part}: ${JSON.stringify(content)}\n`),
+    ...(jwt_svid?.claims.exp === undefined ? [] : [`  until ${new Date(jwt_svid.claims.exp * 1000).toISOString()}\n`]),
+    ...(token === undefined ? [] : [`  token: ${token}\n`]),
   ].join('');
 }
 

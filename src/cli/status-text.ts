@@ -1,6 +1,6 @@
 /** A status as text for people: what matters most first, a table for each kind of thing. */
 
-import type { BundleStatus, IdentityStatus, NameStatus, Status } from '../admin/status.ts';
+import type { BundleStatus, IdentityStatus, NameStatus, Status, TokenStatus } from '../admin/status.ts';
 import type { SubscribedName, SubscriberStatus } from '../admin/subscribers.ts';
 import { formatDuration } from '../config/values/duration.ts';
 
@@ -12,6 +12,11 @@ export function statusText(status: Status): string {
     head(status, ago),
     table('Identities', ['SPIFFE ID', 'hint', 'expires in', 'received', 'served as'], identityRows(status.identities, ago)),
     table('Bundles', ['trust domain', 'authorities', 'valid until'], status.bundles.map(bundleRow)),
+    table(
+      'Tokens',
+      ['SPIFFE ID', 'audience', 'expires in', 'received'],
+      status.tokens.map((token) => tokenRow(token, ago)),
+    ),
     table('Names', ['name', 'kind', 'versions that were asked for'], status.names.map(nameRow)),
     subscribersText(status, ago),
     table(
@@ -69,6 +74,10 @@ function identityRows(identities: readonly IdentityStatus[], ago: Ago): readonly
 
 function bundleRow({ trust_domain, authorities, not_after, distrusted }: BundleStatus): Row {
   return [trust_domain, distrusted ? 'distrusted: nobody is accepted' : String(authorities), not_after ?? '-'];
+}
+
+function tokenRow({ id, audience, expires_in, received_at }: TokenStatus, ago: Ago): Row {
+  return [id, audience.join(', '), span(expires_in * 1000), ago(received_at)];
 }
 
 function nameRow({ name, kind, versions }: NameStatus): Row {

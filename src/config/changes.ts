@@ -1,8 +1,8 @@
 /** What differs between two configurations, and whether it can be applied while running. */
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
+import { isMapping } from '../mapping.ts';
 import { type Configuration, configurationSchema } from './schema/schema.ts';
-import { isMapping } from './source/sources.ts';
 
 /** Paths of values: `sds.limits.connections`; a list is one value. */
 export interface ConfigurationChanges {

@@ -80,11 +80,6 @@ export function authorityActivated(issuance: Issuance, state: WorkloadState): Pr
   return rotated(issuance, { ...state, active: state.authorities.at(-1) as DevAuthority });
 }
 
-/** The authorities older than the active one leave the bundle. */
-export function authorityRetired(state: WorkloadState): WorkloadState {
-  return { ...state, authorities: state.authorities.slice(state.authorities.indexOf(state.active)) };
-}
-
 /** What is due when the rotation timer fires: new SVIDs, and an authority's successor, a step each time. */
 export async function renewed(issuance: Issuance, state: WorkloadState): Promise<WorkloadState> {
   const now = issuance.clock.now();

@@ -1,33 +1,30 @@
 /** The server side of the Workload API on gRPC: which streams are open, what each was sent last, and who is refused. */
-import {
-  type Metadata,
-  type MethodDefinition,
-  type ServerWritableStream,
-  type ServiceDefinition,
-  type sendUnaryData,
-  status,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import type { IncomingHttpHeaders } from 'node:http2';
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../error.ts';
 import type {
   JWTSVIDRequest,
   JWTSVIDResponse,
+  Messages,
   ValidateJWTSVIDRequest,
   ValidateJWTSVIDResponse,
   X509SVIDResponse,
 } from '../gen/messages.ts';
-import type { GrpcService } from '../server/grpc-server.ts';
+import type { Call, Method } from '../server/grpc/call.ts';
+import type { GrpcService } from '../server/grpc/grpc-server.ts';
+import { serverStreaming, unary } from '../server/grpc/methods.ts';
+import { type Failure, Status } from '../server/grpc/status.ts';
+import { verifyJwtSvid } from '../spiffe/jwt/jwt-svid.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
-import { encode, method } from '../wire/wire.ts';
-import { issueJwtSvid, validateJwtSvid } from './jwt.ts';
+import { frameOf } from '../wire/frame.ts';
+import { decode, encode, type Input } from '../wire/wire.ts';
+import { issueJwtSvid } from './jwt.ts';
 import { toStruct } from './struct.ts';
-import { jwksOf, jwtBundlesResponse, type WorkloadState, x509BundlesResponse, x509SvidResponse } from './workload-state.ts';
+import { jwtBundleOf, jwtBundlesResponse, type WorkloadState, x509BundlesResponse, x509SvidResponse } from './workload-state.ts';
 
 const SERVICE = 'SpiffeWorkloadAPI';
 
 type StreamMethod = 'FetchX509SVID' | 'FetchX509Bundles' | 'FetchJWTBundles';
-type Call = ServerWritableStream<unknown, Buffer>;
 
 interface OpenStream {
   readonly method: StreamMethod;
@@ -35,8 +32,8 @@ interface OpenStream {
   sent: Buffer | undefined;
 }
 
-/** What a call ends with, as grpc-js takes it. */
-class CallStatus extends Error {
+/** What a call ends with. */
+class CallStatus extends Error implements Failure {
   readonly code: number;
   readonly details: string;
 
@@ -47,7 +44,7 @@ class CallStatus extends Error {
   }
 }
 
-const SHUTTING_DOWN = new CallStatus(status.UNAVAILABLE, 'the development Workload API is shutting down');
+const SHUTTING_DOWN = new CallStatus(Status.UNAVAILABLE, 'the development Workload API is shutting down');
 
 export class WorkloadService implements GrpcService {
   readonly #clock: Clock;
@@ -68,28 +65,22 @@ export class WorkloadService implements GrpcService {
     this.#messages = encodeAll(state);
   }
 
-  get definition(): ServiceDefinition {
+  get methods(): Readonly<Record<string, Method>> {
     // Messages are encoded when the state changes, and may be garbage on purpose: the streams take bytes.
-    const stream = (name: StreamMethod): MethodDefinition<unknown, Buffer> => ({
-      ...method<unknown, Buffer>(SERVICE, name),
-      responseSerialize: (bytes) => bytes,
-    });
+    const stream = (name: StreamMethod, request: keyof Messages): Method =>
+      serverStreaming({
+        decode: (bytes) => decode(request, bytes),
+        admit: withMetadata,
+        open: (_, call) => this.#open(name, call),
+      });
     return {
-      FetchX509SVID: stream('FetchX509SVID'),
-      FetchX509Bundles: stream('FetchX509Bundles'),
-      FetchJWTBundles: stream('FetchJWTBundles'),
-      FetchJWTSVID: method(SERVICE, 'FetchJWTSVID'),
-      ValidateJWTSVID: method(SERVICE, 'ValidateJWTSVID'),
-    };
-  }
-
-  get implementation(): UntypedServiceImplementation {
-    return {
-      FetchX509SVID: (call: Call) => this.#open('FetchX509SVID', call),
-      FetchX509Bundles: (call: Call) => this.#open('FetchX509Bundles', call),
-      FetchJWTBundles: (call: Call) => this.#open('FetchJWTBundles', call),
-      FetchJWTSVID: this.#unary((request: JWTSVIDRequest) => this.#fetchJwtSvid(request)),
-      ValidateJWTSVID: this.#unary((request: ValidateJWTSVIDRequest) => this.#validateJwtSvid(request)),
+      [`/${SERVICE}/FetchX509SVID`]: stream('FetchX509SVID', 'X509SVIDRequest'),
+      [`/${SERVICE}/FetchX509Bundles`]: stream('FetchX509Bundles', 'X509BundlesRequest'),
+      [`/${SERVICE}/FetchJWTBundles`]: stream('FetchJWTBundles', 'JWTBundlesRequest'),
+      [`/${SERVICE}/FetchJWTSVID`]: this.#unary('JWTSVIDRequest', 'JWTSVIDResponse', (request) => this.#fetchJwtSvid(request)),
+      [`/${SERVICE}/ValidateJWTSVID`]: this.#unary('ValidateJWTSVIDRequest', 'ValidateJWTSVIDResponse', (request) =>
+        this.#validateJwtSvid(request),
+      ),
     };
   }
 
@@ -128,7 +119,7 @@ export class WorkloadService implements GrpcService {
 
   deny(): void {
     this.#denied = true;
-    this.endStreams(status.PERMISSION_DENIED, 'denied');
+    this.endStreams(Status.PERMISSION_DENIED, 'denied');
   }
 
   allow(): void {
@@ -136,8 +127,7 @@ export class WorkloadService implements GrpcService {
   }
 
   endStreams(code: number, details: string): void {
-    for (const { call } of this.#streams) end(call, new CallStatus(code, details));
-    this.#streams.clear();
+    for (const { call } of [...this.#streams]) call.end(code, details);
   }
 
   /** Sends these bytes on open FetchX509SVID streams, held or not. */
@@ -153,20 +143,20 @@ export class WorkloadService implements GrpcService {
     return [...this.#streams].filter((stream) => stream.method === name);
   }
 
-  #open(name: StreamMethod, call: Call): void {
-    const refusal = this.#refusal(call.metadata);
+  #open(name: StreamMethod, call: Call): () => void {
+    const stream: OpenStream = { method: name, call, sent: undefined };
+    const refusal = this.#refusal;
     if (refusal !== undefined) {
-      end(call, refusal);
+      call.end(refusal.code, refusal.details);
     } else {
-      const stream: OpenStream = { method: name, call, sent: undefined };
       this.#streams.add(stream);
-      call.once('cancelled', () => this.#streams.delete(stream));
       this.#push(stream);
     }
     if (name === 'FetchX509SVID') {
       this.#opened += 1;
       this.#openings.get(this.#opened)?.resolve();
     }
+    return () => this.#streams.delete(stream);
   }
 
   #pushAll(): void {
@@ -178,33 +168,36 @@ export class WorkloadService implements GrpcService {
     if (!this.#held && stream.sent?.equals(message) !== true) write(stream, message);
   }
 
-  #refusal(metadata: Metadata): CallStatus | undefined {
+  get #refusal(): CallStatus | undefined {
     if (this.#draining) return SHUTTING_DOWN;
-    if (metadata.get('workload.spiffe.io')[0] !== 'true') {
-      return new CallStatus(status.INVALID_ARGUMENT, 'the metadata "workload.spiffe.io: true" is missing');
-    }
-    if (this.#denied) return new CallStatus(status.PERMISSION_DENIED, 'denied');
-    if (this.#state.identities.length === 0) return new CallStatus(status.PERMISSION_DENIED, 'no identity issued');
+    if (this.#denied) return new CallStatus(Status.PERMISSION_DENIED, 'denied');
+    if (this.#state.identities.length === 0) return new CallStatus(Status.PERMISSION_DENIED, 'no identity issued');
     return undefined;
   }
 
-  #unary<Request, Response>(answer: (request: Request) => Promise<Response>) {
-    return async (call: { readonly metadata: Metadata; readonly request: Request }, reply: sendUnaryData<Response>) => {
-      try {
-        const refusal = this.#refusal(call.metadata);
-        if (refusal !== undefined) throw refusal;
-        reply(null, await answer(call.request));
-      } catch (error) {
-        reply(error instanceof CallStatus ? error : { code: status.INVALID_ARGUMENT, details: messageOf(error) });
-      }
-    };
+  #unary<Request extends keyof Messages, Response extends keyof Messages>(
+    requestType: Request,
+    responseType: Response,
+    answer: (request: Messages[Request]) => Promise<Input<Messages[Response]>>,
+  ): Method {
+    return unary({
+      decode: (bytes) => decode(requestType, bytes),
+      admit: withMetadata,
+      answer: async (request) => {
+        try {
+          return this.#refusal ?? frameOf(encode(responseType, await answer(request)));
+        } catch (error) {
+          return error instanceof CallStatus ? error : { code: Status.INVALID_ARGUMENT, details: messageOf(error) };
+        }
+      },
+    });
   }
 
   async #fetchJwtSvid(request: JWTSVIDRequest): Promise<JWTSVIDResponse> {
     const { identities, active } = this.#state;
-    if (request.audience.length === 0) throw new CallStatus(status.INVALID_ARGUMENT, 'the audience is missing');
+    if (request.audience.length === 0) throw new CallStatus(Status.INVALID_ARGUMENT, 'the audience is missing');
     const wanted = identities.filter(({ spiffeId }) => request.spiffe_id === '' || request.spiffe_id === spiffeId);
-    if (wanted.length === 0) throw new CallStatus(status.PERMISSION_DENIED, `not entitled to ${request.spiffe_id}`);
+    if (wanted.length === 0) throw new CallStatus(Status.PERMISSION_DENIED, `not entitled to ${request.spiffe_id}`);
     const issuedAt = this.#clock.now();
     const claims = { audience: request.audience, issuedAt, expiresAt: issuedAt + this.#jwtTtlMs };
     const svids = wanted.map(async ({ spiffeId, hint }) => {
@@ -214,10 +207,10 @@ export class WorkloadService implements GrpcService {
   }
 
   async #validateJwtSvid(request: ValidateJWTSVIDRequest): Promise<ValidateJWTSVIDResponse> {
-    if (request.audience === '') throw new CallStatus(status.INVALID_ARGUMENT, 'the audience is missing');
-    const keysOf = (trustDomain: TrustDomain) => jwksOf(this.#state, trustDomain);
-    const { spiffeId, claims } = await validateJwtSvid(request.svid, request.audience, keysOf, this.#clock.now());
-    return { spiffe_id: spiffeId, claims: toStruct(claims) };
+    if (request.audience === '') throw new CallStatus(Status.INVALID_ARGUMENT, 'the audience is missing');
+    const bundleOf = (trustDomain: TrustDomain) => jwtBundleOf(this.#state, trustDomain);
+    const { id, claims } = await verifyJwtSvid(request.svid, request.audience, bundleOf, this.#clock.now());
+    return { spiffe_id: id, claims: toStruct(claims) };
   }
 }
 
@@ -231,10 +224,11 @@ function encodeAll(state: WorkloadState): Record<StreamMethod, Buffer> {
 
 function write(stream: OpenStream, bytes: Buffer): void {
   stream.sent = bytes;
-  stream.call.write(bytes);
+  stream.call.send(frameOf(bytes));
 }
 
-/** Messages written before still arrive; then the status. */
-function end(call: Call, reason: CallStatus): void {
-  call.emit('error', reason);
+/** SPIFFE Workload Endpoint, section 6. */
+function withMetadata(headers: IncomingHttpHeaders): Failure | undefined {
+  if (headers['workload.spiffe.io'] === 'true') return undefined;
+  return { code: Status.INVALID_ARGUMENT, details: 'the metadata "workload.spiffe.io: true" is missing' };
 }

@@ -1,6 +1,6 @@
 /** What the development Workload API serves at one moment, and the messages that say so. Each message is the full state. */
-import type { JSONWebKeySet } from 'jose';
 import type { JWTBundlesResponse, X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
+import type { JwtBundle } from '../spiffe/jwt/jwt-bundle.ts';
 import { type SpiffeId, type TrustDomain, trustDomainId } from '../spiffe/spiffe-id.ts';
 import type { DevAuthority, DevSvid } from './authority.ts';
 
@@ -43,13 +43,16 @@ export function x509BundlesResponse(state: WorkloadState): X509BundlesResponse {
 }
 
 export function jwtBundlesResponse(state: WorkloadState): JWTBundlesResponse {
-  return { bundles: byTrustDomain(allAuthorities(state), (authorities) => Buffer.from(JSON.stringify(jwks(authorities)))) };
+  // As SPIRE does: a "use" that standard libraries do not know would keep them from the key.
+  const documentOf = (authorities: readonly DevAuthority[]) =>
+    Buffer.from(JSON.stringify({ keys: authorities.map(({ jwt: { publicKey } }) => ({ ...publicKey, use: undefined })) }));
+  return { bundles: byTrustDomain(allAuthorities(state), documentOf) };
 }
 
 /** The JWT keys of a trust domain; undefined when it is neither our own nor federated. */
-export function jwksOf(state: WorkloadState, trustDomain: TrustDomain): JSONWebKeySet | undefined {
-  const authorities = allAuthorities(state).get(trustDomain);
-  return authorities && jwks(authorities);
+export function jwtBundleOf(state: WorkloadState, trustDomain: TrustDomain): JwtBundle | undefined {
+  const [first, ...rest] = allAuthorities(state).get(trustDomain) ?? [];
+  return first && { trustDomain, keys: [first.jwt.publicKey, ...rest.map(({ jwt }) => jwt.publicKey)] };
 }
 
 type Authorities = ReadonlyMap<TrustDomain, readonly DevAuthority[]>;
@@ -71,8 +74,4 @@ function byTrustDomain(
 
 function x509Bundle(authorities: readonly DevAuthority[]): Uint8Array {
   return Buffer.concat(authorities.map((authority) => authority.certificate));
-}
-
-function jwks(authorities: readonly DevAuthority[]): JSONWebKeySet {
-  return { keys: authorities.map((authority) => authority.jwt.publicKey) };
 }

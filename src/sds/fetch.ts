@@ -1,11 +1,9 @@
 /** FetchSecrets: the same secrets, once, without a stream. Never an empty answer. */
-import { status } from '@grpc/grpc-js';
 import type { Secret } from '../secrets/secret.ts';
+import { type Failure, Status } from '../server/grpc/status.ts';
 import type { SecretsView } from './protocol/view.ts';
 
-export type Fetched =
-  | { readonly kind: 'secrets'; readonly secrets: readonly Secret[] }
-  | { readonly kind: 'failed'; readonly code: status; readonly details: string };
+export type Fetched = { readonly kind: 'secrets'; readonly secrets: readonly Secret[] } | ({ readonly kind: 'failed' } & Failure);
 
 /** A status travels in HTTP/2 headers: a long one would cost the client its whole connection. */
 const MAX_LISTED = 10;
@@ -17,24 +15,29 @@ export function fetchSecrets(names: readonly string[], view: SecretsView, answer
   if (names.length === 0 && !answerEmptyRequest) {
     return {
       kind: 'failed',
-      code: status.INVALID_ARGUMENT,
+      code: Status.INVALID_ARGUMENT,
       details: 'the request names no secret (names.answer_empty_request is false)',
     };
   }
   if (!view.complete || everything.length === 0) {
     return {
       kind: 'failed',
-      code: status.UNAVAILABLE,
+      code: Status.UNAVAILABLE,
       details: 'there is no secret yet: the Workload API has given this workload no identity',
     };
   }
   const wanted = [...new Set(names.length === 0 ? everything : names)];
   const secrets = wanted.map((name) => view.get(name)).filter((secret) => secret !== undefined);
+  const late = wanted.filter((name) => view.get(name) === undefined && view.pending(name));
+  if (late.length > 0) {
+    const details = `${listed(late)} was asked for at the Workload API and is not here yet: ask again`;
+    return { kind: 'failed', code: Status.UNAVAILABLE, details };
+  }
   const unknown = wanted.filter((name) => view.get(name) === undefined);
   if (names.length > 0 && unknown.length > 0) {
     return {
       kind: 'failed',
-      code: status.NOT_FOUND,
+      code: Status.NOT_FOUND,
       details: `no secret named ${listed(unknown)}; there is ${listed(everything)}`,
     };
   }

@@ -1,28 +1,22 @@
 /** The secret discovery service: the newest secrets, and the streams that hear of them. */
-import {
-  type MethodDefinition,
-  type ServerDuplexStream,
-  type ServerUnaryCall,
-  type ServiceDefinition,
-  type sendUnaryData,
-  status,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import type { IncomingHttpHeaders } from 'node:http2';
 import type { Clock } from '../clock.ts';
-import type { EventListener, Peer } from '../events.ts';
-import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../gen/messages.ts';
+import type { EventListener } from '../events.ts';
+import type { DiscoveryRequest } from '../gen/messages.ts';
 import type { SecretsUpdate } from '../secrets/publisher.ts';
 import { SECRET_TYPE_URL, versionOf } from '../secrets/secret.ts';
 import { NO_SECRETS, type SecretSet } from '../secrets/secret-set.ts';
 import { stageBundles } from '../secrets/staged-set.ts';
-import type { GrpcService } from '../server/grpc-server.ts';
-import { method } from '../wire/wire.ts';
+import type { Call, CallHandler, Method } from '../server/grpc/call.ts';
+import type { GrpcService } from '../server/grpc/grpc-server.ts';
+import { unary } from '../server/grpc/methods.ts';
+import { type Failure, Status } from '../server/grpc/status.ts';
+import type { Frame } from '../wire/frame.ts';
 import { Delivery } from './delivery/delivery.ts';
 import { Rollout } from './delivery/rollout.ts';
 import { Settlement } from './delivery/settlement.ts';
 import { fetchSecrets } from './fetch.ts';
 import { Backlog } from './protocol/backlog.ts';
-import { withShortNames } from './protocol/long-name.ts';
 import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from './protocol/protocol.ts';
 import { Rejections } from './protocol/rejections.ts';
 import { encodeFetch } from './protocol/response.ts';
@@ -44,13 +38,20 @@ export interface SdsSettings extends StreamSettings {
 export interface SdsOptions {
   readonly events: EventListener;
   readonly clock: Clock;
-  /** Who is at the other end of a call, by what grpc-js says of it. */
-  readonly peerOf: (address: string) => Peer;
 }
 
-type Call<Message> = ServerDuplexStream<Message, Buffer>;
+/** How long FetchSecrets waits for what was asked for upstream on its account. */
+const FETCH_PATIENCE_MS = 5_000;
 
-export class SdsService {
+/** The two services: secrets alone, and among all that Envoy knows. */
+export class SdsService implements GrpcService {
+  readonly methods: Readonly<Record<string, Method>> = {
+    [`/${SDS}/StreamSecrets`]: (call, headers) => this.#open(call, headers, SOTW, 'refuse'),
+    [`/${SDS}/DeltaSecrets`]: (call, headers) => this.#open(call, headers, DELTA, 'refuse'),
+    [`/${SDS}/FetchSecrets`]: unary({ decode: SOTW.decode, answer: (request, call) => this.#fetch(request, call) }),
+    [`/${ADS}/StreamAggregatedResources`]: (call, headers) => this.#open(call, headers, SOTW, 'ignore'),
+    [`/${ADS}/DeltaAggregatedResources`]: (call, headers) => this.#open(call, headers, DELTA, 'ignore'),
+  };
   readonly #options: SdsOptions;
   #settings: SdsSettings;
   readonly #context: StreamContext;
@@ -65,6 +66,8 @@ export class SdsService {
   #rollout: Rollout | undefined;
   #settlement: Settlement | undefined;
   #opened = 0;
+  /** Calls of FetchSecrets that wait for the next secrets. */
+  readonly #fetching = new Set<() => void>();
   #draining = false;
 
   constructor(settings: SdsSettings, options: SdsOptions) {
@@ -81,6 +84,12 @@ export class SdsService {
       update: () => this.#update,
       onAnswer: (subscriber) => this.#rollout?.settle(subscriber, false),
       onSettled: (subscriber) => this.#settlement?.settle(subscriber),
+      onClosed: (stream) => {
+        this.#delivery.remove(stream);
+        this.#streams.delete(stream);
+        this.#rollout?.settle(stream, true);
+        this.#settlement?.settle(stream);
+      },
       totals: this.#totals,
     };
   }
@@ -128,25 +137,8 @@ export class SdsService {
   drain(): void {
     this.#draining = true;
     this.#rollout?.cancel();
-    for (const stream of this.#delivery) stream.end(status.UNAVAILABLE, SHUTTING_DOWN);
-  }
-
-  /** The two services, by what each method does. Responses are handed to grpc-js as bytes. */
-  get grpc(): readonly GrpcService[] {
-    const drain = () => this.drain();
-    const sds = {
-      StreamSecrets: (call: Call<DiscoveryRequest>) => this.#open(call, SOTW, 'refuse'),
-      DeltaSecrets: (call: Call<DeltaDiscoveryRequest>) => this.#open(call, DELTA, 'refuse'),
-      FetchSecrets: (call: ServerUnaryCall<DiscoveryRequest, Buffer>, reply: sendUnaryData<Buffer>) => this.#fetch(call, reply),
-    };
-    const ads = {
-      StreamAggregatedResources: (call: Call<DiscoveryRequest>) => this.#open(call, SOTW, 'ignore'),
-      DeltaAggregatedResources: (call: Call<DeltaDiscoveryRequest>) => this.#open(call, DELTA, 'ignore'),
-    };
-    return [
-      { definition: bytesDefinition(SDS, sds), implementation: sds, drain },
-      { definition: bytesDefinition(ADS, ads), implementation: ads, drain },
-    ];
+    for (const goOn of [...this.#fetching]) goOn();
+    for (const stream of this.#delivery) stream.end(Status.UNAVAILABLE, SHUTTING_DOWN);
   }
 
   #serve(secrets: SecretSet): void {
@@ -154,6 +146,7 @@ export class SdsService {
     this.#secrets = secrets;
     this.#settlement = new Settlement(this.#delivery, () => this.#options.events({ type: 'update_settled', update }));
     this.#delivery.announce();
+    for (const goOn of [...this.#fetching]) goOn();
   }
 
   #rollOut(secrets: SecretSet, deadline: number): void {
@@ -175,72 +168,60 @@ export class SdsService {
   }
 
   #open<Message extends RequestMessage, State, Response extends Sent>(
-    call: Call<Message>,
+    call: Call,
+    { traceparent }: IncomingHttpHeaders,
     protocol: Protocol<Message, State, Response>,
     otherTypes: OtherTypes,
-  ): void {
-    const identity = { stream: ++this.#opened, peer: this.#options.peerOf(call.getPeer()) };
+  ): CallHandler {
+    const identity = { stream: ++this.#opened, traceparent: typeof traceparent === 'string' ? traceparent : undefined };
     const stream = new SecretStream(call, identity, protocol, otherTypes, this.#context);
     this.#delivery.add(stream);
     this.#streams.add(stream);
-    let open = true;
-    const close = (reason: string) => {
-      if (!open) return;
-      open = false;
-      this.#delivery.remove(stream);
-      this.#streams.delete(stream);
-      stream.closed(reason);
-      this.#rollout?.settle(stream, true);
-      this.#settlement?.settle(stream);
-    };
-    call.on('end', () => {
-      close('the client ended it');
-      call.end();
-    });
-    call.on('cancelled', () => close('the client cancelled it or its connection closed'));
-    call.on('error', (error: Error & { details?: string }) => close(error.details ?? error.message));
-    if (this.#draining) stream.end(status.UNAVAILABLE, SHUTTING_DOWN);
+    if (this.#draining) stream.end(Status.UNAVAILABLE, SHUTTING_DOWN);
+    return stream;
   }
 
-  #fetch(call: ServerUnaryCall<DiscoveryRequest, Buffer>, reply: sendUnaryData<Buffer>): void {
-    const { request } = call;
+  /** Resolves when there are other secrets, the service drains, or `ms` milliseconds are over. */
+  #news(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const goOn = () => {
+        forget();
+        this.#fetching.delete(goOn);
+        resolve();
+      };
+      const forget = this.#options.clock.after(ms, goOn);
+      this.#fetching.add(goOn);
+    });
+  }
+
+  #fetch(
+    request: DiscoveryRequest,
+    call: Call,
+    deadline = this.#options.clock.monotonic() + FETCH_PATIENCE_MS,
+  ): Frame | Failure | Promise<Frame | Failure> {
     const { validation, answerEmptyRequest, onDemand, maxNames } = this.#settings;
     const count = request.resource_names.length;
     if (request.type_url !== '' && request.type_url !== SECRET_TYPE_URL) {
-      reply({ code: status.INVALID_ARGUMENT, details: `this method serves ${SECRET_TYPE_URL} only` });
-      return;
+      return { code: Status.INVALID_ARGUMENT, details: `this method serves ${SECRET_TYPE_URL} only` };
     }
     if (count > maxNames) {
-      reply({
-        code: status.RESOURCE_EXHAUSTED,
+      return {
+        code: Status.RESOURCE_EXHAUSTED,
         details: `the request asks for ${count} names, the limit is ${maxNames} (sds.limits.names_per_stream)`,
-      });
-      return;
+      };
     }
     const form = formFor(request.node) ?? validation;
-    const { ids, complete, get } = this.#secrets;
-    const view = { everything: ids, complete, onDemand, get: (name: string) => get(name, form) };
+    const { ids, complete, get, pending } = this.#secrets;
+    const view = { everything: ids, complete, onDemand, pending, get: (name: string) => get(name, form) };
     const fetched = fetchSecrets(request.resource_names, view, answerEmptyRequest);
     if (fetched.kind !== 'secrets') {
-      reply(fetched);
-      return;
+      const isLate = request.resource_names.some((name) => get(name, form) === undefined && pending(name));
+      const left = deadline - this.#options.clock.monotonic();
+      if (!isLate || left <= 0 || this.#draining) return fetched;
+      return this.#news(left).then(() => this.#fetch(request, call, deadline));
     }
-    reply(null, encodeFetch(fetched.secrets));
-    const { events, peerOf } = this.#options;
     const node = cut(request.node?.id ?? '');
-    events({ type: 'secrets_fetched', secrets: fetched.secrets.map(versionOf), node, peer: peerOf(call.getPeer()) });
+    this.#options.events({ type: 'secrets_fetched', secrets: fetched.secrets.map(versionOf), node, peer: call.peer });
+    return encodeFetch(fetched.secrets);
   }
-}
-
-function bytesDefinition(service: string, methods: UntypedServiceImplementation): ServiceDefinition {
-  const asBytes = (name: string): MethodDefinition<unknown, Buffer> => {
-    const { requestDeserialize, ...rest } = method<DiscoveryRequest | DeltaDiscoveryRequest, Buffer>(service, name);
-    return {
-      ...rest,
-      requestSerialize: rest.requestSerialize as (request: unknown) => Buffer,
-      requestDeserialize: (bytes) => withShortNames(requestDeserialize(bytes)),
-      responseSerialize: (response) => response,
-    };
-  };
-  return Object.fromEntries(Object.keys(methods).map((name) => [name, asBytes(name)]));
 }

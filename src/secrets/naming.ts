@@ -1,4 +1,5 @@
 /** Which names there are, and what each stands for: SPIFFE IDs by themselves, the rest as the operator says. */
+import type { TokenRequest } from '../spiffe/jwt/jwt-token.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { ValidationForm } from './secret.ts';
 
@@ -21,7 +22,18 @@ export interface ValidationPolicy {
   readonly match: readonly UriMatcher[];
 }
 
-export type NamedSecret = { readonly name: string } & ({ readonly svid: SvidChoice } | { readonly validation: ValidationPolicy });
+/** How a token stands in a secret: as the value of an Authorization header, or by itself. */
+export type TokenFormat = 'bearer' | 'raw';
+
+export interface TokenPolicy extends TokenRequest {
+  readonly format: TokenFormat;
+}
+
+export type NamedSecret = { readonly name: string } & (
+  | { readonly svid: SvidChoice }
+  | { readonly validation: ValidationPolicy }
+  | { readonly jwt_svid: TokenPolicy }
+);
 
 export interface Naming {
   /** For the first SVID, the bundle of its trust domain, and all bundles; "" for none. */
@@ -31,6 +43,8 @@ export interface Naming {
   /** Every name is served with each of these before it, too. */
   readonly prefixes: readonly string[];
   readonly secrets: readonly NamedSecret[];
+  /** Audiences for which the default identity's token is served under `jwt:AUDIENCE`. */
+  readonly jwt_audiences: readonly string[];
   /** Whether CRLs are sent. */
   readonly crl: boolean;
   /** Several trust domains may go into one trusted_ca, although each can then mint the identities of the others. */

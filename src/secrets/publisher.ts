@@ -11,8 +11,9 @@ import { freshnessOf, nextChangeOf } from './expiry.ts';
 import { identitiesOf } from './identities.ts';
 import { identityEvents, NOTHING_TOLD } from './identity-events.ts';
 import type { Naming } from './naming.ts';
-import { createSecretSet, NO_SECRETS, type SecretSet } from './secret-set.ts';
+import { createSecretSet, type SecretSet, type SecretSetOptions } from './secret-set.ts';
 import { needsBundleFirst } from './staged-set.ts';
+import { type NamedToken, namedTokens, type TokenView, withTokens } from './token-set.ts';
 import { NO_TRUST, nextTrust, type Trust } from './trust.ts';
 import { crlProblems } from './validation-sources.ts';
 
@@ -26,6 +27,8 @@ export interface PublisherOptions {
   readonly clock: Clock;
   readonly events: EventListener;
   readonly publish: (update: SecretsUpdate) => void;
+  /** Default: there are none. */
+  readonly tokens?: TokenView;
 }
 
 /** A new set of secrets, and why. */
@@ -40,10 +43,11 @@ export class SecretPublisher {
   readonly #options: PublisherOptions;
   #naming: Naming;
   #trust = NO_TRUST;
+  #namedTokens: readonly NamedToken[];
+  /** All but the tokens; undefined until the Workload API has said anything. */
+  #set: SecretSet | undefined;
   #begun = false;
   readonly #throwawayAuthority = madeOnce(makeThrowawayAuthority);
-  /** The newest. */
-  #secrets = NO_SECRETS;
   #stopTimer: () => void = () => undefined;
   /** What the clock decided last. */
   #judgement = '';
@@ -52,6 +56,7 @@ export class SecretPublisher {
 
   constructor(naming: Naming, options: PublisherOptions) {
     this.#naming = naming;
+    this.#namedTokens = namedTokens(naming);
     this.#options = options;
   }
 
@@ -69,7 +74,13 @@ export class SecretPublisher {
 
   configure(naming: Naming): void {
     this.#naming = naming;
+    this.#namedTokens = namedTokens(naming);
     if (this.#begun) this.#publish('configuration');
+  }
+
+  /** There are other tokens than before; the other secrets stay as they are, encoded. */
+  tokensChanged(cause: UpdateCause): void {
+    this.#announce(cause, false);
   }
 
   stop(): void {
@@ -77,21 +88,30 @@ export class SecretPublisher {
   }
 
   #publish(cause: UpdateCause, reason = NO_LONGER_LISTED, bundleFirst = false): void {
-    const { clock, events, publish } = this.#options;
-    const now = clock.now();
+    const now = this.#options.clock.now();
     this.#judgement = this.#judge(now);
     this.#tellIdentities(now, reason);
     this.#tellCrls(now);
-    const secrets = createSecretSet(this.#trust, this.#naming, {
+    this.#set = createSecretSet(this.#trust, this.#naming, {
       now,
       throwawayAuthority: this.#throwawayAuthority,
-      before: this.#secrets,
-      onEncoded: ({ name, kind, version, any }) => events({ type: 'secret_encoded', name, kind, version, bytes: any.length }),
+      onEncoded: this.#tellEncoded,
+      before: this.#set,
     });
-    this.#secrets = secrets;
-    publish({ secrets, cause, bundleFirst });
+    this.#announce(cause, bundleFirst);
     this.#wait(now);
   }
+
+  #announce(cause: UpdateCause, bundleFirst: boolean): void {
+    const { clock, publish, tokens } = this.#options;
+    if (this.#set === undefined) return;
+    const options = { now: () => clock.now(), onEncoded: this.#tellEncoded };
+    const secrets = tokens === undefined ? this.#set : withTokens(this.#set, this.#namedTokens, tokens, options);
+    publish({ secrets, cause, bundleFirst });
+  }
+
+  readonly #tellEncoded: SecretSetOptions['onEncoded'] & {} = ({ name, kind, version, any }) =>
+    this.#options.events({ type: 'secret_encoded', name, kind, version, bytes: any.length });
 
   /** Looks again when the time of something has come, and when the clock was put right. */
   #wait(now: number): void {

@@ -25,6 +25,8 @@ export interface SecretSet {
   readonly names: readonly string[];
   /** What is known of a name without encoding anything. */
   describe(name: string): SecretDescription | undefined;
+  /** There is nothing of that name, but there will be in a moment: it is on its way, or comes when it is asked for. */
+  pending(name: string): boolean;
 }
 
 export interface SecretDescription {
@@ -43,13 +45,14 @@ export const NO_SECRETS: SecretSet = {
   get: () => undefined,
   contentOf: () => undefined,
   describe: () => undefined,
+  pending: () => false,
 };
 
 export interface SecretSetOptions extends ValidationSourcesOptions {
   /** Hears of each secret that is encoded: when it is first asked for. */
   readonly onEncoded?: (secret: Secret) => void;
   /** The set before: what it has encoded and is still made of the same is not encoded again. */
-  readonly before?: SecretSet;
+  readonly before?: SecretSet | undefined;
 }
 
 interface Source extends SecretSource {
@@ -80,7 +83,7 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
   add(naming.default_all_bundles, validation.of({ match: [] }));
   for (const secret of naming.secrets) {
     if ('validation' in secret) add(secret.name, validation.of(secret.validation));
-    else add(secret.name, certificateOf(choose(identities, secret.svid)));
+    else if ('svid' in secret) add(secret.name, certificateOf(choose(identities, secret.svid)));
   }
   for (const prefix of naming.prefixes) for (const [name, source] of [...sources]) add(`${prefix}${name}`, source);
   const encoded = new Encodings(sources, options.onEncoded, options.before && encodings.get(options.before));
@@ -89,6 +92,7 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
     ids,
     names: [...sources.keys()],
     contentOf: validation.contentOf,
+    pending: () => false,
     get: (name, form, without) => encoded.get(name, form, without),
     describe(name) {
       const source = sources.get(name);

@@ -21,7 +21,7 @@ export interface Secret {
 }
 
 /** The content of a secret apart from its name, so that several names can share it. */
-export type SecretContent = Pick<Input<SecretMessage>, 'tls_certificate' | 'validation_context'>;
+export type SecretContent = Pick<Input<SecretMessage>, SecretKind>;
 
 export function createSecret(name: string, kind: SecretKind, content: SecretContent): Secret {
   const value = encode('envoy.extensions.transport_sockets.tls.v3.Secret', { ...content, name });

@@ -29,6 +29,3 @@ export class ConnectedPeer implements Peer {
     return { connection: this.connection, ...this.#credentials };
   }
 }
-
-/** Somebody of whom nothing is known. */
-export const UNKNOWN_PEER: Peer = { connection: 0 };

@@ -1,5 +1,6 @@
 /** A sidecar as it is operated: with its log, its telemetry and its admin API around it. */
-import type { Admin } from '../admin/admin-server.ts';
+
+import type { ReadOnlyServer } from '../admin/read-only-server.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { ConfigurationChanges } from '../config/changes.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
@@ -47,12 +48,17 @@ export async function startOperatedSidecar({
   const sidecar = await startSidecar({ configuration, events, clock, ready });
   telemetry.count(() => sidecar.counts);
 
-  let admin: Admin | undefined;
+  let admin: ReadOnlyServer | undefined;
+  let jwks: ReadOnlyServer | undefined;
   let stopped = false;
   /** What nobody needs while the first Envoys wait for their secrets. */
   const openRest = async () => {
     const { loadCredentialsReader } = await import('../server/peer-credentials.ts');
     sidecar.identifyPeers(await loadCredentialsReader(events));
+    if (!stopped && configuration.jwks.listen !== 'off') {
+      const { startJwksServer } = await import('../admin/jwks-server.ts');
+      jwks = await startJwksServer({ configuration, jwtBundles: sidecar.jwtBundles, clock, events });
+    }
     await telemetry.openRest();
     if (stopped || configuration.admin.listen === 'off') return;
     const { startAdmin } = await import('../admin/admin-server.ts');
@@ -71,6 +77,7 @@ export async function startOperatedSidecar({
     await sidecar.stop();
     await rest;
     await admin?.close();
+    await jwks?.close();
     await telemetry.close();
   };
   return {

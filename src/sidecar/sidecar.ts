@@ -6,20 +6,24 @@ import type { Configuration } from '../config/schema/schema.ts';
 import { matcherOf } from '../config/values/pattern.ts';
 import { prefixesOf } from '../config/values/presets.ts';
 import { formatEndpoint } from '../endpoint.ts';
-import type { EventListener, Peer } from '../events.ts';
+import type { EventListener } from '../events.ts';
 import { SDS, SdsService, type SdsSettings } from '../sds/service.ts';
 import type { StreamStatus } from '../sds/stream/stream-status.ts';
 import type { Naming } from '../secrets/naming.ts';
 import { SecretPublisher } from '../secrets/publisher.ts';
 import type { SecretDescription } from '../secrets/secret-set.ts';
-import { type GrpcLimits, GrpcServer } from '../server/grpc-server.ts';
-import { HealthService } from '../server/health.ts';
+import { namedTokens, tokenRequests } from '../secrets/token-set.ts';
+import { GrpcServer } from '../server/grpc/grpc-server.ts';
+import { HealthService } from '../server/grpc/health.ts';
+import { DEFAULT_LIMITS, type GrpcLimits, withRequestBytes } from '../server/grpc/limits.ts';
 import { KeptListener } from '../server/kept-listener.ts';
 import type { CredentialsReader } from '../server/peer.ts';
 import { isOpenToAll } from '../server/unix-listener.ts';
 import { CertificateReader } from '../spiffe/certificate-reader.ts';
 import type { SidecarCounts } from '../state/counts.ts';
-import { type Fetch, fetchX509Bundles, fetchX509Svid } from '../workload-api/client.ts';
+import { type Fetch, fetchJwtBundles, fetchJwtSvid, fetchX509Bundles, fetchX509Svid } from '../workload-api/client.ts';
+import { JwtBundleWatch } from '../workload-api/jwt-bundle-watch.ts';
+import { TokenSource } from '../workload-api/token-source.ts';
 import { X509Watch } from '../workload-api/watch.ts';
 import { AfterStart } from './after-start.ts';
 import { startNeeds } from './start-needs.ts';
@@ -47,6 +51,8 @@ export interface Sidecar extends AsyncDisposable {
   readonly counts: SidecarCounts;
   /** What each open stream came to, one at a time: with many, whoever reads them lets others run in between. */
   readonly streams: Iterable<StreamStatus>;
+  /** The Workload API is asked for them when somebody asks here. */
+  readonly jwtBundles: Pick<JwtBundleWatch, 'known' | 'of'>;
   /** Applies what can change while it runs; addresses, the socket's mode and group stay as they were. */
   configure(configuration: Configuration): void;
   /** From now on peers are known by their credentials, also those that are connected. */
@@ -73,22 +79,24 @@ export async function startSidecar({
   const { workloadApi: endpoint, gid } = await startNeeds(configuration);
   let inForce = configuration;
   const afterStart = new AfterStart(clock);
-  const peerOf = (address: string): Peer => server.peerOf(address);
   const events: EventListener = (event) => {
     tell(event);
     if (event.type === 'workload_api_lost') afterStart.answered();
     // What happens on one stream makes nobody ready, and happens often.
     if (!('stream' in event)) health.look();
   };
-  const service = new SdsService(sdsSettings(configuration), { events, clock, peerOf });
+  const service = new SdsService(sdsSettings(configuration), { events, clock });
   const health = new HealthService({ [SDS]: ready ?? (() => service.secrets.ids.length > 0) });
-  const server = new GrpcServer([...service.grpc, health], grpcLimits(configuration), {
-    opened: (peer) => events({ type: 'connection_opened', peer }),
-    closed: (peer) => events({ type: 'connection_closed', peer }),
-    refused: (peer) => events({ type: 'connection_refused', limit: inForce.sds.limits.connections, peer }),
-    notHttp2: (peer) => events({ type: 'connection_not_http2', peer }),
-    broken: (peer, reason) => events({ type: 'connection_broken', reason, peer }),
-    malformed: (peer, call, details) => events({ type: 'request_malformed', call, details, peer }),
+  const server = new GrpcServer([service, health], {
+    limits: grpcLimits(configuration),
+    listener: {
+      opened: (peer) => events({ type: 'connection_opened', peer }),
+      closed: (peer) => events({ type: 'connection_closed', peer }),
+      refused: (peer) => events({ type: 'connection_refused', limit: inForce.sds.limits.connections, peer }),
+      notHttp2: (peer) => events({ type: 'connection_not_http2', peer }),
+      broken: (peer, reason) => events({ type: 'connection_broken', reason, peer }),
+      malformed: (peer, call, details) => events({ type: 'request_malformed', call, details, peer }),
+    },
   });
   const address = formatEndpoint(sds.listen);
   const listener = await KeptListener.open({
@@ -105,10 +113,28 @@ export async function startSidecar({
   const folder = dirname(sds.listen.path);
   if (await isOpenToAll(folder)) events({ type: 'socket_unprotected', address, folder });
 
-  const publisher = new SecretPublisher(namingOf(configuration), {
+  const tokens = new TokenSource({
+    fetch: fetchJwtSvid(endpoint),
+    clock,
+    random,
+    onPermissionDenied: () => inForce.on_permission_denied,
+    events,
+    onChange: (cause) => publisher.tokensChanged(cause),
+  });
+  const jwtBundles = new JwtBundleWatch({
+    fetch: fetchJwtBundles(endpoint),
+    clock,
+    random,
+    onPermissionDenied: () => inForce.on_permission_denied,
+    events,
+  });
+  const naming = namingOf(configuration);
+  tokens.configure(tokenRequests(namedTokens(naming)));
+  const publisher = new SecretPublisher(naming, {
     clock,
     events,
     publish: (update) => service.update(update),
+    tokens,
   });
   const watch = new X509Watch({
     fetchSvids: fetchX509Svid(endpoint),
@@ -120,6 +146,7 @@ export async function startSidecar({
     onPermissionDenied: () => inForce.on_permission_denied,
     events,
     onContext: (context, reason) => {
+      tokens.adopt(context);
       publisher.adopt(context, reason);
       afterStart.answered();
     },
@@ -129,6 +156,8 @@ export async function startSidecar({
   const stop = async () => {
     events({ type: 'draining', streams: service.streams });
     watch.stop();
+    tokens.stop();
+    jwtBundles.stop();
     publisher.stop();
     await listener.close();
     await server.close(DRAIN_MS);
@@ -145,11 +174,14 @@ export async function startSidecar({
     get streams() {
       return service.status();
     },
+    jwtBundles,
     configure(next) {
       inForce = next;
       server.configure(grpcLimits(next));
       service.configure(sdsSettings(next));
-      publisher.configure(namingOf(next));
+      const naming = namingOf(next);
+      tokens.configure(tokenRequests(namedTokens(naming)));
+      publisher.configure(naming);
     },
     identifyPeers: (read) => server.identifyPeers(read),
     afterStart: (work) => afterStart.run(work),
@@ -184,9 +216,9 @@ function sdsSettings({ sds, names, validation }: Configuration): SdsSettings {
 
 function grpcLimits({ sds: { limits } }: Configuration): GrpcLimits {
   return {
+    ...withRequestBytes(DEFAULT_LIMITS, limits.request_bytes),
     maxConnections: limits.connections,
     maxStreamsPerConnection: limits.streams_per_connection,
-    maxRequestBytes: limits.request_bytes,
   };
 }
 

@@ -39,6 +39,13 @@ export interface ObservedBundle {
   readonly updatedAt: number;
 }
 
+export interface ObservedToken {
+  readonly id: SpiffeId;
+  readonly audience: readonly string[];
+  readonly notAfter: number;
+  readonly receivedAt: number;
+}
+
 export interface Reload {
   readonly at: number;
   /** Absent: it is in force. */
@@ -61,6 +68,8 @@ export class Observed {
   readonly waiting = new Map<SpiffeId, number>();
   readonly bundles = new Map<TrustDomain, ObservedBundle>();
   readonly distrusted = new Set<TrustDomain>();
+  /** By identity and audience. */
+  readonly tokens = new Map<string, ObservedToken>();
   upstream: Upstream;
   /** When the Workload API spoke last. */
   lastMessage: number | undefined;
@@ -146,6 +155,15 @@ export class Observed {
         break;
       case 'trust_domain_distrusted':
         this.distrusted.add(event.trustDomain);
+        break;
+      case 'token_received':
+      case 'token_rotated': {
+        const { id, audience, notAfter } = event;
+        this.tokens.set(JSON.stringify([id, audience]), { id, audience, notAfter, receivedAt: this.#now });
+        break;
+      }
+      case 'token_withdrawn':
+        this.tokens.delete(JSON.stringify([event.id, event.audience]));
         break;
       case 'update_settled':
         this.pushing = false;

@@ -33,7 +33,7 @@ export function decode<Name extends keyof Messages>(name: Name, bytes: Uint8Arra
 }
 
 /**
- * A method by its service's full name, for a client or a server of @grpc/grpc-js. Deserializing throws MalformedMessage when the bytes
+ * A method by its service's full name, for a client of @grpc/grpc-js. Deserializing throws MalformedMessage when the bytes
  * are not its message.
  */
 export function method<Request, Response>(service: string, name: string): MethodDefinition<Request, Response> {

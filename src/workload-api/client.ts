@@ -1,8 +1,14 @@
-/** The streams of the Workload API over gRPC: one call, told to a listener. Retries, deadlines and meaning are the watch's. */
+/** The calls of the Workload API over gRPC: each one told to a listener. Retries, deadlines and meaning are those of who calls. */
 import type { Socket } from 'node:net';
 import { type ChannelCredentials, Client, credentials, Metadata, status } from '@grpc/grpc-js';
 import { type Endpoint, grpcTarget } from '../endpoint.ts';
-import type { X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
+import type {
+  JWTBundlesResponse,
+  JWTSVIDRequest,
+  JWTSVIDResponse,
+  X509BundlesResponse,
+  X509SVIDResponse,
+} from '../gen/messages.ts';
 import { whyUnreachable } from '../unreachable.ts';
 import { method } from '../wire/wire.ts';
 
@@ -31,7 +37,23 @@ export function fetchX509Bundles(endpoint: Endpoint): Fetch<X509BundlesResponse>
   return fetchStream(endpoint, 'FetchX509Bundles');
 }
 
-function fetchStream<Message>(endpoint: Endpoint, name: 'FetchX509SVID' | 'FetchX509Bundles'): Fetch<Message> {
+/** The JWT keys of all trust domains. */
+export function fetchJwtBundles(endpoint: Endpoint): Fetch<JWTBundlesResponse> {
+  return fetchStream(endpoint, 'FetchJWTBundles');
+}
+
+export type FetchJwtSvid = (request: JWTSVIDRequest) => Fetch<JWTSVIDResponse>;
+
+/** One message, then the end. */
+export function fetchJwtSvid(endpoint: Endpoint): FetchJwtSvid {
+  return (request) => fetchStream(endpoint, 'FetchJWTSVID', request);
+}
+
+function fetchStream<Message>(
+  endpoint: Endpoint,
+  name: 'FetchX509SVID' | 'FetchX509Bundles' | 'FetchJWTBundles' | 'FetchJWTSVID',
+  request: object = {},
+): Fetch<Message> {
   const { path, requestSerialize, responseDeserialize } = method<object, Message>('SpiffeWorkloadAPI', name);
   return (listener) => {
     const client = new Client(grpcTarget(endpoint), closingCredentials(), {
@@ -43,7 +65,8 @@ function fetchStream<Message>(endpoint: Endpoint, name: 'FetchX509SVID' | 'Fetch
     });
     const metadata = new Metadata();
     metadata.set('workload.spiffe.io', 'true');
-    const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, {}, metadata);
+    // Also for a call with one answer: on the wire it is a stream with one message.
+    const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, metadata);
     let open = true;
     const end = (code: status, details: string) => {
       if (!open) return;

@@ -14,6 +14,7 @@ import type { Fetch } from './client.ts';
 import { type LeftOut, readBundles, readContext } from './context.ts';
 import { prepareCrls } from './crl-preparation.ts';
 import { type KnownParts, NOTHING_KNOWN } from './known-parts.ts';
+import { nextMessageNumber } from './message-number.ts';
 import { type Loss, StreamWatch } from './stream-watch.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -47,8 +48,6 @@ export class X509Watch {
   /** Messages that are not taken in yet. */
   #waiting: Promise<void> | undefined;
   #withdrawals = 0;
-  /** How many came. */
-  #messages = 0;
   /** It is known which identities there are: before that, bundles alone would say that there are none. */
   #begun = false;
 
@@ -87,7 +86,7 @@ export class X509Watch {
 
   #receive(method: WorkloadApiMethod, response: X509SVIDResponse | X509BundlesResponse, handle: (message: number) => void): void {
     const { events } = this.#options;
-    const message = ++this.#messages;
+    const message = nextMessageNumber();
     events({ type: 'message_received', message, method });
     this.#inOrder(response, () => {
       handle(message);

@@ -13,7 +13,7 @@ export interface Room {
 /** What every room may import. */
 export const SHARED = 'src/';
 
-const SPIFFE = ['src/spiffe/x509/', 'src/spiffe/crl/', 'src/spiffe/'];
+const SPIFFE = ['src/spiffe/x509/', 'src/spiffe/crl/', 'src/spiffe/', 'src/spiffe/jwt/'];
 const WIRE = ['src/gen/', 'src/wire/'];
 const CONFIG = ['src/config/values/', 'src/config/source/', 'src/config/schema/', 'src/config/rules/'];
 
@@ -28,6 +28,7 @@ export const ROOMS: readonly Room[] = [
     holds: 'SPIFFE IDs, SVIDs, bundles; whether an SVID is good',
     mayImport: ['src/spiffe/x509/', 'src/spiffe/crl/'],
   },
+  { path: 'src/spiffe/jwt/', holds: 'JWT-SVIDs and the keys that they are verified with', mayImport: ['src/spiffe/'] },
   { path: 'src/envoy/', holds: 'what is true of Envoy: which certificates, keys and CRLs it takes', mayImport: SPIFFE },
   { path: 'src/events.ts', holds: 'the vocabulary of what happens', mayImport: ['src/spiffe/'] },
   { path: 'src/config/values/', holds: 'forms of a value: duration, size, pattern, regex', mayImport: [] },
@@ -44,12 +45,12 @@ export const ROOMS: readonly Room[] = [
   {
     path: 'src/config/rules/',
     holds: 'rules between keys, and how a problem is told',
-    mayImport: ['src/config/values/', 'src/config/source/', 'src/config/schema/'],
+    mayImport: ['src/spiffe/jwt/', 'src/config/values/', 'src/config/source/', 'src/config/schema/'],
   },
   { path: 'src/config/', holds: 'loading, printing and reloading a configuration', mayImport: CONFIG },
   {
     path: 'src/workload-api/',
-    holds: 'the client: calls, retries, from messages to X.509 contexts',
+    holds: 'the client: calls, retries, from messages to X.509 contexts and tokens',
     mayImport: [...WIRE, ...SPIFFE, 'src/envoy/', 'src/events.ts'],
   },
   {
@@ -59,8 +60,13 @@ export const ROOMS: readonly Room[] = [
   },
   {
     path: 'src/server/',
-    holds: 'the socket, who may speak on it, gRPC, health',
-    mayImport: [...WIRE, 'src/events.ts'],
+    holds: 'the socket, and who connects to it',
+    mayImport: ['src/events.ts'],
+  },
+  {
+    path: 'src/server/grpc/',
+    holds: 'gRPC on HTTP/2: connections, calls, limits, health',
+    mayImport: [...WIRE, 'src/events.ts', 'src/server/'],
   },
   { path: 'src/sds/delivery/', holds: 'who is told of an update, and when', mayImport: [] },
   {
@@ -71,7 +77,7 @@ export const ROOMS: readonly Room[] = [
   {
     path: 'src/sds/stream/',
     holds: 'one stream: its Envoy, its limits, its record',
-    mayImport: [...WIRE, 'src/events.ts', 'src/secrets/', 'src/sds/delivery/', 'src/sds/protocol/'],
+    mayImport: [...WIRE, 'src/events.ts', 'src/secrets/', 'src/server/grpc/', 'src/sds/delivery/', 'src/sds/protocol/'],
   },
   {
     path: 'src/sds/',
@@ -80,7 +86,7 @@ export const ROOMS: readonly Room[] = [
       ...WIRE,
       'src/events.ts',
       'src/secrets/',
-      'src/server/',
+      'src/server/grpc/',
       'src/sds/delivery/',
       'src/sds/protocol/',
       'src/sds/stream/',
@@ -145,8 +151,10 @@ export const ROOMS: readonly Room[] = [
   },
   {
     path: 'src/admin/',
-    holds: 'HTTP: status, health, metrics',
+    holds: 'HTTP: status, health, metrics, JWT keys',
     mayImport: [
+      'src/spiffe/',
+      'src/spiffe/jwt/',
       'src/events.ts',
       'src/config/schema/',
       'src/config/rules/',
@@ -160,7 +168,7 @@ export const ROOMS: readonly Room[] = [
   {
     path: 'src/dev/',
     holds: 'the development Workload API: a small CA, and the server side of the API',
-    mayImport: [...WIRE, ...SPIFFE, 'src/server/'],
+    mayImport: [...WIRE, ...SPIFFE, 'src/server/', 'src/server/grpc/'],
   },
   {
     path: 'src/sidecar/',
@@ -173,6 +181,7 @@ export const ROOMS: readonly Room[] = [
       'src/workload-api/',
       'src/secrets/',
       'src/server/',
+      'src/server/grpc/',
       'src/sds/stream/',
       'src/sds/',
       'src/state/',
@@ -186,6 +195,7 @@ export const ROOMS: readonly Room[] = [
     mayImport: [
       ...WIRE,
       'src/spiffe/',
+      'src/spiffe/jwt/',
       'src/events.ts',
       ...CONFIG,
       'src/config/',

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
+import { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 import {
   type FanOutOptions,
   measureFanOut,
@@ -38,7 +38,7 @@ const limit = setTimeout(() => {
 
 execFileSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' });
 {
-  await using api = await DevWorkloadApi.start({ address: `unix://${join(folder, 'workload.sock')}`, rotateEveryMs: 0 });
+  await using api = await TestWorkloadApi.start({ address: `unix://${join(folder, 'workload.sock')}`, rotateEveryMs: 0 });
   const rotations = await issueRotations(api, counts.messages);
   const sidecar = sidecarSubject(folder, api, rotations);
   await printTable(sidecar, floorSubject(folder, await measureSizes(sidecar)));

@@ -100,6 +100,34 @@ export async function measureOpening(subject: Subject, streams: number, runs: nu
   return median(times);
 }
 
+/** CPU of the server for each stream with a small request, all opened at once, and its memory with all of them. */
+export async function measureStreams(
+  subject: Subject,
+  { connections, streams }: Pick<FanOutOptions, 'connections' | 'streams'>,
+): Promise<{ readonly cpuUs: number; readonly mb: number }> {
+  await using running = subject.start();
+  using stack = new DisposableStack();
+  const opened: SdsConnection[] = [];
+  for (let i = 0; i < connections; i++) {
+    const connection = stack.use(await SdsConnection.open(running.socket));
+    await connection.settled();
+    opened.push(connection);
+  }
+  const warm = new Receipts(1);
+  opened[0]?.stream(SMALL_REQUEST, () => warm.count());
+  await warm.all();
+  // What a start leaves to do later is not theirs.
+  await delay(1_500);
+  const receipts = new Receipts(connections * streams);
+  const cpuBefore = running.process.cpuUs();
+  for (const connection of opened) {
+    for (let i = 0; i < streams; i++) connection.stream(SMALL_REQUEST, () => receipts.count());
+  }
+  await receipts.all();
+  await delay(500);
+  return { cpuUs: (running.process.cpuUs() - cpuBefore) / (connections * streams), mb: running.process.memoryMb().now };
+}
+
 export interface FanOut {
   /** Of the server, microseconds for each message that a subscriber got. */
   readonly cpuUs: number;

@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { stringify } from 'yaml';
-import type { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import type { X509SVIDResponse } from '../../src/gen/messages.ts';
 import { encode } from '../../src/wire/wire.ts';
+import type { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 import { frame } from './frames.ts';
 import { SdsConnection } from './sds-connection.ts';
 import { type Measured, ServerProcess } from './server-process.ts';
@@ -25,6 +25,7 @@ export interface Running extends AsyncDisposable {
 const SIDECAR = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
 const PADDING = 4;
 const FLOOR = join(import.meta.dirname, 'floor-server.ts');
+const BARE = join(import.meta.dirname, 'bare-server.ts');
 
 /** What is told of the sidecar while it is measured. */
 export interface SubjectOptions {
@@ -36,7 +37,7 @@ export interface SubjectOptions {
 /** @param rotations encoded X509SVIDResponses, from `issueRotations` */
 export function sidecarSubject(
   folder: string,
-  api: DevWorkloadApi,
+  api: TestWorkloadApi,
   rotations: readonly Buffer[],
   options: SubjectOptions = {},
 ): Subject {
@@ -69,14 +70,30 @@ export function sidecarSubject(
 }
 
 /** @param sizes bytes of its first answer, and of what it pushes */
-export function floorSubject(folder: string, sizes: { readonly answer: number; readonly push: number }): Subject {
-  const socket = join(folder, 'floor.sock');
-  const script = join(folder, 'floor-server.mjs');
-  buildSync({ entryPoints: [FLOOR], outfile: script, bundle: true, platform: 'node', format: 'esm' });
+export function floorSubject(folder: string, sizes: Sizes): Subject {
+  return relaySubject(folder, 'floor', FLOOR, [], sizes);
+}
+
+/** A gRPC server that does as much as the floor. */
+export function bareSubject(folder: string, kind: 'own' | 'grpc-js', sizes: Sizes): Subject {
+  return relaySubject(folder, kind, BARE, [kind], sizes);
+}
+
+interface Sizes {
+  readonly answer: number;
+  readonly push: number;
+}
+
+/** A server whose stream on /source is its upstream. */
+function relaySubject(folder: string, name: string, source: string, args: readonly string[], sizes: Sizes): Subject {
+  const socket = join(folder, `${name}.sock`);
+  const script = join(folder, `${name}.mjs`);
+  const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" };
+  buildSync({ entryPoints: [source], outfile: script, bundle: true, platform: 'node', format: 'esm', banner });
   const message = frame(Buffer.alloc(sizes.push, 'y'));
   return {
     start() {
-      const server = new ServerProcess(['--max-semi-space-size=2', script, socket, String(sizes.answer)], process.env);
+      const server = new ServerProcess(['--max-semi-space-size=2', script, ...args, socket, String(sizes.answer)], process.env);
       let source: SdsConnection | undefined;
       return {
         process: server,
@@ -98,7 +115,7 @@ export function floorSubject(folder: string, sizes: { readonly answer: number; r
 }
 
 /** New SVIDs, issued before anything is measured. */
-export async function issueRotations(api: DevWorkloadApi, count: number): Promise<readonly Buffer[]> {
+export async function issueRotations(api: TestWorkloadApi, count: number): Promise<readonly Buffer[]> {
   const rotations: Buffer[] = [];
   for (let i = 0; i < count; i++) {
     await api.rotate();

@@ -2,7 +2,7 @@
 import { createServer, get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
+import type { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 import { measureFanOut, measureMemory, measureReady } from './measures.ts';
 import { median } from './statistics.ts';
 import { type Subject, sidecarSubject } from './subject.ts';
@@ -34,7 +34,7 @@ export interface Cost {
 /** Traces and metrics over OTLP every second, a scrape every second; and in the last row audit lines to a file, two for each push. */
 export async function measureTelemetry(
   folder: string,
-  api: DevWorkloadApi,
+  api: TestWorkloadApi,
   rotations: readonly Buffer[],
   counts: TelemetryCounts,
 ): Promise<readonly Cost[]> {

@@ -2,11 +2,11 @@
 import { link, rename, rm } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { status } from '@grpc/grpc-js';
-import type { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import { parseEndpoint } from '../../src/endpoint.ts';
 import type { X509SVIDResponse } from '../../src/gen/messages.ts';
 import { encode } from '../../src/wire/wire.ts';
 import type { Random } from '../fuzz/random.ts';
+import type { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 
 const STATUSES = {
   'ends with UNAVAILABLE': status.UNAVAILABLE,
@@ -46,14 +46,14 @@ export class FailingWorkloadApi implements AsyncDisposable {
   /** How often it failed in each way. */
   readonly failed = new Map<Failure, number>();
   readonly #path: string;
-  readonly #api: DevWorkloadApi;
+  readonly #api: TestWorkloadApi;
   readonly #apiPath: string;
   readonly #random: Random;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #mode: Mode = 'through';
 
-  private constructor(path: string, api: DevWorkloadApi, apiPath: string, random: Random) {
+  private constructor(path: string, api: TestWorkloadApi, apiPath: string, random: Random) {
     this.address = `unix://${path}`;
     this.#path = path;
     this.#api = api;
@@ -62,7 +62,7 @@ export class FailingWorkloadApi implements AsyncDisposable {
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
-  static async open(path: string, api: DevWorkloadApi, random: Random): Promise<FailingWorkloadApi> {
+  static async open(path: string, api: TestWorkloadApi, random: Random): Promise<FailingWorkloadApi> {
     const endpoint = parseEndpoint(api.address);
     if (endpoint.kind !== 'unix') throw new Error(`not a Unix socket: ${api.address}`);
     const failing = new FailingWorkloadApi(path, api, endpoint.path, random);

@@ -1,5 +1,5 @@
 /** Looks for private keys in whatever was written. */
-import type { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
+import type { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 
 /** What the base64 and the hexadecimal of every P-256 key in PKCS#8 begin with, and what stands around a key in PEM. */
 const SHAPES = ['MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEH', '308187020100301306072a8648ce3d', 'PRIVATE KEY'];
@@ -15,7 +15,7 @@ export class KeyHunt {
   #pieces: string[] = [];
 
   /** Remembers parts of the keys that are served now; says the same to the streams again, which must mean nothing. */
-  learn(api: DevWorkloadApi): void {
+  learn(api: TestWorkloadApi): void {
     api.send((response) => {
       for (const { x509_svid_key } of response.svids) {
         const scalar = Buffer.from(x509_svid_key).subarray(SCALAR.from, SCALAR.to);

@@ -1,7 +1,6 @@
 /** Two real Envoys under load, and everything that may happen to the sidecar that serves them and to its Workload API. */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import { messageOf } from '../../src/error.ts';
 import { Random } from '../fuzz/random.ts';
 import { FakeClock, findFaketime } from '../support/clocks/faketime.ts';
@@ -10,6 +9,7 @@ import type { Envoy } from '../support/mesh/envoy.ts';
 import { BACKEND, FRONTEND, Stage } from '../support/mesh/mesh.ts';
 import { SteadyLoad } from '../support/mesh/steady-load.ts';
 import { OtlpReceiver } from '../support/telemetry/otlp-receiver.ts';
+import type { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 import { FAILURES, FailingWorkloadApi, type Failure } from './failures.ts';
 import { KeyHunt } from './key-hunt.ts';
 import { Life, type LifeOptions } from './life.ts';
@@ -77,7 +77,7 @@ export async function meshHours(options: MeshOptions): Promise<MeshReport> {
 class MeshHours {
   readonly #options: MeshOptions;
   readonly #stage: Stage;
-  readonly #api: DevWorkloadApi;
+  readonly #api: TestWorkloadApi;
   readonly #failing: FailingWorkloadApi;
   readonly #collector: string;
   readonly #counts = Object.fromEntries(DEEDS.map((deed) => [deed, 0])) as Record<Deed, number>;
@@ -92,7 +92,7 @@ class MeshHours {
   #life!: Life;
   #clock: FakeClock | undefined;
 
-  constructor(options: MeshOptions, stage: Stage, api: DevWorkloadApi, failing: FailingWorkloadApi, collector: string) {
+  constructor(options: MeshOptions, stage: Stage, api: TestWorkloadApi, failing: FailingWorkloadApi, collector: string) {
     this.#options = options;
     this.#stage = stage;
     this.#api = api;

@@ -2,8 +2,8 @@
 import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import { SdsClient } from '../support/sds/sds-client.ts';
+import { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 import { Follower } from './followers.ts';
 import { Life } from './life.ts';
 
@@ -34,7 +34,7 @@ export async function silentHours({ rotations, deadline = Number.POSITIVE_INFINI
   await using parts = new AsyncDisposableStack();
   const folder = parts.use(await mkdtempDisposable(join(tmpdir(), 'silent-hours-'))).path;
   const socket = join(folder, 'sds.sock');
-  const api = parts.use(await DevWorkloadApi.start({ address: `unix://${join(folder, 'workload.sock')}`, rotateEveryMs: 0 }));
+  const api = parts.use(await TestWorkloadApi.start({ address: `unix://${join(folder, 'workload.sock')}`, rotateEveryMs: 0 }));
   const configuration = { log: { audit: '' } };
   const life = parts.use(await Life.begin({ workloadApi: api.address, socket, configuration }));
   const client = parts.use(new SdsClient(socket));

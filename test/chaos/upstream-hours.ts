@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfiguration } from '../../src/config/load.ts';
-import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import { startSidecar } from '../../src/sidecar/sidecar.ts';
 import { Random } from '../fuzz/random.ts';
 import { hastyClock } from '../support/clocks/hasty-clock.ts';
 import { SdsClient } from '../support/sds/sds-client.ts';
+import { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 import { FAILURES, FailingWorkloadApi, type Failure } from './failures.ts';
 import { Follower, METHODS } from './followers.ts';
 
@@ -45,7 +45,7 @@ export async function upstreamHours({
   const folder = parts.use(await mkdtempDisposable(join(tmpdir(), 'upstream-hours-'))).path;
   const identities = [{ path: '/web' }, { path: '/api' }];
   const api = parts.use(
-    await DevWorkloadApi.start({ address: `unix://${join(folder, 'workload.sock')}`, identities, rotateEveryMs: 0 }),
+    await TestWorkloadApi.start({ address: `unix://${join(folder, 'workload.sock')}`, identities, rotateEveryMs: 0 }),
   );
   const failing = parts.use(await FailingWorkloadApi.open(join(folder, 'failing.sock'), api, random));
   const socket = join(folder, 'sds.sock');

@@ -14,6 +14,7 @@ import { deltaResumed } from './rows/delta/delta-resumed.ts';
 import { fetched } from './rows/fetched.ts';
 import { firstRequest } from './rows/first-request.ts';
 import { flow } from './rows/flow.ts';
+import { grpc } from './rows/grpc.ts';
 import { isolation } from './rows/isolation.ts';
 import { malformed } from './rows/malformed.ts';
 import { names } from './rows/names.ts';
@@ -21,6 +22,7 @@ import { refusedDomains } from './rows/refused-domains.ts';
 import { rejectionMemory } from './rows/rejection-memory.ts';
 import { rejections } from './rows/rejections.ts';
 import { subscriptions } from './rows/subscriptions.ts';
+import { tokens } from './rows/tokens.ts';
 import { validation } from './rows/validation.ts';
 import { versions } from './rows/versions.ts';
 import { wildcard } from './rows/wildcard.ts';
@@ -40,6 +42,7 @@ const SECTIONS: Readonly<Record<string, readonly Row[]>> = {
   'everything at once': wildcard,
   certificates: content,
   'validation contexts': validation,
+  tokens,
   delta,
   'delta: a client that had secrets before': deltaResumed,
   'delta: what is gone': deltaGone,
@@ -47,6 +50,7 @@ const SECTIONS: Readonly<Record<string, readonly Row[]>> = {
   'aggregated streams': aggregated,
   'a CA roll': caRoll,
   'flow, limits and shutdown': flow,
+  'gRPC over HTTP/2': grpc,
 };
 
 for (const [section, rows] of Object.entries(SECTIONS)) {

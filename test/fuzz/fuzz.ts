@@ -3,9 +3,9 @@ import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { DevWorkloadApi } from '../../src/dev/dev-workload-api.ts';
 import { leafOf } from '../conformance/read.ts';
 import { SdsClient, type SdsStream } from '../support/sds/sds-client.ts';
+import { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 import { assault } from './assault.ts';
 import { attacks } from './attacks.ts';
 import { Victim } from './victim.ts';
@@ -39,7 +39,7 @@ export async function fuzz({ seed, runs, progress }: FuzzOptions): Promise<FuzzR
   await using parts = new AsyncDisposableStack();
   const folder = parts.use(await mkdtempDisposable(join(tmpdir(), 'fuzz-'))).path;
   const socket = join(folder, 'sds.sock');
-  const api = parts.use(await DevWorkloadApi.start({ address: `unix://${join(folder, 'workload.sock')}`, rotateEveryMs: 0 }));
+  const api = parts.use(await TestWorkloadApi.start({ address: `unix://${join(folder, 'workload.sock')}`, rotateEveryMs: 0 }));
   const victim = parts.use(await Victim.start(api.address, socket));
   const witness = parts.use(new SdsClient(socket)).stream().request([WORKLOAD]);
   await witness.secrets();
@@ -72,7 +72,7 @@ export async function fuzz({ seed, runs, progress }: FuzzOptions): Promise<FuzzR
   return { runs, rotations, memoryMb };
 }
 
-async function rotationArrives(api: DevWorkloadApi, witness: SdsStream): Promise<void> {
+async function rotationArrives(api: TestWorkloadApi, witness: SdsStream): Promise<void> {
   await api.rotate();
   for (;;) {
     const [secret] = await witness.secrets();

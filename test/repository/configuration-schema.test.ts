@@ -79,7 +79,7 @@ test.each(['deploy/kubernetes/spiffe-sds.yaml', 'deploy/compose/sidecar.yaml'])(
 );
 
 test.each([
-  ['', ['svid', 'validation']],
+  ['', ['svid', 'validation', 'jwt_svid']],
   ['svid', ['spiffe_id', 'hint']],
   ['validation.match', ['exact', 'prefix', 'suffix', 'regex']],
 ])('of a secret, "%s" has exactly one of %j', (path, keys) => {

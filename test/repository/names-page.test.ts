@@ -9,6 +9,7 @@ const page = await readFile(join(import.meta.dirname, '..', '..', 'docs', 'names
 test.each([
   [['secrets', 0, 'svid'], 'svid.'],
   [['secrets', 0, 'validation'], 'validation.'],
+  [['secrets', 0, 'jwt_svid'], 'jwt_svid.'],
   [['secrets', 0, 'validation', 'match', 0], ''],
 ])('every key of %j stands in docs/names.md', (path, prefix) => {
   const keys = knownKeys(path);

@@ -1,5 +1,6 @@
 /** A name stands for one secret: of those of `names` and of `secrets`, no two may be the same. */
 
+import { AUDIENCE_PREFIX } from '../../spiffe/jwt/jwt-token.ts';
 import type { Configuration } from '../schema/schema.ts';
 import { PRESETS, prefixesOf } from '../values/presets.ts';
 import { type Issue, type Path, pathText } from './problems.ts';
@@ -22,6 +23,11 @@ export function nameClashes({ names, secrets }: Configuration): readonly Issue[]
       path: ['names', key],
       name: names[key],
       givenBy: names[key] === PRESETS[names.preset].names[key] ? preset : '',
+    })),
+    ...names.jwt_audiences.map((audience, i) => ({
+      path: ['names', 'jwt_audiences', i],
+      name: `${AUDIENCE_PREFIX}${audience}`,
+      givenBy: '',
     })),
     ...secrets.map(({ name }, i) => ({ path: ['secrets', i, 'name'], name, givenBy: '' })),
   ].filter(({ name }) => name !== '');

@@ -1,7 +1,8 @@
 /** What the schema refuses, as sentences: where, which key, what was expected, what was found. */
 import type { z } from 'zod';
+import { isMapping } from '../../mapping.ts';
 import { configurationSchema, knownKeys } from '../schema/schema.ts';
-import { type Given, isMapping } from '../source/sources.ts';
+import type { Given } from '../source/sources.ts';
 import type { YamlFile } from '../source/yaml-file.ts';
 import { nearest } from '../values/nearest.ts';
 

@@ -72,9 +72,46 @@ const validation = described(
   { description: 'A validation_context: whom it accepts.' },
 );
 
+const jwtSvid = described(
+  z
+    .strictObject({
+      audience: described(audiences('a list of audiences').min(1, 'a list of at least one audience').readonly(), {
+        description:
+          'For whom the token is; at least one, each once. Who has a token for two can be used by one against the other.',
+        title: 'list of audiences',
+      }),
+      spiffe_id: described(textCodec<SpiffeId>(parseSvidId, (id) => id).optional(), {
+        description: 'Whose token: that of this identity. Default: that of the first SVID.',
+        title: 'SPIFFE ID',
+        pattern: '^spiffe://[^/]+/',
+      }),
+      hint: described(z.string().min(1, NOT_EMPTY).optional(), {
+        description: 'Whose token: that of the first SVID to which the Workload API gives this hint.',
+      }),
+      format: described(z.enum(['bearer', 'raw']).default('bearer'), {
+        description: "bearer: with `Bearer ` before it, as Envoy's credential_injector wants it. raw: the token alone.",
+      }),
+    })
+    .check(({ value, issues }) => {
+      if (value.spiffe_id === undefined || value.hint === undefined) return;
+      issues.push({ code: 'custom', input: value, message: 'keep one of spiffe_id and hint' });
+    })
+    .readonly(),
+  { description: 'A generic_secret: a JWT-SVID.' },
+);
+
+/** Texts that are not empty, each once. */
+export function audiences(expected: string) {
+  return z.array(z.string().min(1, NOT_EMPTY), expected).check(({ value, issues }) => {
+    const i = value.findIndex((audience, i) => value.indexOf(audience) < i);
+    if (i === -1) return;
+    issues.push({ code: 'custom', input: value, path: [i], message: `${JSON.stringify(value[i])} stands there twice: keep one` });
+  });
+}
+
 /** One of `secrets:`. */
 export const namedSecret = oneOf(
-  { svid, validation },
+  { svid, validation, jwt_svid: jwtSvid },
   {
     name: described(secretName.min(1, NOT_EMPTY), {
       description: 'What Envoy asks for: no SPIFFE ID, and no name that is served anyway.',

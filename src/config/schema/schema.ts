@@ -10,7 +10,7 @@ import { formatDuration, parseWait } from '../values/duration.ts';
 import { PRESET_NAMES, PRESETS } from '../values/presets.ts';
 import { formatSize, parseSize } from '../values/size.ts';
 import { described } from './described.ts';
-import { namedSecret, secretName, validationMode } from './named-secret-schema.ts';
+import { audiences, namedSecret, secretName, validationMode } from './named-secret-schema.ts';
 import { adminSettings, auditTarget, telemetrySettings } from './telemetry-schema.ts';
 import { DURATION, ENDPOINT, SIZE, UNIX_SOCKET } from './texts.ts';
 
@@ -25,10 +25,15 @@ const PATTERNS = 'a list of patterns like "*.example.org"';
 /** One less than the value with which chown(2) leaves the group alone. */
 const MAX_GID = 0xfffffffe;
 
+type UnixEndpoint = Endpoint & { readonly kind: 'unix' };
+/** Where Envoys get the keys of JWT-SVIDs. */
+export type JwksListen = UnixEndpoint | 'off';
+
 const count = z.int(COUNT).min(1, COUNT);
 
 const workloadEndpoint = textCodec<Endpoint>((text) => parseEndpoint(text), formatEndpoint);
 const listenEndpoint = textCodec(parseSdsListen, formatEndpoint);
+const jwksEndpoint = textCodec<JwksListen>(parseJwksListen, (listen) => (listen === 'off' ? '' : formatEndpoint(listen)));
 
 const fileMode = z.codec(z.string(MODE).regex(/^0?[0-7]{3}$/, MODE), z.number(), {
   decode: (text) => Number.parseInt(text, 8),
@@ -56,6 +61,10 @@ const names = section({
   }),
   answer_empty_request: described(z.boolean().default(true), {
     description: 'Whether a first request without names gets every SVID and bundle.',
+  }),
+  jwt_audiences: described(audiences('a list of audiences').readonly().default([]), {
+    description: 'Audiences for which the token of the first SVID is served as `jwt:AUDIENCE`.',
+    title: 'list of audiences',
   }),
 });
 
@@ -138,9 +147,20 @@ export const configurationSchema = z
         'What happens when the Workload API denies this workload. withdraw: its SVIDs are withdrawn, and its trust domains are no longer trusted. keep: what was served before stays.',
     }),
     secrets: described(z.array(namedSecret, 'a list of secrets').readonly().default([]), {
-      description: 'Names of your own, each for an SVID or for a choice of trust domains.',
+      description: 'Names of your own, each for an SVID, for a choice of trust domains, or for a token.',
       title: 'list of secrets',
     }),
+    jwks: described(
+      section({
+        listen: described(jwksEndpoint.prefault(''), {
+          description:
+            'A Unix socket on which the keys of JWT-SVIDs are, and nothing else, for the jwt_authn of Envoy: unix:///absolute/path. "" for none. Its mode and group are those of the SDS socket.',
+          title: 'Unix socket',
+          pattern: '^(unix:.*|)$',
+        }),
+      }).prefault({}),
+      { description: 'Whom tokens can be verified with.' },
+    ),
     admin: described(adminSettings.prefault({}), { description: 'The admin API: health, metrics and status over HTTP.' }),
     telemetry: described(telemetrySettings.prefault({}), { description: 'Metrics and traces.' }),
     log: described(
@@ -188,9 +208,16 @@ function unwrap(schema: unknown): unknown {
   return wrapped ? unwrap(schema.unwrap()) : schema;
 }
 
-function parseSdsListen(text: string): Endpoint & { readonly kind: 'unix' } {
+function parseSdsListen(text: string): UnixEndpoint {
+  return parseUnixListen(text, 'over TCP the private keys would go to whoever connects');
+}
+
+function parseJwksListen(text: string): JwksListen {
+  return text === '' ? 'off' : parseUnixListen(text, 'over TCP nobody could tell whose keys they are');
+}
+
+function parseUnixListen(text: string, reason: string): UnixEndpoint {
   const endpoint = parseEndpoint(text, { unixOnly: true });
   if (endpoint.kind === 'unix') return endpoint;
-  const reason = 'over TCP the private keys would go to whoever connects';
   throw new Error(`${formatEndpoint(endpoint)} cannot be served on: ${reason}; use a Unix socket: unix:///absolute/path`);
 }

@@ -1,4 +1,6 @@
 /** Where a value comes from: a flag, the environment, the file, its preset or the defaults, in this order. */
+
+import { isMapping } from '../../mapping.ts';
 import { PRESETS, type PresetName } from '../values/presets.ts';
 import type { YamlFile } from './yaml-file.ts';
 
@@ -108,8 +110,4 @@ function leaves(value: unknown, path: readonly string[] = []): readonly (readonl
   const below = isMapping(value) ? Object.entries(value) : Array.isArray(value) ? Object.entries<unknown>(value) : [];
   if (below.length > 0) return below.flatMap(([key, part]) => leaves(part, [...path, key]));
   return value === undefined || isMapping(value) ? [] : [path];
-}
-
-export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

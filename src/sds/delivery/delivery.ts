@@ -3,15 +3,13 @@
  * the loop nor pile up their bytes in memory. The one place that decides the order.
  */
 
-import type { status } from '@grpc/grpc-js';
-
 export interface Subscriber {
   /** Sends what is new for this subscriber; called again, it sends what is newest then. */
   deliver(): void;
   /** Whether a validation context is still to be sent to it, or not answered yet. */
   readonly awaitsBundle: boolean;
   /** Ends it with a gRPC status. */
-  end(code: status, details: string): void;
+  end(code: number, details: string): void;
 }
 
 /** Measured: fifty pushes a turn are faster, and leaner, than one or all. */

@@ -10,6 +10,7 @@ import {
   afterReject,
   afterSending,
   isDue,
+  isOfOtherKind,
   lastGood,
   type NameState,
   type NameStates,
@@ -126,10 +127,13 @@ export function next(
   return sent(state, { secrets: [secret], removed: [] }, (names) => names.set(secret.name, after));
 }
 
-/** The names that are subscribed to, were never sent, and that there is nothing to send for. */
+/** The names that are subscribed to and that there is nothing to send for: they were never sent, or stand for something else now. */
 export function heldNames({ names }: DeltaState, view: SecretsView): readonly string[] {
-  const isHeld = ([name, { sent, holds, removed }]: [string, NameState]) =>
-    !sent && !holds && !removed && view.get(name) === undefined;
+  const isHeld = ([name, state]: [string, NameState]) => {
+    const { sent, holds, removed } = state;
+    const newest = view.get(name);
+    return (!sent && !holds && !removed && newest === undefined) || isOfOtherKind(state, newest);
+  };
   return [...names].filter(isHeld).map(([name]) => name);
 }
 
@@ -166,13 +170,14 @@ function judge(state: DeltaState, answered: DeltaUnanswered, rejected: boolean):
 }
 
 /**
- * A certificate that was withdrawn, or a name on demand that there is none for. A bundle is never removed: Envoy would go on trusting it;
+ * A certificate or a token that was withdrawn, or a name on demand that there is none for. A bundle is never removed: Envoy would go on trusting it;
  * nor is a name that is too long, which the client does not know by what stands for it here.
  */
 function isGone(name: string, { sent, holds, removed }: NameState, view: SecretsView): boolean {
-  if (removed || isStandIn(name) || !view.complete || view.get(name) !== undefined) return false;
-  const hadCertificate = sent?.kind === 'tls_certificate' || (holds !== undefined && !TRUST_DOMAIN.test(name));
-  return hadCertificate || (sent === undefined && view.onDemand(name));
+  if (removed || isStandIn(name) || !view.complete || view.get(name) !== undefined || view.pending(name)) return false;
+  const wasThere =
+    (sent !== undefined && sent.kind !== 'validation_context') || (holds !== undefined && !TRUST_DOMAIN.test(name));
+  return wasThere || (sent === undefined && view.onDemand(name));
 }
 
 function sent(

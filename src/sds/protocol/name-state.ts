@@ -52,10 +52,18 @@ export function subscribed(name: string, recall: Recall): NameState {
   return { ...recall(name), owed: true };
 }
 
-/** The newest, unless it was rejected. */
+/** The newest, unless it was rejected or is of another kind than what was sent before. */
 export function wanted(name: string, state: NameState, view: SecretsView): Secret | undefined {
   const secret = view.get(name);
-  return secret?.version === state.rejected ? undefined : secret;
+  return secret?.version === state.rejected || isOfOtherKind(state, secret) ? undefined : secret;
+}
+
+/**
+ * Whether a name stands for another kind of secret than when it was sent. Envoy takes what it did not ask for, and a listener that gets a token
+ * in the place of whom to trust verifies nobody.
+ */
+export function isOfOtherKind({ sent }: NameState, newest: Secret | undefined): boolean {
+  return sent !== undefined && newest !== undefined && sent.kind !== newest.kind;
 }
 
 /** What Envoy has and is happy with, as far as that is known. */

@@ -1,8 +1,11 @@
 /** What state of the world and delta have in common, so that one stream class can bind either to gRPC. */
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../../gen/messages.ts';
 import type { Secret } from '../../secrets/secret.ts';
+import type { Frame } from '../../wire/frame.ts';
+import { decode } from '../../wire/wire.ts';
 import { type Carried, maxUnanswered } from './backlog.ts';
 import * as delta from './delta.ts';
+import { withShortNames } from './long-name.ts';
 import { type NameStates, type ReceiveOptions, withoutOvertaken } from './name-state.ts';
 import type { Shown } from './rejections.ts';
 import { encodeDelta, encodeSotw } from './response.ts';
@@ -55,7 +58,9 @@ export interface Protocol<Message extends RequestMessage, State, Response extend
   unansweredCount(state: State): number;
   /** Of the names that were asked for or sent. */
   states(state: State): NameStates;
-  encode(response: Response): Buffer;
+  /** @throws MalformedMessage */
+  decode(bytes: Buffer): Message;
+  encode(response: Response): Frame;
 }
 
 /** Of a client that answers late, what was overtaken is let go once in so many responses: it is as a rule a private key. */
@@ -99,6 +104,7 @@ export const SOTW: Protocol<DiscoveryRequest, SotwState, SotwResponse> = {
   unanswered: ({ unanswered }) => unanswered,
   unansweredCount: ({ unanswered }) => unanswered.length,
   states: ({ names }) => names,
+  decode: (bytes) => withShortNames(decode('envoy.service.discovery.v3.DiscoveryRequest', bytes)),
   encode: encodeSotw,
 };
 
@@ -135,5 +141,6 @@ export const DELTA: Protocol<DeltaDiscoveryRequest, delta.DeltaState, delta.Delt
   unanswered: ({ unanswered }) => unanswered.values(),
   unansweredCount: ({ unanswered }) => unanswered.size,
   states: ({ names }) => names,
+  decode: (bytes) => withShortNames(decode('envoy.service.discovery.v3.DeltaDiscoveryRequest', bytes)),
   encode: encodeDelta,
 };

@@ -1,10 +1,11 @@
 /**
- * Responses as bytes. What many streams share is encoded once; a response adds only its nonce, which protobuf lets stand after the
+ * Responses as they travel. What many streams share is encoded once; a response adds only its nonce, which protobuf lets stand after the
  * other fields.
  */
 import { createHash } from 'node:crypto';
 import { SECRET_TYPE_URL, type Secret } from '../../secrets/secret.ts';
 import { version } from '../../version.ts';
+import { type Frame, frameOf } from '../../wire/frame.ts';
 import { encode } from '../../wire/wire.ts';
 import type { DeltaResponse } from './delta.ts';
 import type { SotwResponse } from './sotw-state.ts';
@@ -20,46 +21,56 @@ const CONTROL_PLANE = { identifier: `spiffe-sds/${version}` };
 /** To be written one after the other: a secret may be many megabytes, and is copied once, into its response. */
 type Pieces = readonly Uint8Array[];
 
-/** What the responses with this one secret share, and the last of them: a change reaches most streams under the same nonce. */
+/** What the responses with these secrets share, and the last of them: a change reaches most streams under the same nonce. */
 interface Encoded {
+  readonly secrets: readonly Secret[];
   readonly shared: Pieces;
   readonly nonce: string;
-  readonly response: Buffer;
+  readonly response: Frame;
 }
 
-const sotwResponses = new WeakMap<Secret, Encoded>();
-const deltaResponses = new WeakMap<Secret, Encoded>();
+/** By the first secret. Of one, and of several: who asks for everything would displace what most ask for. */
+type Responses = readonly [one: WeakMap<Secret, Encoded>, several: WeakMap<Secret, Encoded>];
+
+const sotwResponses: Responses = [new WeakMap(), new WeakMap()];
+const deltaResponses: Responses = [new WeakMap(), new WeakMap()];
 
 /** envoy.service.discovery.v3.DiscoveryResponse. The bytes may be those of an earlier call. */
-export function encodeSotw({ secrets, nonce }: Pick<SotwResponse, 'secrets' | 'nonce'>): Buffer {
+export function encodeSotw({ secrets, nonce }: Pick<SotwResponse, 'secrets' | 'nonce'>): Frame {
   return encodeOnce(sotwResponses, secrets, nonce, sotwPart);
 }
 
 /** envoy.service.discovery.v3.DeltaDiscoveryResponse. The bytes may be those of an earlier call. */
-export function encodeDelta({ secrets, removed, nonce }: DeltaResponse): Buffer {
+export function encodeDelta({ secrets, removed, nonce }: DeltaResponse): Frame {
   if (removed.length > 0) return withNonce(deltaPart(secrets, removed), nonce);
   return encodeOnce(deltaResponses, secrets, nonce, deltaPart);
 }
 
 /** envoy.service.discovery.v3.DiscoveryResponse to a unary call, which has no nonce. */
-export function encodeFetch(secrets: readonly Secret[]): Buffer {
-  return Buffer.concat(sotwPart(secrets));
+export function encodeFetch(secrets: readonly Secret[]): Frame {
+  return frameOf(...sotwPart(secrets));
 }
 
 function encodeOnce(
-  known: WeakMap<Secret, Encoded>,
+  [one, several]: Responses,
   secrets: readonly Secret[],
   nonce: string,
   part: (secrets: readonly Secret[]) => Pieces,
-): Buffer {
+): Frame {
   const [first] = secrets;
-  if (first === undefined || secrets.length > 1) return withNonce(part(secrets), nonce);
-  const before = known.get(first);
+  if (first === undefined) return withNonce(part(secrets), nonce);
+  const known = secrets.length === 1 ? one : several;
+  const found = known.get(first);
+  const before = found !== undefined && areSame(found.secrets, secrets) ? found : undefined;
   if (before?.nonce === nonce) return before.response;
   const shared = before?.shared ?? part(secrets);
   const response = withNonce(shared, nonce);
-  known.set(first, { shared, nonce, response });
+  known.set(first, { secrets, shared, nonce, response });
   return response;
+}
+
+function areSame(some: readonly Secret[], others: readonly Secret[]): boolean {
+  return some.length === others.length && some.every((secret, index) => secret === others[index]);
 }
 
 function sotwPart(secrets: readonly Secret[]): Pieces {
@@ -94,8 +105,8 @@ function versionOf(secrets: readonly Secret[]): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-function withNonce(shared: Pieces, nonce: string): Buffer {
-  return Buffer.concat([...shared, ...lengthDelimited(NONCE_FIELD, [Buffer.from(nonce)])]);
+function withNonce(shared: Pieces, nonce: string): Frame {
+  return frameOf(...shared, ...lengthDelimited(NONCE_FIELD, [Buffer.from(nonce)]));
 }
 
 /** A length-delimited field (protobuf encoding, wire type 2) with a number below 16. */

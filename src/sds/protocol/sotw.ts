@@ -7,6 +7,7 @@ import {
   afterSending,
   hasSeen,
   isDue,
+  isOfOtherKind,
   lastGood,
   mayHaveSeen,
   type NameState,
@@ -82,9 +83,13 @@ export function next(
   return content.length === 0 ? undefined : sent(state, content, view, { tried: first, last });
 }
 
-/** The names that are subscribed to, were never sent, and that there is nothing to send for. */
+/** The names that are subscribed to and that there is nothing to send for: they were never sent, or stand for something else now. */
 export function heldNames({ subscription, names }: SotwState, view: SecretsView): readonly string[] {
-  return subscribedNames(subscription).filter((name) => names.get(name)?.sent === undefined && view.get(name) === undefined);
+  return subscribedNames(subscription).filter((name) => {
+    const state = names.get(name) ?? {};
+    const newest = view.get(name);
+    return (state.sent === undefined && newest === undefined) || isOfOtherKind(state, newest);
+  });
 }
 
 function sameNames(a: readonly string[], b: readonly string[]): boolean {

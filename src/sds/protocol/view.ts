@@ -7,6 +7,8 @@ export interface SecretsView {
   readonly everything: readonly string[];
   /** False until the Workload API has said anything: until then a missing secret is not gone, it is not there yet. */
   readonly complete: boolean;
+  /** There is nothing of that name now, and there will be in a moment. */
+  pending(name: string): boolean;
   /** Whether an Envoy asks for this name while a connection waits: it is told at once that there is none. */
   onDemand(name: string): boolean;
 }

@@ -1,9 +1,11 @@
 /** One streaming call: requests go into a state machine, responses come out as bytes, the newest when the last has left. */
-import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Clock } from '../../clock.ts';
-import type { DenialReason, EventListener, Peer, StreamInfo } from '../../events.ts';
+import type { DenialReason, EventListener, StreamInfo } from '../../events.ts';
+import { initialRate, type Rate, takeOne } from '../../rate.ts';
 import { SECRET_TYPE_URL, type ValidationForm } from '../../secrets/secret.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
+import type { Call, CallHandler } from '../../server/grpc/call.ts';
+import { Status } from '../../server/grpc/status.ts';
 import { MalformedMessage } from '../../wire/wire-format.ts';
 import type { Subscriber } from '../delivery/delivery.ts';
 import { type Backlog, weightOf } from '../protocol/backlog.ts';
@@ -13,9 +15,8 @@ import type { Rejections } from '../protocol/rejections.ts';
 import type { SecretsView } from '../protocol/view.ts';
 import { envoyKey, envoyKeys } from './envoy-key.ts';
 import { formFor } from './node.ts';
-import type { RefusedDomains } from './refused-domains.ts';
-import { refusedDomain } from './refused-domains.ts';
-import { initialRate, type RequestRate, takeRequest } from './request-rate.ts';
+import { type RefusedDomains, refusedDomain } from './refused-domains.ts';
+import { REQUEST_RATE } from './request-rate.ts';
 import { StreamRecord, type Totals } from './stream-record.ts';
 import { nameStatuses, type StreamStatus } from './stream-status.ts';
 
@@ -47,6 +48,8 @@ export interface StreamContext {
   readonly onAnswer: (subscriber: Subscriber) => void;
   /** This subscriber has all that there is for it, and has answered. */
   readonly onSettled: (subscriber: Subscriber) => void;
+  /** This stream is over. */
+  readonly onClosed: (stream: Subscriber & { readonly status: StreamStatus }) => void;
   readonly totals: Totals;
 }
 
@@ -54,19 +57,20 @@ export interface StreamContext {
 export interface StreamIdentity {
   /** Unique in this process. */
   readonly stream: number;
-  readonly peer: Peer;
+  /** Of the caller's own trace, as it came. */
+  readonly traceparent: string | undefined;
 }
 
 /** What a stream does about requests for another type than Secret: an aggregated stream carries every type that Envoy knows. */
 export type OtherTypes = 'refuse' | 'ignore';
 
-const EXHAUSTED = status.RESOURCE_EXHAUSTED;
+const EXHAUSTED = Status.RESOURCE_EXHAUSTED;
 const MAX_TEXT = 256;
 /** Of an aggregated stream, told once each. */
 const MAX_IGNORED_TYPES = 100;
 
-export class SecretStream<Message extends RequestMessage, State, Response extends Sent> implements Subscriber {
-  readonly #call: ServerDuplexStream<Message, Buffer>;
+export class SecretStream<Message extends RequestMessage, State, Response extends Sent> implements Subscriber, CallHandler {
+  readonly #call: Call;
   readonly #protocol: Protocol<Message, State, Response>;
   readonly #otherTypes: OtherTypes;
   readonly #context: StreamContext;
@@ -74,7 +78,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   /** Of validation contexts, when this Envoy needs or asks for a certain one. */
   #form: ValidationForm | undefined;
   #state: State;
-  #rate: RequestRate;
+  #rate: Rate;
   /** A response has not left yet: what changes meanwhile goes out after it, and only the newest. */
   #writing = false;
   #open = true;
@@ -90,8 +94,8 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   readonly #openedAt: number;
 
   constructor(
-    call: ServerDuplexStream<Message, Buffer>,
-    { stream, peer }: StreamIdentity,
+    call: Call,
+    { stream, traceparent }: StreamIdentity,
     protocol: Protocol<Message, State, Response>,
     otherTypes: OtherTypes,
     context: StreamContext,
@@ -101,13 +105,11 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#otherTypes = otherTypes;
     this.#context = context;
     this.#record = new StreamRecord(context);
-    this.#info = { stream, method: protocol.method, peer, node: '' };
+    this.#info = { stream, method: protocol.method, peer: call.peer, node: '' };
     this.#state = protocol.initial;
     this.#openedAt = context.clock.now();
-    this.#rate = initialRate(this.#openedAt);
-    call.on('data', (message: Message | MalformedMessage) => this.#receive(message));
-    const [traceparent] = call.metadata.get('traceparent');
-    context.events({ type: 'stream_opened', ...this.#info, ...(typeof traceparent === 'string' && { traceparent }) });
+    this.#rate = initialRate(REQUEST_RATE, this.#openedAt);
+    context.events({ type: 'stream_opened', ...this.#info, ...(traceparent !== undefined && { traceparent }) });
   }
 
   deliver(): void {
@@ -151,9 +153,32 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   }
 
   /** Ends the call with a gRPC status. */
-  end(code: status, details: string): void {
+  end(code: number, details: string): void {
     this.#open = false;
-    this.#call.emit('error', { code, details });
+    this.#call.end(code, details);
+  }
+
+  message(bytes: Buffer): void {
+    if (!this.#open) return;
+    let message: Message;
+    try {
+      message = this.#protocol.decode(bytes);
+    } catch (error) {
+      if (!(error instanceof MalformedMessage)) throw error;
+      this.#deny('malformed', Status.INVALID_ARGUMENT, error.message);
+      return;
+    }
+    this.#receive(message);
+  }
+
+  halfClosed(): void {
+    this.#call.end(Status.OK, 'the client ended it');
+  }
+
+  /** The last response has left. */
+  sent(): void {
+    this.#writing = false;
+    this.deliver();
   }
 
   /** Tells that the call is over. */
@@ -162,14 +187,10 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#advanceTo(this.#protocol.initial);
     this.#record.count(0, 0);
     this.#context.events({ type: 'stream_closed', reason, ...this.#info });
+    this.#context.onClosed(this);
   }
 
-  #receive(message: Message | MalformedMessage): void {
-    if (!this.#open) return;
-    if (message instanceof MalformedMessage) {
-      this.#deny('malformed', status.INVALID_ARGUMENT, message.message);
-      return;
-    }
+  #receive(message: Message): void {
     const { rejections, settings } = this.#context;
     const { maxNames, answerEmptyRequest } = settings();
     if (!this.#greeted) {
@@ -197,7 +218,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
 
   #advance(message: Message, { state, answered, culprit, subscription }: Received<State>): void {
     const { events, rejections, clock, onAnswer } = this.#context;
-    const rate = answered === undefined ? takeRequest(this.#rate, clock.now()) : this.#rate;
+    const rate = answered === undefined ? takeOne(REQUEST_RATE, this.#rate, clock.now()) : this.#rate;
     if (rate === undefined) {
       this.#deny('requests', EXHAUSTED, 'this stream sends more requests that answer nothing than 100 a second');
       return;
@@ -235,14 +256,14 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     onRefused();
   }
 
-  #deny(reason: Exclude<DenialReason, 'connections'>, code: status, details: string): void {
+  #deny(reason: Exclude<DenialReason, 'connections'>, code: number, details: string): void {
     this.#context.events({ type: 'stream_denied', reason, details, ...this.#info });
     this.end(code, details);
   }
 
   #otherType(typeUrl: string): void {
     if (this.#otherTypes === 'refuse') {
-      this.end(status.INVALID_ARGUMENT, `this stream serves ${SECRET_TYPE_URL}, not ${typeUrl}`);
+      this.end(Status.INVALID_ARGUMENT, `this stream serves ${SECRET_TYPE_URL}, not ${typeUrl}`);
     } else if (!this.#ignored.has(typeUrl) && this.#ignored.size < MAX_IGNORED_TYPES) {
       this.#ignored.add(typeUrl);
       this.#context.events({ type: 'type_ignored', typeUrl, ...this.#info });
@@ -253,22 +274,24 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     const { update } = this.#context;
     this.#advanceTo(state);
     this.#writing = true;
-    this.#call.write(this.#protocol.encode(response), () => {
-      this.#writing = false;
-      this.deliver();
-    });
+    this.#call.send(this.#protocol.encode(response));
     this.#record.pushed(response, update(), this.#upToDate === update() ? 'request' : 'update', this.#info);
   }
 
-  /** Each name once; not while there is nothing at all, for then the Workload API is what to look at. */
+  /** Each name once; not what comes in a moment, and not while there is nothing at all, for then the Workload API is what to look at. */
   #tellHeld(view: SecretsView): void {
     const names = this.#protocol.heldNames(this.#state, view);
     this.#record.count(this.#protocol.states(this.#state).size, names.length);
     const available = this.#context.secrets().names;
     if (available.length === 0) return;
-    const fresh = names.filter((name) => !this.#held.has(name));
-    if (fresh.length > 0 || names.length < this.#held.size) this.#held = new Set(names);
-    if (fresh.length > 0) this.#context.events({ type: 'names_held', names: fresh, available, ...this.#info });
+    const missing = names.filter((name) => !view.pending(name));
+    const fresh = missing.filter((name) => !this.#held.has(name));
+    if (fresh.length > 0 || missing.length < this.#held.size) this.#held = new Set(missing);
+    if (fresh.length === 0) return;
+    const states = this.#protocol.states(this.#state);
+    const otherKind = fresh.filter((name) => states.get(name)?.sent !== undefined);
+    const told = { names: fresh, available, ...(otherKind.length > 0 && { otherKind }) };
+    this.#context.events({ type: 'names_held', ...told, ...this.#info });
   }
 
   #view(): SecretsView {
@@ -280,6 +303,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       everything: newest.ids,
       complete: newest.complete,
       get: (name) => newest.get(name, form, without),
+      pending: (name) => newest.pending(name),
       onDemand: settings().onDemand,
     };
   }

@@ -2,7 +2,7 @@
  * What matters for security, as audit records: who did what to what, and how it ended. No record holds a key, a token, or words of an
  * Envoy that were not redacted. docs/audit.md shows each.
  */
-import type { Event, Peer, ResponseInfo, SecretVersion, StreamInfo, SvidEvent } from '../../events.ts';
+import type { Event, Peer, ResponseInfo, SecretVersion, StreamInfo, SvidEvent, TokenEvent } from '../../events.ts';
 import { shortened } from '../../printable.ts';
 
 /** When each is written. The names are stable; docs/audit.md is made from this. */
@@ -19,6 +19,14 @@ export const AUDIT_EVENTS = {
   'identity.renewed': 'The same certificate came with other intermediates, or its path to an authority ends at another time.',
   'identity.withdrawn': 'An SVID is not served any more.',
   'identity.expired': 'An SVID has expired. New subscribers do not get it.',
+  'token.received': 'The first token of an identity for an audience came, and is served.',
+  'token.rotated': 'A newer token came, and is served.',
+  'token.withdrawn':
+    'A token is not served any more: it has expired, its identity is another, or the Workload API has denied it.',
+  'token.failed': 'The Workload API gave no token that can be used. What there was is served until it expires.',
+  'jwt_bundle.updated': "The keys of a trust domain's tokens are new, or have changed.",
+  'jwt_bundle.withdrawn': "The keys of a trust domain's tokens are not served any more.",
+  'jwt_bundle.rejected': 'The Workload API sent a JWT bundle that cannot be used. It is left out.',
   'bundle.updated': "A trust domain's bundle is new, or has changed.",
   'bundle.withdrawn': "A trust domain's bundle is not served any more.",
   'bundle.rejected': 'The Workload API sent a bundle that cannot be used. It is left out.',
@@ -117,6 +125,34 @@ function seldom(event: Event): readonly Untimed[] {
       const { id, serial, notAfter } = event;
       return failure('identity.expired', 'expire', ITSELF, { spiffe_id: id, serial }, { not_after: timestampOf(notAfter) });
     }
+    case 'token_received':
+    case 'token_rotated': {
+      const [type, action] =
+        event.type === 'token_received' ? (['token.received', 'receive'] as const) : (['token.rotated', 'rotate'] as const);
+      return success(type, action, WORKLOAD_API, tokenOf(event), { not_after: timestampOf(event.notAfter) });
+    }
+    case 'token_withdrawn':
+      return success('token.withdrawn', 'withdraw', WORKLOAD_API, tokenOf(event), { reason: event.reason });
+    case 'token_failed':
+      return failure('token.failed', 'receive', WORKLOAD_API, tokenOf(event), { code: event.code, reason: event.reason });
+    case 'jwt_bundle_updated':
+      return success('jwt_bundle.updated', 'update', WORKLOAD_API, { trust_domain: event.trustDomain }, { keys: event.keys });
+    case 'jwt_bundle_withdrawn':
+      return success(
+        'jwt_bundle.withdrawn',
+        'withdraw',
+        WORKLOAD_API,
+        { trust_domain: event.trustDomain },
+        { reason: event.reason },
+      );
+    case 'jwt_bundle_left_out':
+      return failure(
+        'jwt_bundle.rejected',
+        'update',
+        WORKLOAD_API,
+        { trust_domain: event.trustDomain },
+        { reason: event.reason },
+      );
     case 'bundle_updated': {
       const { authorities, notAfter, warning } = event;
       const metadata = { authorities, not_after: timestampOf(notAfter), ...(warning !== undefined && { warning }) };
@@ -202,6 +238,10 @@ function received(
 ): readonly Untimed[] {
   const metadata = { not_after: timestampOf(notAfter), ...(warning !== undefined && { warning }) };
   return success(event_type, action, WORKLOAD_API, { spiffe_id: id, hint, serial }, metadata);
+}
+
+function tokenOf({ id, audience }: Pick<TokenEvent, 'id' | 'audience'>): object {
+  return { spiffe_id: id, audience };
 }
 
 type Responded = ResponseInfo & StreamInfo;

@@ -104,7 +104,11 @@ function levelOf(event: Event): LogLine['level'] {
     case 'audit_dropped':
     case 'admin_failed':
     case 'socket_lost':
+    case 'jwks_failed':
       return 'error';
+    case 'token_failed':
+    case 'jwt_bundles_refused':
+      return event.retried ? 'warn' : 'error';
     case 'workload_api_lost':
       return event.retryInMs === undefined ? 'error' : 'warn';
     case 'svid_withdrawn':
@@ -125,6 +129,10 @@ function levelOf(event: Event): LogLine['level'] {
     case 'stream_denied':
     case 'socket_unprotected':
     case 'audit_omitted':
+    case 'token_withdrawn':
+    case 'jwt_bundle_withdrawn':
+    case 'jwt_bundle_left_out':
+    case 'jwt_key_left_out':
       return 'warn';
     case 'bundle_rolled_out':
       return event.late === 0 ? 'info' : 'warn';
@@ -133,6 +141,10 @@ function levelOf(event: Event): LogLine['level'] {
     case 'svid_chain_changed':
     case 'bundle_updated':
       return event.warning === undefined ? 'info' : 'warn';
+    case 'token_received':
+    case 'token_rotated':
+    case 'jwt_bundle_updated':
+    case 'jwks_listening':
     case 'listening':
     case 'socket_restored':
     case 'admin_listening':

@@ -82,6 +82,27 @@ export function sentence(event: Event): string {
       return `the Envoy ${event.node} refuses the bundle of ${event.trustDomain}: it gets its contexts without that trust domain, whose peers it does not accept, until the bundle changes`;
     case 'trust_domain_distrusted':
       return `${event.trustDomain} is not trusted any more: Envoys get a validation context that accepts none of its peers`;
+    case 'token_received':
+    case 'token_rotated':
+      return `${event.type === 'token_received' ? 'received' : 'rotated'} the token of ${event.id} for ${listed(event.audience)}, good until ${new Date(event.notAfter).toISOString()}`;
+    case 'token_withdrawn':
+      return `withdrew the token of ${event.id} for ${listed(event.audience)}, Envoys that have it keep it: ${event.reason}`;
+    case 'token_failed':
+      return `no new token of ${event.id} for ${listed(event.audience)}: ${event.reason}${event.retried ? '' : ': not asked for again, restart or change the configuration when it is mended'}`;
+    case 'jwt_bundle_updated':
+      return `the JWT bundle of ${event.trustDomain} has ${event.keys} keys`;
+    case 'jwt_bundle_withdrawn':
+      return `withdrew the JWT bundle of ${event.trustDomain}: ${event.reason}`;
+    case 'jwt_bundle_left_out':
+      return `left out the JWT bundle of ${event.trustDomain}: ${event.reason}`;
+    case 'jwt_key_left_out':
+      return `left out the key ${event.key} of the JWT bundle of ${event.trustDomain}: ${event.reason}`;
+    case 'jwt_bundles_refused':
+      return `no JWT bundles: ${event.meaning} (${event.code}: ${event.details})${event.retried ? '' : ': not tried again, restart when it is mended'}`;
+    case 'jwks_listening':
+      return `the JWT bundles are at ${event.address}`;
+    case 'jwks_failed':
+      return `nobody gets JWT bundles at ${event.address}, the sidecar goes on without it: ${event.reason}`;
     case 'configuration_reloaded':
       return `applied the changed configuration: ${event.changed.join(', ') || 'nothing changed'}${event.needRestart.length === 0 ? '' : `; after a restart: ${event.needRestart.join(', ')}`}`;
     case 'configuration_rejected':
@@ -141,10 +162,15 @@ export function sentence(event: Event): string {
 }
 
 /** A name that there is and that is held all the same cannot be said in the form that this Envoy gets. */
-function heldSentence({ names, available, node }: Event & { readonly type: 'names_held' }): string {
-  const unsayable = names.filter((name) => available.includes(name));
+function heldSentence({ names, available, otherKind = [], node }: Event & { readonly type: 'names_held' }): string {
+  const unsayable = names.filter((name) => available.includes(name) && !otherKind.includes(name));
   const unknown = names.filter((name) => !available.includes(name));
   const reasons = [
+    ...(otherKind.length === 0
+      ? []
+      : [
+          `${listed(otherKind)}: held, for it stands for another kind of secret than when it was sent: give that one another name, or restart the Envoy`,
+        ]),
     ...(unknown.length === 0
       ? []
       : [`no secret named ${listed(unknown)}: held until there is one; there is now: ${listed(available) || 'none'}`]),

@@ -33,6 +33,13 @@ export function subjectOf(event: Event, message: string): Subject | undefined {
     case 'workload_api_connected':
     case 'workload_api_lost':
       return { kind: 'workload_api', about: message };
+    case 'jwks_listening':
+    case 'jwks_failed':
+      return { kind: 'jwks', about: message };
+    case 'token_failed':
+    case 'jwt_bundle_left_out':
+    case 'jwt_key_left_out':
+    case 'jwt_bundles_refused':
     case 'context_discarded':
     case 'certificate_left_out':
     case 'bundle_left_out':

@@ -16,6 +16,7 @@ export interface Instrument<Kind extends InstrumentKind = InstrumentKind> {
 
 export const ID = 'spiffe.id';
 export const TRUST_DOMAIN = 'spiffe.trust_domain';
+export const AUDIENCE = 'spiffe.jwt.audience';
 const KIND = 'secret.kind';
 const METHOD = 'sds.method';
 
@@ -23,6 +24,7 @@ const METHOD = 'sds.method';
 export const ATTRIBUTES: Readonly<Record<string, string>> = {
   [ID]: 'the SPIFFE ID of the SVID',
   [TRUST_DOMAIN]: 'the name of the trust domain',
+  [AUDIENCE]: 'the audiences of the JWT-SVID, with a space between them',
   [KIND]: 'what kind of secret it is',
   [METHOD]: 'state of the world, or delta',
   result: 'how it ended',
@@ -49,6 +51,8 @@ export const INSTRUMENTS = {
     'When the SVID was last discarded or found not rotated in time, unix time.',
     [ID],
   ),
+  jwtFetch: counter('spiffe.jwt_svid.fetch', '{call}', 'Calls of FetchJWTSVID by how they ended.', ['result']),
+  jwtNotAfter: gauge('spiffe.jwt_svid.not_after', 's', 'When the JWT-SVID that is served expires, unix time.', [ID, AUDIENCE]),
   bundleUpdate: counter('spiffe.bundle.update', '{update}', 'Trust bundles that changed.', [TRUST_DOMAIN]),
   bundleAuthorities: gauge('spiffe.bundle.authorities', '{authority}', 'Authorities in the trust bundle.', [TRUST_DOMAIN]),
   bundleNotAfter: gauge('spiffe.bundle.not_after', 's', 'When the last authority of the trust bundle expires, unix time.', [

@@ -1,10 +1,17 @@
 /** Everything of `instruments.ts`, measured by what the events say. */
-import type { DenialReason, Event, RejectionKind, SecretKind, StreamInfo } from '../../events.ts';
+import {
+  type DenialReason,
+  type Event,
+  type RejectionKind,
+  SECRET_KINDS,
+  type SecretKind,
+  type StreamInfo,
+} from '../../events.ts';
 import type { SidecarCounts } from '../../state/counts.ts';
 import type { Observed } from '../../state/observed.ts';
 import type { SpanContext } from '../traces/span.ts';
 import { Counter, Histogram, type HistogramCell } from './aggregates.ts';
-import { ID, INSTRUMENTS, type Instrument, TRUST_DOMAIN } from './instruments.ts';
+import { AUDIENCE, ID, INSTRUMENTS, type Instrument, TRUST_DOMAIN } from './instruments.ts';
 import type { Metric, NumberPoint } from './metric.ts';
 
 interface OftenCounted {
@@ -21,7 +28,6 @@ interface Rotation {
   pushed: boolean;
 }
 
-const KINDS: readonly SecretKind[] = ['tls_certificate', 'validation_context'];
 const METHODS: readonly StreamInfo['method'][] = ['sotw', 'delta'];
 const REJECTIONS: readonly RejectionKind[] = ['certificate', 'private_key', 'trusted_ca', 'crl', 'malformed', 'other'];
 const DENIALS: readonly DenialReason[] = ['connections', 'names', 'malformed', 'requests'];
@@ -32,6 +38,7 @@ export class Measurements {
   #counts: () => SidecarCounts = () => NO_COUNTS;
   #spanOf: (update: number) => SpanContext | undefined = () => undefined;
   readonly #svidFetch = counterOf(INSTRUMENTS.svidFetch);
+  readonly #jwtFetch = counterOf(INSTRUMENTS.jwtFetch);
   readonly #svidRotation = counterOf(INSTRUMENTS.svidRotation);
   readonly #bundleUpdate = counterOf(INSTRUMENTS.bundleUpdate);
   readonly #attestation = counterOf(INSTRUMENTS.attestation);
@@ -55,10 +62,11 @@ export class Measurements {
   constructor(observed: Observed) {
     this.#observed = observed;
     for (const result of ['ok', 'discarded', 'unavailable', 'permission_denied']) this.#svidFetch.cell(result);
+    for (const result of ['ok', 'invalid', 'unavailable', 'permission_denied']) this.#jwtFetch.cell(result);
     for (const result of ['accepted', 'denied']) this.#attestation.cell(result);
     for (const reason of DENIALS) this.#peerDenied.cell(reason);
     for (const result of ['applied', 'rejected']) this.#reload.cell(result);
-    for (const kind of KINDS)
+    for (const kind of SECRET_KINDS)
       for (const method of METHODS) for (const reason of REJECTIONS) this.#nack.cell(kind, method, reason);
     const cells = (kind: SecretKind, method: string): OftenCounted => ({
       push: this.#push.cell(kind, method),
@@ -68,6 +76,7 @@ export class Measurements {
     const ofMethod = (method: string) => ({
       tls_certificate: cells('tls_certificate', method),
       validation_context: cells('validation_context', method),
+      generic_secret: cells('generic_secret', method),
     });
     this.#often = { sotw: ofMethod('sotw'), delta: ofMethod('delta') };
   }
@@ -101,7 +110,7 @@ export class Measurements {
   }
 
   collect(): readonly Metric[] {
-    const { identities, bundles, upstream, lastMessage, lastReload } = this.#observed;
+    const { identities, bundles, tokens, upstream, lastMessage, lastReload } = this.#observed;
     const ids = [...identities.values()];
     const domains = [...bundles.values()];
     const { connections, streams, subscriptions, held } = this.#counts();
@@ -112,6 +121,14 @@ export class Measurements {
       { instrument: INSTRUMENTS.svidNotAfter, points: ids.flatMap(({ id, notAfter }) => seconds(ID, id, notAfter)) },
       { instrument: INSTRUMENTS.rotationLastSuccess, points: ids.flatMap(({ id, receivedAt }) => seconds(ID, id, receivedAt)) },
       { instrument: INSTRUMENTS.rotationLastFailure, points: ids.flatMap(({ id, lastFailure }) => seconds(ID, id, lastFailure)) },
+      { instrument: INSTRUMENTS.jwtFetch, points: this.#jwtFetch.points },
+      {
+        instrument: INSTRUMENTS.jwtNotAfter,
+        points: [...tokens.values()].map(({ id, audience, notAfter }) => ({
+          attributes: { [ID]: id, [AUDIENCE]: audience.join(' ') },
+          value: notAfter / 1000,
+        })),
+      },
       { instrument: INSTRUMENTS.bundleUpdate, points: this.#bundleUpdate.points },
       {
         instrument: INSTRUMENTS.bundleAuthorities,
@@ -168,6 +185,14 @@ export class Measurements {
         break;
       case 'context_discarded':
         this.#svidFetch.add('discarded');
+        break;
+      case 'token_received':
+      case 'token_rotated':
+        this.#message = event.message;
+        this.#jwtFetch.add('ok');
+        break;
+      case 'token_failed':
+        this.#jwtFetch.add(event.code.toLowerCase());
         break;
       case 'svid_received':
         this.#svidRotation.cell(event.id);

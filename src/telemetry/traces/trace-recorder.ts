@@ -3,7 +3,7 @@
  * first pushes have a span of their own; all of them are counted.
  */
 import type { Clock } from '../../clock.ts';
-import type { Event, ResponseInfo, StreamInfo } from '../../events.ts';
+import type { Event, ResponseInfo, StreamInfo, WorkloadApiMethod } from '../../events.ts';
 import { OpenTrace } from './open-trace.ts';
 import { parseTraceparent, type RemoteContext, type SpanContext, type Trace } from './span.ts';
 
@@ -22,11 +22,16 @@ export interface TraceRecorderOptions {
 const MAX_OPEN_MS = 60_000;
 /** What is not answered is kept no longer than for so many newer updates. */
 const MAX_OPEN = 64;
+const SPANS = {
+  FetchX509SVID: 'workload_api.fetch_x509_svid',
+  FetchX509Bundles: 'workload_api.fetch_x509_bundles',
+  FetchJWTSVID: 'workload_api.fetch_jwt_svid',
+} as const;
 /** Streams of callers that trace. */
 const MAX_CALLERS = 20_000;
 
 interface Message {
-  readonly method: 'FetchX509SVID' | 'FetchX509Bundles';
+  readonly method: WorkloadApiMethod;
   readonly at: number;
 }
 
@@ -87,6 +92,10 @@ export class TraceRecorder {
       case 'bundles_received':
         this.#begin(event.message)?.verified(at, { 'spiffe.bundle.count': event.bundles });
         break;
+      case 'token_received':
+      case 'token_rotated':
+        this.#begin(event.message)?.verified(at, { 'spiffe.id': event.id });
+        break;
       case 'context_discarded':
         this.#begin(event.message)?.failed(`${event.code}: ${event.reason}`);
         break;
@@ -117,9 +126,8 @@ export class TraceRecorder {
     const received = this.#messages.get(message);
     if (received === undefined) return undefined;
     const { method, at } = received;
-    const name = method === 'FetchX509SVID' ? 'workload_api.fetch_x509_svid' : 'workload_api.fetch_x509_bundles';
     const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': `SpiffeWorkloadAPI/${method}` };
-    this.#handling = this.#create(name, at, attributes);
+    this.#handling = this.#create(SPANS[method], at, attributes);
     return this.#handling;
   }
 

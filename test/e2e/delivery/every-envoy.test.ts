@@ -1,11 +1,11 @@
 /** The main cases, on each Envoy that `ENVOY_VERSIONS` names. */
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import { describeWithEnvoy, envoyVersions } from '../../support/mesh/envoy.ts';
 import { BACKEND, callerOf, FRONTEND, type Mesh, newBundle, rotated, startMesh } from '../../support/mesh/mesh.ts';
 import { MtlsClient } from '../../support/mesh/mtls-client.ts';
 import { SteadyLoad } from '../../support/mesh/steady-load.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const TLS = 'listener.127.0.0.1_0.ssl';
 
@@ -44,7 +44,7 @@ describe.each(envoyVersions().map((version) => ({ version, name: version ?? 'as 
       });
 
       it('refuses a caller of the right name whose certificate comes from a foreign CA', async () => {
-        await using foreign = await DevWorkloadApi.start({ address: `unix://${join(mesh.stage.folder, 'foreign.sock')}` });
+        await using foreign = await TestWorkloadApi.start({ address: `unix://${join(mesh.stage.folder, 'foreign.sock')}` });
         const identity = await foreign.issueForeign('example.org', '/frontend');
         const { bundlePem } = await mesh.workloadApi.issueForeign('example.org', '/caller');
         using caller = new MtlsClient(mesh.serverPort, BACKEND, bundlePem, identity);

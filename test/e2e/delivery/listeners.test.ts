@@ -1,6 +1,5 @@
 /** Listeners that come and go while an Envoy runs, on each Envoy that `ENVOY_VERSIONS` names. */
 import { describe, expect, it } from 'vitest';
-import type { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import { eventually } from '../../support/eventually.ts';
 import { describeWithEnvoy, type Envoy, envoyVersions } from '../../support/mesh/envoy.ts';
 import { type ListenerSecrets, listenerLike } from '../../support/mesh/listener-like.ts';
@@ -8,6 +7,7 @@ import { BACKEND, callerOf, Stage } from '../../support/mesh/mesh.ts';
 import { ResourceFile } from '../../support/sds/resource-file.ts';
 import { speak, WIRES, type Wire } from '../../support/sds/wire.ts';
 import type { SidecarProcess } from '../../support/sidecar/sidecar-process.ts';
+import type { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 /** These say nothing to the sidecar when another listener wants a secret that they have: there is nothing that could answer. */
 const DEAF = WIRES.filter(({ ads, api, unifiedMux }) => ads && (api === 'DELTA_GRPC' || unifiedMux));
@@ -67,7 +67,7 @@ describe.each(envoyVersions().map((version) => ({ version, name: version ?? 'as 
 });
 
 interface Scene {
-  readonly workloadApi: DevWorkloadApi;
+  readonly workloadApi: TestWorkloadApi;
   readonly sidecar: SidecarProcess;
   readonly server: Envoy;
   /** What the Envoy has beside the listener of its bootstrap: nothing at first. */

@@ -1,11 +1,11 @@
 /** Envoy's on-demand certificate selector, with the server name indication for a name, on each Envoy that has it. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Document } from 'yaml';
-import type { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import { describeWithEnvoy, type Envoy, envoyVersions } from '../../support/mesh/envoy.ts';
 import { BACKEND, callerOf, Stage } from '../../support/mesh/mesh.ts';
 import { LEGACY_WIRES, speak } from '../../support/sds/wire.ts';
 import type { SidecarProcess } from '../../support/sidecar/sidecar-process.ts';
+import type { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const LATE = 'spiffe://example.org/late';
 const CONFIGURATION = { names: { default_svid: 'www.example.org', on_demand: ['*.example.org'] } };
@@ -16,7 +16,7 @@ const versions = envoyVersions().filter((version) => !version?.startsWith('1.36.
 describe.each(versions.map((version) => ({ version, name: version ?? 'as found' })))('Envoy $name', ({ version }) => {
   describeWithEnvoy(version)('with an on-demand certificate', () => {
     describe.each(LEGACY_WIRES)('$name', (wire) => {
-      let workloadApi: DevWorkloadApi;
+      let workloadApi: TestWorkloadApi;
       let sidecar: SidecarProcess;
       let server: Envoy;
       beforeAll(async () => {

@@ -1,12 +1,12 @@
 /** Which secrets an Envoy gets, when, and in which form. */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import { describeWithEnvoy } from '../../support/mesh/envoy.ts';
 import { listenerLike } from '../../support/mesh/listener-like.ts';
 import { BACKEND, callerOf, Stage } from '../../support/mesh/mesh.ts';
 import { MtlsClient } from '../../support/mesh/mtls-client.ts';
 import { ResourceFile } from '../../support/sds/resource-file.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const LATE = 'spiffe://example.org/late';
 
@@ -49,7 +49,7 @@ describeWithEnvoy()('an Envoy with disable_spiffe_cert_validation in its node me
     await server.live();
     const port = await server.port('mtls');
     const { bundlePem } = await workloadApi.issueForeign('example.org', '/caller');
-    await using foreign = await DevWorkloadApi.start({ address: `unix://${join(stage.folder, 'foreign.sock')}` });
+    await using foreign = await TestWorkloadApi.start({ address: `unix://${join(stage.folder, 'foreign.sock')}` });
     using stranger = new MtlsClient(port, BACKEND, bundlePem, await foreign.issueForeign('example.org', '/frontend'));
     using known = await callerOf(workloadApi, port);
 

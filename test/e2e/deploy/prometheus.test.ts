@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
 import { SdsClient } from '../../support/sds/sds-client.ts';
@@ -12,13 +11,14 @@ import { SidecarProcess } from '../../support/sidecar/sidecar-process.ts';
 import { expressionsOf, readDashboard } from '../../support/telemetry/dashboard.ts';
 import { OtlpReceiver } from '../../support/telemetry/otlp-receiver.ts';
 import { describeWithPrometheus, type Labels, Prometheus, promtool } from '../../support/telemetry/prometheus.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const WEB = 'spiffe://example.org/web';
 const NAMES = [WEB, 'spiffe://example.org'];
 const HOUR_MS = 3_600_000;
 
 interface Scene extends AsyncDisposable {
-  readonly workloadApi: DevWorkloadApi;
+  readonly workloadApi: TestWorkloadApi;
   readonly client: SdsClient;
   /** `HOST:PORT`. */
   readonly admin: string;
@@ -39,7 +39,7 @@ async function open(svidTtlMs = HOUR_MS): Promise<Scene> {
   const collector = stack.use(await OtlpReceiver.open({ protocol: 'http/protobuf' }));
   const watched = { admin: { listen: admin }, telemetry: { otlp: { endpoint: collector.endpoint } } };
   const identities = [{ path: '/web' }];
-  const workloadApi = stack.use(await DevWorkloadApi.start({ address, identities, svidTtlMs, rotateEveryMs: 0 }));
+  const workloadApi = stack.use(await TestWorkloadApi.start({ address, identities, svidTtlMs, rotateEveryMs: 0 }));
   const sidecar = stack.use(await SidecarProcess.start(address, socket, watched));
   const client = stack.use(new SdsClient(socket));
   const prometheus = stack.use(await Prometheus.start(folder, [admin]));

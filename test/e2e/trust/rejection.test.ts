@@ -2,7 +2,6 @@
 import { writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import type { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import { eventually } from '../../support/eventually.ts';
 import { asking } from '../../support/mesh/asking.ts';
 import { describeWithEnvoy } from '../../support/mesh/envoy.ts';
@@ -10,6 +9,7 @@ import { BACKEND, Stage } from '../../support/mesh/mesh.ts';
 import { MtlsClient } from '../../support/mesh/mtls-client.ts';
 import { LEGACY_WIRES, speak, type Wire } from '../../support/sds/wire.ts';
 import type { LoggedEvent, SidecarProcess } from '../../support/sidecar/sidecar-process.ts';
+import type { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const CALLERS = 'callers';
 const PATHS = ['/first', '/second', '/stranger'] as const;
@@ -125,7 +125,7 @@ async function configure(sidecar: SidecarProcess, matcher: object): Promise<void
 }
 
 /** Those of the paths whose SVIDs a new handshake lets in. */
-async function letIn(workloadApi: DevWorkloadApi, port: number): Promise<readonly string[]> {
+async function letIn(workloadApi: TestWorkloadApi, port: number): Promise<readonly string[]> {
   const answers = await Promise.all(
     PATHS.map(async (path) => {
       const { bundlePem, ...identity } = await workloadApi.issueForeign('example.org', path);

@@ -1,14 +1,14 @@
 /** Whom a real Envoy lets in, and who it is, when trust and names change under it. */
 import { expect, it } from 'vitest';
-import type { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import { eventually } from '../../support/eventually.ts';
 import { asking, type Names } from '../../support/mesh/asking.ts';
 import { describeWithEnvoy, type Envoy } from '../../support/mesh/envoy.ts';
 import { BACKEND, FRONTEND, Stage, startMesh } from '../../support/mesh/mesh.ts';
 import { MtlsClient } from '../../support/mesh/mtls-client.ts';
+import type { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 /** @param before what the Workload API says before the Envoy asks: a listener waits for names that are not there */
-async function startServer(names: Names, configuration: object = {}, before?: (workloadApi: DevWorkloadApi) => Promise<void>) {
+async function startServer(names: Names, configuration: object = {}, before?: (workloadApi: TestWorkloadApi) => Promise<void>) {
   const stage = await Stage.prepare();
   const workloadApi = await stage.startWorkloadApi();
   await before?.(workloadApi);
@@ -18,10 +18,10 @@ async function startServer(names: Names, configuration: object = {}, before?: (w
   return { workloadApi, server, [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose]() };
 }
 
-const withPartner = (workloadApi: DevWorkloadApi) => workloadApi.federate('partner.test');
+const withPartner = (workloadApi: TestWorkloadApi) => workloadApi.federate('partner.test');
 
 /** A client with an SVID of that trust domain, which means to call `callee`. */
-async function peer(workloadApi: DevWorkloadApi, server: Envoy, trustDomain: string, path = '/peer', callee = BACKEND) {
+async function peer(workloadApi: TestWorkloadApi, server: Envoy, trustDomain: string, path = '/peer', callee = BACKEND) {
   const { bundlePem } = await workloadApi.issueForeign('example.org', '/any');
   return new MtlsClient(await server.port('mtls'), callee, bundlePem, await workloadApi.issueForeign(trustDomain, path));
 }

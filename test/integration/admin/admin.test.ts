@@ -308,7 +308,7 @@ describe('an address', () => {
     await using admin = await serving();
     const { socketPath } = admin.to as { socketPath: string };
     expect((await stat(socketPath)).mode & 0o777).toBe(0o660);
-    await admin.api.close();
+    await admin.api?.close();
     await expect(stat(socketPath)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });
@@ -320,7 +320,7 @@ describe('a client', () => {
     await once(idle, 'connect');
     const closed = once(idle.resume(), 'close');
     await admin.get('/livez');
-    await admin.api.close();
+    await admin.api?.close();
     await closed;
   });
 

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import { SdsClient } from '../../support/sds/sds-client.ts';
 import { Child } from '../../support/sidecar/child.ts';
 import { type Running, startRunning } from '../../support/sidecar/sidecar.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', '..', 'src', 'cli', 'main.ts');
 const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_)/.test(name)));
@@ -117,6 +117,32 @@ describe('get', () => {
     ]);
   });
 
+  const jwtNames = 'names: { jwt_audiences: [payments] }';
+
+  test.each(['text', 'json', 'yaml'])('--jwt prints header and claims as %s, and never the token', async (format) => {
+    await using running = await startRunning({ identities: [{ path: '/web' }] }, jwtNames);
+    const { status, log } = await get(running, '--jwt', 'payments', '--output', format);
+    const { resources } = await running.client.fetch(['jwt:payments']);
+    const [, , signature = ''] = Buffer.from(resources[0]?.value ?? [])
+      .toString()
+      .split('.');
+    expect([status, signature.length > 40]).toEqual([0, true]);
+    for (const word of ['ES256', 'spiffe://example.org/web', 'payments']) expect(log).toContain(word);
+    expect(log).not.toContain(signature);
+  });
+
+  test('--show-token prints the token, too', async () => {
+    await using running = await startRunning({ identities: [{ path: '/web' }] }, jwtNames);
+    const { log } = await get(running, '--jwt', 'payments', '--show-token');
+    expect(log).toMatch(/token: Bearer [\w-]+\.[\w-]+\.[\w-]+\n/);
+  });
+
+  test('--jwt of an audience that is not listed says where to list it', async () => {
+    await using running = await startRunning({ identities: [{ path: '/web' }] }, jwtNames);
+    const { status, log } = await get(running, '--jwt', 'orders', '--timeout', '200ms');
+    expect([status, log]).toEqual([1, expect.stringContaining('list that audience under names.jwt_audiences')]);
+  });
+
   test('says of a name that does not come what there is instead', async () => {
     await using running = await startRunning({ identities: [{ path: '/web' }] });
     const { status, log } = await get(running, 'spiffe://example.org/wbe', '--timeout', '200ms');
@@ -187,7 +213,7 @@ describe('serve follows its configuration file', () => {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'))).path;
     const address = `unix://${folder}/workload.sock`;
-    stack.use(await DevWorkloadApi.start({ address, rotateEveryMs: 0, identities: [{ path: '/web' }] }));
+    stack.use(await TestWorkloadApi.start({ address, rotateEveryMs: 0, identities: [{ path: '/web' }] }));
     const file = join(folder, 'config.yaml');
     await writeFile(file, config('before'));
     const args = ['serve', '--config', file, '--workload-api', address, '--listen', `unix://${folder}/sds.sock`];

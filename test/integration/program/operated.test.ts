@@ -3,13 +3,13 @@ import { mkdtempDisposable, readFile, rename, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import type { AuditRecord } from '../../../src/telemetry/audit/audit.ts';
 import { eventually } from '../../support/eventually.ts';
 import { SdsClient } from '../../support/sds/sds-client.ts';
 import { ask } from '../../support/sidecar/admin.ts';
 import { Child } from '../../support/sidecar/child.ts';
 import { OtlpReceiver, type ReceivedLogRecord, type ReceivedSpan } from '../../support/telemetry/otlp-receiver.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', '..', 'src', 'cli', 'main.ts');
 const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_|TRACE)/.test(name)));
@@ -21,13 +21,13 @@ vi.setConfig({ testTimeout: 30_000 });
 
 let stack: AsyncDisposableStack;
 let folder: string;
-let workloadApi: DevWorkloadApi;
+let workloadApi: TestWorkloadApi;
 let client: SdsClient;
 beforeEach(async () => {
   stack = new AsyncDisposableStack();
   folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'))).path;
   const address = `unix://${folder}/workload.sock`;
-  workloadApi = stack.use(await DevWorkloadApi.start({ address, rotateEveryMs: 0, identities: [{ path: '/web' }] }));
+  workloadApi = stack.use(await TestWorkloadApi.start({ address, rotateEveryMs: 0, identities: [{ path: '/web' }] }));
   client = stack.use(new SdsClient(join(folder, 'sds.sock')));
 });
 afterEach(() => stack.disposeAsync());

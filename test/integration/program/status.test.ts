@@ -143,7 +143,7 @@ describe('status --ready', () => {
   test('does without the admin API', async () => {
     await using admin = await serving();
     await admin.running.event('svid_received');
-    await admin.api.close();
+    await admin.api?.close();
     expect(await status(admin, '--ready')).toMatchObject({ code: 0 });
   });
 
@@ -159,7 +159,7 @@ describe('status --ready', () => {
 
   test('is 1 without reasons when there is no admin API', async () => {
     await using admin = await serving({ workload: { identities: [] } });
-    await admin.api.close();
+    await admin.api?.close();
     const { code, log } = await status(admin, '--ready');
     expect({ code, log }).toEqual({ code: 1, log: expect.stringMatching(/^not ready: unix:\/\/.*look at the log\n$/) });
   });

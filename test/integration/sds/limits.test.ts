@@ -66,7 +66,7 @@ describe('sds.limits.connections', () => {
     await using parts = new AsyncDisposableStack();
     const running = await start('connections: 2', parts);
     const { stillServed } = await bystander(running, parts);
-    await running.client.fetch([NAME]);
+    await running.client.stream().request([NAME]).secrets();
     const stream = parts.use(new SdsClient(running.socket)).stream().request([NAME]);
     expect(await stream.ended()).toMatchObject({ code: 'UNAVAILABLE' });
     expect(await running.event('connection_refused')).toMatchObject({ limit: 2 });

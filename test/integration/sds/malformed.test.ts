@@ -3,10 +3,10 @@ import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import { encode } from '../../../src/wire/wire.ts';
 import { callWithBytes } from '../../support/sds/byte-call.ts';
 import { startRunning } from '../../support/sidecar/sidecar.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const CUT_SHORT = Buffer.from('0a056162', 'hex');
 const WHY = 'a length beyond the end: 2 bytes are left, at byte 2';
@@ -39,7 +39,7 @@ describe('a request that is cut short', () => {
     async (name) => {
       await using folder = await mkdtempDisposable(join(tmpdir(), 'malformed-'));
       const socket = join(folder.path, 'api.sock');
-      await using _api = await DevWorkloadApi.start({ address: `unix://${socket}`, rotateEveryMs: 0 });
+      await using _api = await TestWorkloadApi.start({ address: `unix://${socket}`, rotateEveryMs: 0 });
       const ended = await callWithBytes(socket, `/SpiffeWorkloadAPI/${name}`, CUT_SHORT);
       expect(ended).toMatchObject({ code: 'INVALID_ARGUMENT', details: expect.stringContaining(WHY), responses: 0 });
     },

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Event, Peer } from '../../../src/events.ts';
-import { GrpcServer } from '../../../src/server/grpc-server.ts';
+import { GrpcServer } from '../../../src/server/grpc/grpc-server.ts';
 import { loadCredentialsReader } from '../../../src/server/peer-credentials.ts';
 import { UnixListener } from '../../../src/server/unix-listener.ts';
 import { logEvents } from '../../../src/telemetry/log/log.ts';
@@ -27,13 +27,8 @@ beforeEach(async () => {
   path = join(folder, 'sds.sock');
   const { promise, resolve } = Promise.withResolvers<Peer>();
   opened = promise;
-  server = new GrpcServer([], undefined, {
-    opened: resolve,
-    closed: ignore,
-    refused: ignore,
-    notHttp2: ignore,
-    broken: ignore,
-    malformed: ignore,
+  server = new GrpcServer([], {
+    listener: { opened: resolve, closed: ignore, refused: ignore, notHttp2: ignore, broken: ignore, malformed: ignore },
   });
   stack.defer(() => server.close(0));
   const listener = await UnixListener.open({

@@ -3,23 +3,24 @@ import { chmod, link, mkdtempDisposable, rm, stat, writeFile } from 'node:fs/pro
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { checkHealth } from '../../../src/cli/health-client.ts';
 import { loadConfiguration } from '../../../src/config/load.ts';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import type { Event } from '../../../src/events.ts';
 import { SDS } from '../../../src/sds/service.ts';
-import { GrpcServer, type GrpcService } from '../../../src/server/grpc-server.ts';
+import type { Call } from '../../../src/server/grpc/call.ts';
+import { GrpcServer, type GrpcService } from '../../../src/server/grpc/grpc-server.ts';
+import { Status } from '../../../src/server/grpc/status.ts';
 import { LOOK_MS } from '../../../src/server/kept-listener.ts';
 import { UnixListener } from '../../../src/server/unix-listener.ts';
 import { type Sidecar, startSidecar } from '../../../src/sidecar/sidecar.ts';
 import { allPassed, readyz } from '../../../src/state/readiness.ts';
-import { method } from '../../../src/wire/wire.ts';
+import { frameOf } from '../../../src/wire/frame.ts';
 import { ManualClock } from '../../support/clocks/manual-clock.ts';
 import { SdsClient } from '../../support/sds/sds-client.ts';
 import { Program } from '../../support/sidecar/program.ts';
 import { startRunning } from '../../support/sidecar/sidecar.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 let stack: AsyncDisposableStack;
 let folder: string;
@@ -48,7 +49,7 @@ describe('the socket of a sidecar', () => {
   test('is there before the Workload API, and who asks early is served once that has come', async () => {
     await start();
     const stream = stack.use(new SdsClient(socket)).stream().request(['default']);
-    stack.use(await DevWorkloadApi.start({ address: workloadApi, rotateEveryMs: 0 }));
+    stack.use(await TestWorkloadApi.start({ address: workloadApi, rotateEveryMs: 0 }));
     expect((await stream.secrets()).map(({ name }) => name)).toEqual(['default']);
   });
 
@@ -207,11 +208,15 @@ describe('a server that closes', () => {
 
   /** A service whose calls end when it drains. @returns its first call, too */
   function callService() {
-    const { promise: opened, resolve } = Promise.withResolvers<ServerDuplexStream<unknown, Buffer>>();
+    const { promise: opened, resolve } = Promise.withResolvers<Call>();
+    const ignore = () => undefined;
+    const open = (call: Call) => {
+      resolve(call);
+      return { message: ignore, halfClosed: ignore, closed: ignore };
+    };
     const service: GrpcService = {
-      definition: { StreamSecrets: { ...method<unknown, Buffer>(SDS, 'StreamSecrets'), responseSerialize: (bytes) => bytes } },
-      implementation: { StreamSecrets: resolve },
-      drain: () => void opened.then((call) => call.emit('error', { code: status.UNAVAILABLE, details: '' })),
+      methods: { [`/${SDS}/StreamSecrets`]: open },
+      drain: () => void opened.then((call) => call.end(Status.UNAVAILABLE, '')),
     };
     return { service, opened };
   }
@@ -253,7 +258,7 @@ describe('a server that closes', () => {
     await using client = clientWithCall();
     const call = await opened;
     process.kill(client.pid, 'SIGSTOP');
-    call.write(Buffer.alloc(MORE_THAN_FITS));
+    call.send(frameOf(Buffer.alloc(MORE_THAN_FITS)));
     await server.close(1_000);
     expect((await accepted).destroyed).toBe(true);
   });

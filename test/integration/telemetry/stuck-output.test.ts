@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import { eventually } from '../../support/eventually.ts';
 import { SdsClient } from '../../support/sds/sds-client.ts';
 import { Child } from '../../support/sidecar/child.ts';
 import { Terminal } from '../../support/sidecar/terminal.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', '..', 'src', 'cli', 'main.ts');
 const LOG = join(import.meta.dirname, '..', '..', '..', 'src', 'telemetry', 'log', 'log.ts');
@@ -57,7 +57,7 @@ function flags(fd: number): string | undefined {
 }
 
 interface Scene extends AsyncDisposable {
-  readonly workloadApi: DevWorkloadApi;
+  readonly workloadApi: TestWorkloadApi;
   readonly client: SdsClient;
   readonly sidecar: Child;
 }
@@ -71,7 +71,7 @@ async function open(fd: number): Promise<Scene> {
   const file = join(folder, 'config.yaml');
   writeFileSync(file, stringify({ admin: { listen: '' }, log: { audit: 'stdout' } }));
   const workloadApi = stack.use(
-    await DevWorkloadApi.start({ address, identities: [{ path: '/web' }], svidTtlMs: 3_600_000, rotateEveryMs: 0 }),
+    await TestWorkloadApi.start({ address, identities: [{ path: '/web' }], svidTtlMs: 3_600_000, rotateEveryMs: 0 }),
   );
   const options = ['--config', file, '--workload-api', address, '--listen', `unix://${socket}`];
   const log = ['--log-level', 'debug', '--log-format', 'json'];

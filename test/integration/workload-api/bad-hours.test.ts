@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import { FAILURES } from '../../chaos/failures.ts';
 import { Follower } from '../../chaos/followers.ts';
 import { KeyHunt } from '../../chaos/key-hunt.ts';
@@ -19,6 +18,7 @@ import { eventually } from '../../support/eventually.ts';
 import { SdsClient } from '../../support/sds/sds-client.ts';
 import { type Running, startRunning } from '../../support/sidecar/sidecar.ts';
 import { OtlpReceiver } from '../../support/telemetry/otlp-receiver.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const WORKLOAD = 'spiffe://example.org/workload';
 const SECOND_MS = 1_000;
@@ -132,10 +132,10 @@ async function newestIn({ client, workloadApi }: Running): Promise<void> {
 /** A Workload API, and room for a real sidecar. */
 class Stage implements AsyncDisposable {
   readonly folder: string;
-  readonly api: DevWorkloadApi;
+  readonly api: TestWorkloadApi;
   readonly #parts: AsyncDisposableStack;
 
-  private constructor(folder: string, api: DevWorkloadApi, parts: AsyncDisposableStack) {
+  private constructor(folder: string, api: TestWorkloadApi, parts: AsyncDisposableStack) {
     this.folder = folder;
     this.api = api;
     this.#parts = parts;
@@ -144,7 +144,7 @@ class Stage implements AsyncDisposable {
   static async prepare(): Promise<Stage> {
     await using parts = new AsyncDisposableStack();
     const folder = parts.use(await mkdtempDisposable(join(tmpdir(), 'bad-hours-'))).path;
-    const api = parts.use(await DevWorkloadApi.start({ address: `unix://${join(folder, 'workload.sock')}`, rotateEveryMs: 0 }));
+    const api = parts.use(await TestWorkloadApi.start({ address: `unix://${join(folder, 'workload.sock')}`, rotateEveryMs: 0 }));
     return new Stage(folder, api, parts.move());
   }
 

@@ -8,10 +8,11 @@ import { Client, type ClientReadableStream, credentials, Metadata, type ServiceE
 import * as x509 from '@peculiar/x509';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { DevWorkloadApi, type DevWorkloadApiOptions } from '../../../src/dev/dev-workload-api.ts';
+import type { DevWorkloadApiOptions } from '../../../src/dev/dev-workload-api.ts';
 import type { Messages, X509SVID, X509SVIDResponse } from '../../../src/gen/messages.ts';
 import { method } from '../../../src/wire/wire.ts';
 import { ManualClock } from '../../support/clocks/manual-clock.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const WEB = 'spiffe://example.org/web';
 const API = 'spiffe://example.org/api';
@@ -32,8 +33,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function start(options: Partial<DevWorkloadApiOptions> = {}): Promise<DevWorkloadApi> {
-  const api = await DevWorkloadApi.start({ address, identities: [{ path: '/web', hint: 'w' }, { path: '/api' }], ...options });
+async function start(options: Partial<DevWorkloadApiOptions> = {}): Promise<TestWorkloadApi> {
+  const api = await TestWorkloadApi.start({ address, identities: [{ path: '/web', hint: 'w' }, { path: '/api' }], ...options });
   cleanups.push(() => api.close());
   return api;
 }

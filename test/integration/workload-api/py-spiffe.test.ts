@@ -1,50 +1,25 @@
 /** Interoperability: the Workload API client of the SPIFFE project for Python talks to the development Workload API. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
+import { pythonPackage } from '../../support/python-packages.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
-const VERSION = '0.3.2';
-const tools = join(import.meta.dirname, '../../../.tools');
-const library = join(tools, 'py-spiffe');
+const library = await pythonPackage('py-spiffe', 'spiffe==0.3.2');
 const script = join(import.meta.dirname, 'py_spiffe_client.py');
 const run = promisify(execFile);
 
-const installed = await install().then(
-  () => true,
-  (error: Error) => {
-    if (process.env['CI'] === 'true') throw error;
-    console.warn(`SKIPPED: py-spiffe cannot be installed, so interoperability is not tested: ${error.message}`);
-    return false;
-  },
-);
-
-/** Complete or not at all: pip fills a folder of its own, which then takes the name. */
-async function install(): Promise<void> {
-  if (existsSync(library)) return;
-  await mkdir(tools, { recursive: true });
-  const target = await mkdtemp(join(tools, 'py-spiffe-'));
-  try {
-    await run('python3', ['-m', 'pip', 'install', '--quiet', '--target', target, `spiffe==${VERSION}`], { timeout: 120_000 });
-    await rename(target, library);
-  } catch (error) {
-    await rm(target, { recursive: true, force: true });
-    throw error;
-  }
-}
-
-describe.runIf(installed)('py-spiffe', () => {
+describe.runIf(library !== undefined)('py-spiffe', () => {
   let folder: string;
-  let api: DevWorkloadApi;
+  let api: TestWorkloadApi;
   let understood: Record<string, unknown>;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'py-spiffe-'));
-    api = await DevWorkloadApi.start({
+    api = await TestWorkloadApi.start({
       address: `unix://${folder}/api.sock`,
       identities: [{ path: '/web' }, { path: '/api', hint: 'internal' }],
       federated: ['partner.test'],

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { DevWorkloadApi, type DevWorkloadApiOptions } from '../../../src/dev/dev-workload-api.ts';
+import type { DevWorkloadApiOptions } from '../../../src/dev/dev-workload-api.ts';
 import { parseEndpoint } from '../../../src/endpoint.ts';
 import type { Event } from '../../../src/events.ts';
 import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
@@ -13,6 +13,7 @@ import type { X509Context } from '../../../src/spiffe/x509-context.ts';
 import { fetchX509Bundles, fetchX509Svid } from '../../../src/workload-api/client.ts';
 import { X509Watch } from '../../../src/workload-api/watch.ts';
 import { ManualClock } from '../../support/clocks/manual-clock.ts';
+import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const WEB = 'spiffe://example.org/web';
 const API = 'spiffe://example.org/api';
@@ -29,9 +30,9 @@ beforeEach(async () => {
 });
 afterEach(() => stack.disposeAsync());
 
-async function startApi(options: Partial<DevWorkloadApiOptions> = {}): Promise<DevWorkloadApi> {
+async function startApi(options: Partial<DevWorkloadApiOptions> = {}): Promise<TestWorkloadApi> {
   const identities = [{ path: '/web' }, { path: '/api' }];
-  return stack.use(await DevWorkloadApi.start({ address, identities, rotateEveryMs: 0, ...options }));
+  return stack.use(await TestWorkloadApi.start({ address, identities, rotateEveryMs: 0, ...options }));
 }
 
 /** A watch on the real socket; time passes only when the test says so. */
@@ -106,9 +107,9 @@ class Watching {
 }
 
 const watch = () => new Watching(new CertificateReader());
-const served = (api: DevWorkloadApi) => Object.fromEntries(api.serials());
+const served = (api: TestWorkloadApi) => Object.fromEntries(api.serials());
 
-async function watchServed(api: DevWorkloadApi): Promise<Watching> {
+async function watchServed(api: TestWorkloadApi): Promise<Watching> {
   const watching = watch();
   await watching.until(({ serials }) => Object.keys(serials).length === api.serials().size);
   return watching;

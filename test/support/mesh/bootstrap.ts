@@ -1,7 +1,7 @@
 /** The bootstraps of envoy/ as they are shipped, moved to sockets and ports of a test. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Document, parseDocument } from 'yaml';
+import { type Document, parse, parseDocument, stringify } from 'yaml';
 
 const FOLDER = join(import.meta.dirname, '..', '..', '..', 'envoy');
 const CLUSTERS = ['static_resources', 'clusters'];
@@ -22,6 +22,26 @@ export async function clientBootstrap(sdsSocket: string, serverPort: number): Pr
   bootstrap.setIn([...http, 'max_requests_per_connection'], 1);
   bootstrap.setIn([...CLUSTERS, 1, 'transport_socket', 'typed_config', 'max_session_keys'], 0);
   return bootstrap;
+}
+
+/**
+ * A bootstrap of envoy/ with some of its listeners and clusters, each listener on a port from the kernel, its sockets in `folder`, and
+ * `port` in the place of that of the cluster `backend`.
+ */
+export async function partOf(file: string, id: string, listeners: readonly string[], folder: string, port = 0): Promise<string> {
+  const text = await readFile(join(FOLDER, file), 'utf8');
+  const moved = text.replaceAll(/path: ([\w-]+\.sock)/g, (_, name) => `path: ${join(folder, name)}`);
+  const bootstrap = parse(moved, { maxAliasCount: -1 });
+  bootstrap.node.id = id;
+  bootstrap.admin.address.socket_address.port_value = 0;
+  const resources = bootstrap.static_resources;
+  resources.listeners = resources.listeners.filter(({ name }: { name: string }) => listeners.includes(name));
+  for (const { address } of resources.listeners) if (address.socket_address !== undefined) address.socket_address.port_value = 0;
+  const backend = resources.clusters.find(({ name }: { name: string }) => name === 'backend');
+  if (backend === undefined || port === 0)
+    resources.clusters = resources.clusters.filter((cluster: unknown) => cluster !== backend);
+  else backend.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.port_value = port;
+  return stringify(bootstrap, { aliasDuplicateObjects: false });
 }
 
 async function shipped(file: string, sdsSocket: string, port: number): Promise<Document> {

@@ -2,9 +2,9 @@ import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Document } from 'yaml';
-import { DevWorkloadApi } from '../../../src/dev/dev-workload-api.ts';
 import { eventually } from '../eventually.ts';
 import { SidecarProcess } from '../sidecar/sidecar-process.ts';
+import { TestWorkloadApi } from '../workload-api/test-workload-api.ts';
 import { clientBootstrap, serverBootstrap } from './bootstrap.ts';
 import { Envoy } from './envoy.ts';
 import { MtlsClient } from './mtls-client.ts';
@@ -54,9 +54,9 @@ export class Stage implements AsyncDisposable {
   }
 
   /** With the identities of both Envoys. It rotates them when told. */
-  async startWorkloadApi(): Promise<DevWorkloadApi> {
+  async startWorkloadApi(): Promise<TestWorkloadApi> {
     const identities = [{ path: '/backend' }, { path: '/frontend' }];
-    return this.#parts.use(await DevWorkloadApi.start({ address: this.#workloadApi, identities, rotateEveryMs: 0 }));
+    return this.#parts.use(await TestWorkloadApi.start({ address: this.#workloadApi, identities, rotateEveryMs: 0 }));
   }
 
   /** @param configuration what stands in its configuration file */
@@ -101,7 +101,7 @@ export class Stage implements AsyncDisposable {
 /** A stage on which everything runs. Requests to `url` go through both Envoys. */
 export interface Mesh extends AsyncDisposable {
   readonly stage: Stage;
-  readonly workloadApi: DevWorkloadApi;
+  readonly workloadApi: TestWorkloadApi;
   readonly sidecar: SidecarProcess;
   readonly server: Envoy;
   readonly serverPort: number;
@@ -138,7 +138,7 @@ export async function startMeshOn(stage: Stage, { configuration, ...options }: M
  * @param server who it means to call
  * @param sni left out: none
  */
-export async function callerOf(workloadApi: DevWorkloadApi, port: number, server = BACKEND, sni?: string): Promise<MtlsClient> {
+export async function callerOf(workloadApi: TestWorkloadApi, port: number, server = BACKEND, sni?: string): Promise<MtlsClient> {
   const { bundlePem, ...identity } = await workloadApi.issueForeign('example.org', '/caller');
   return new MtlsClient(port, server, bundlePem, identity, sni);
 }

@@ -11,8 +11,7 @@ import { SdsService } from '../../../src/sds/service.ts';
 import { createSecret } from '../../../src/secrets/secret.ts';
 import type { SecretSet } from '../../../src/secrets/secret-set.ts';
 import { type Trusted, validationContext } from '../../../src/secrets/validation-context.ts';
-import { GrpcServer } from '../../../src/server/grpc-server.ts';
-import { UNKNOWN_PEER } from '../../../src/server/peer.ts';
+import { GrpcServer } from '../../../src/server/grpc/grpc-server.ts';
 import { UnixListener } from '../../../src/server/unix-listener.ts';
 import { Envoy } from './envoy.ts';
 import type { TlsIdentity } from './mtls-client.ts';
@@ -46,9 +45,9 @@ export class RevocationStand implements AsyncDisposable {
     const news = new EventEmitter();
     const service = new SdsService(
       { validation: 'spiffe', answerEmptyRequest: true, onDemand: () => false, maxNames: 10, bundleAckTimeoutMs: 1_000 },
-      { events: (event) => news.emit('event', event), clock: systemClock, peerOf: () => UNKNOWN_PEER },
+      { events: (event) => news.emit('event', event), clock: systemClock },
     );
-    const grpc = new GrpcServer(service.grpc);
+    const grpc = new GrpcServer([service]);
     const socket = createServer((connection) => grpc.accept(connection));
     const listener = await UnixListener.open({ path, mode: 0o600, setting: 'test', server: socket });
     parts.defer(async () => {
@@ -121,6 +120,7 @@ function secretsOf(trusted: Trusted): SecretSet {
     get: (name) => secrets.get(name as Form),
     contentOf: () => undefined,
     describe: () => undefined,
+    pending: () => false,
   };
 }
 

@@ -1,16 +1,14 @@
 /** SDS streams without a socket: a service, its clock, and calls of which a test says what comes. */
-import { EventEmitter } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
-import { Metadata } from '@grpc/grpc-js';
-import type { Event, PeerCredentials, SecretKind } from '../../../src/events.ts';
+import type { Event, Peer, PeerCredentials, SecretKind } from '../../../src/events.ts';
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../../../src/gen/messages.ts';
-import { SdsService } from '../../../src/sds/service.ts';
+import { SDS, SdsService } from '../../../src/sds/service.ts';
 import { NO_SECRETS, type SecretSet } from '../../../src/secrets/secret-set.ts';
-import type { GrpcService } from '../../../src/server/grpc-server.ts';
+import type { Call, CallHandler } from '../../../src/server/grpc/call.ts';
+import { Status } from '../../../src/server/grpc/status.ts';
+import { encode, type Input } from '../../../src/wire/wire.ts';
 import { ManualClock } from '../clocks/manual-clock.ts';
 import { secret } from '../secrets/secrets.ts';
-
-type Opener = (call: unknown) => void;
 
 /** `bundle` is a validation context, the others are certificates; the same version is the same object. */
 export function setOf(versions: Readonly<Record<string, string>>): SecretSet {
@@ -26,7 +24,6 @@ export class FakeService {
   readonly clock = new ManualClock();
   readonly events: Event[] = [];
   readonly service: SdsService;
-  readonly #peers = new Map<string, PeerCredentials>();
 
   constructor(bundleAckTimeoutMs = 2_000) {
     const settings = {
@@ -36,8 +33,7 @@ export class FakeService {
       maxNames: 100,
       bundleAckTimeoutMs,
     } as const;
-    const peerOf = (address: string) => ({ connection: Number(address), credentials: this.#peers.get(address) });
-    this.service = new SdsService(settings, { events: (event) => this.events.push(event), clock: this.clock, peerOf });
+    this.service = new SdsService(settings, { events: (event) => this.events.push(event), clock: this.clock });
   }
 
   /** New secrets, delivered. */
@@ -47,45 +43,44 @@ export class FakeService {
   }
 
   open(method: 'StreamSecrets' | 'DeltaSecrets', connection = 1, credentials?: PeerCredentials): FakeCall {
-    if (credentials !== undefined) this.#peers.set(String(connection), credentials);
-    const call = new FakeCall(String(connection));
-    const [sds] = this.service.grpc as readonly [GrpcService, ...GrpcService[]];
-    (sds.implementation[method] as unknown as Opener)(call);
+    const call = new FakeCall({ connection, credentials });
+    const open = this.service.methods[`/${SDS}/${method}`];
+    call.handler = open?.(call as unknown as Call, {});
     return call;
   }
 }
 
-export class FakeCall extends EventEmitter {
-  readonly metadata = new Metadata();
+export class FakeCall {
+  readonly peer: Peer;
+  handler: CallHandler | undefined;
   /** How many responses were written. */
   written = 0;
-  readonly #peer: string;
 
-  constructor(peer: string) {
-    super();
-    this.#peer = peer;
+  constructor(peer: Peer) {
+    this.peer = peer;
   }
 
-  getPeer(): string {
-    return this.#peer;
-  }
-
-  write(_bytes: Buffer, sent: () => void): void {
+  send(_frame: Buffer): void {
     this.written += 1;
-    sent();
+    this.handler?.sent?.();
   }
 
-  end(): void {}
+  end(_code: number, details: string): void {
+    this.handler?.closed(details);
+    this.handler = undefined;
+  }
 
-  sotw(request: Partial<DiscoveryRequest>): this {
-    const rest = { version_info: '', node: null, resource_names: [], type_url: '', response_nonce: '', error_detail: null };
-    this.emit('data', { ...rest, ...request });
+  sotw(request: Input<DiscoveryRequest>): this {
+    this.handler?.message(encode('envoy.service.discovery.v3.DiscoveryRequest', request));
     return this;
   }
 
-  delta(request: Partial<DeltaDiscoveryRequest>): this {
-    const names = { resource_names_subscribe: [], resource_names_unsubscribe: [], initial_resource_versions: {} };
-    this.emit('data', { node: null, type_url: '', ...names, response_nonce: '', error_detail: null, ...request });
+  delta(request: Input<DeltaDiscoveryRequest>): this {
+    this.handler?.message(encode('envoy.service.discovery.v3.DeltaDiscoveryRequest', request));
     return this;
+  }
+
+  cancel(): void {
+    this.end(Status.CANCELLED, 'the client cancelled it');
   }
 }

@@ -162,6 +162,7 @@ export class World<Message extends RequestMessage, State extends { readonly begu
   get #view(): SecretsView {
     return {
       complete: this.#complete,
+      pending: () => false,
       everything: [...this.#versions.keys()],
       onDemand: (name) => name === 'sni',
       get: (name) => this.#secret(name),
@@ -182,6 +183,7 @@ export class World<Message extends RequestMessage, State extends { readonly begu
     this.#rules.changed(name, version);
     this.#rejections.retain({
       complete: true,
+      pending: () => false,
       ids: [],
       names: [],
       contentOf: () => undefined,

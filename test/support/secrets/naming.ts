@@ -8,6 +8,7 @@ export const NAMING: Naming = {
   default_all_bundles: 'ALL',
   prefixes: [],
   secrets: [],
+  jwt_audiences: [],
   crl: true,
   unsafe_merge: false,
 };

@@ -11,10 +11,17 @@ export function view(versions: Readonly<Record<string, string>>, onDemand: (name
   return {
     everything: Object.keys(versions),
     complete: true,
+    pending: () => false,
     onDemand,
     get: (name) => (Object.hasOwn(versions, name) ? secret(name, versions[name] as string) : undefined),
   };
 }
 
 /** Before the Workload API has said anything. */
-export const NOTHING_YET: SecretsView = { everything: [], complete: false, onDemand: () => false, get: () => undefined };
+export const NOTHING_YET: SecretsView = {
+  everything: [],
+  complete: false,
+  pending: () => false,
+  onDemand: () => false,
+  get: () => undefined,
+};

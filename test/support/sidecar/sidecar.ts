@@ -5,15 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../../../src/clock.ts';
 import { type LoadedConfiguration, loadConfiguration } from '../../../src/config/load.ts';
-import { DevWorkloadApi, type DevWorkloadApiOptions } from '../../../src/dev/dev-workload-api.ts';
+import type { DevWorkloadApiOptions } from '../../../src/dev/dev-workload-api.ts';
 import type { Event } from '../../../src/events.ts';
 import { type Sidecar, startSidecar } from '../../../src/sidecar/sidecar.ts';
 import { Observed } from '../../../src/state/observed.ts';
 import { allPassed, readyz } from '../../../src/state/readiness.ts';
 import { SdsClient } from '../sds/sds-client.ts';
+import { TestWorkloadApi } from '../workload-api/test-workload-api.ts';
 
 export interface Running extends AsyncDisposable {
-  readonly workloadApi: DevWorkloadApi;
+  readonly workloadApi: TestWorkloadApi;
   readonly client: SdsClient;
   readonly socket: string;
   readonly sidecar: Sidecar;
@@ -46,7 +47,7 @@ export async function startRunning(
   const address = `unix://${join(folder, 'workload.sock')}`;
   const flags = { config: 'test.yaml', workload_api: address, listen: `unix://${socket}` };
   const load = (text: string) => loadConfiguration({ flags, env: {}, readFile: () => text });
-  const workloadApi = stack.use(await DevWorkloadApi.start({ address, rotateEveryMs: 0, clock, ...workload }));
+  const workloadApi = stack.use(await TestWorkloadApi.start({ address, rotateEveryMs: 0, clock, ...workload }));
   const events: Event[] = [];
   const news = new EventEmitter();
   const loaded = load(yaml);

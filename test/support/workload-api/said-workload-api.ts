@@ -1,13 +1,13 @@
 /** A Workload API that says what a test puts into its mouth, byte by byte, and nothing else. */
 import { createServer } from 'node:net';
-import type { MethodDefinition, ServerWritableStream } from '@grpc/grpc-js';
 import type { X509SVIDResponse } from '../../../src/gen/messages.ts';
-import { GrpcServer } from '../../../src/server/grpc-server.ts';
+import type { Call } from '../../../src/server/grpc/call.ts';
+import { GrpcServer } from '../../../src/server/grpc/grpc-server.ts';
+import { serverStreaming } from '../../../src/server/grpc/methods.ts';
+import { Status } from '../../../src/server/grpc/status.ts';
 import { UnixListener } from '../../../src/server/unix-listener.ts';
-import type { Input } from '../../../src/wire/wire.ts';
-import { method } from '../../../src/wire/wire.ts';
-
-type Call = ServerWritableStream<unknown, Input<X509SVIDResponse>>;
+import { frameOf } from '../../../src/wire/frame.ts';
+import { decode, encode, type Input } from '../../../src/wire/wire.ts';
 
 export class SaidWorkloadApi implements AsyncDisposable {
   readonly #calls = new Set<Call>();
@@ -23,9 +23,11 @@ export class SaidWorkloadApi implements AsyncDisposable {
   static async start(path: string, said: Input<X509SVIDResponse>): Promise<SaidWorkloadApi> {
     const parts = new AsyncDisposableStack();
     const api = new SaidWorkloadApi(said, parts);
-    const definition: MethodDefinition<unknown, unknown> = method('SpiffeWorkloadAPI', 'FetchX509SVID');
-    const implementation = { FetchX509SVID: (call: Call) => api.#open(call) };
-    const server = new GrpcServer([{ definition: { FetchX509SVID: definition }, implementation, drain: () => undefined }]);
+    const fetch = serverStreaming({
+      decode: (bytes) => decode('X509SVIDRequest', bytes),
+      open: (_, call) => api.#open(call),
+    });
+    const server = new GrpcServer([{ methods: { '/SpiffeWorkloadAPI/FetchX509SVID': fetch }, drain: () => undefined }]);
     parts.defer(() => server.close(100));
     const socket = createServer((connection) => server.accept(connection));
     const listener = await UnixListener.open({ path, mode: 0o600, setting: 'test', server: socket });
@@ -35,17 +37,21 @@ export class SaidWorkloadApi implements AsyncDisposable {
 
   say(said: Input<X509SVIDResponse>): void {
     this.#said = said;
-    for (const call of this.#calls) call.write(said);
+    for (const call of this.#calls) call.send(frame(said));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const call of this.#calls) call.end();
+    for (const call of this.#calls) call.end(Status.OK, '');
     await this.#parts.disposeAsync();
   }
 
-  #open(call: Call): void {
+  #open(call: Call): () => void {
     this.#calls.add(call);
-    call.on('cancelled', () => this.#calls.delete(call));
-    call.write(this.#said);
+    call.send(frame(this.#said));
+    return () => this.#calls.delete(call);
   }
+}
+
+function frame(said: Input<X509SVIDResponse>): Buffer {
+  return frameOf(encode('X509SVIDResponse', said));
 }

@@ -25,10 +25,12 @@ const defaults = {
     default_all_bundles: 'ALL',
     on_demand: [],
     answer_empty_request: true,
+    jwt_audiences: [],
   },
   validation: { mode: 'spiffe', crl: true, unsafe_merge: false },
   on_permission_denied: 'withdraw',
   secrets: [],
+  jwks: { listen: 'off' },
   admin: { listen: { kind: 'tcp', host: '127.0.0.1', port: 8082 }, remote: false, hosts: [] },
   telemetry: {
     otlp: { headers: {}, timeout: 10_000, traces: true, metrics: true, logs: false, metric_interval: 60_000, push_spans: 32 },
@@ -51,6 +53,10 @@ describe('a configuration', () => {
     expect(load(text).configuration).toEqual(defaults);
   });
 
+  test('serves no keys of tokens over TCP', () => {
+    expect(() => load('jwks: { listen: "tcp://127.0.0.1:1" }')).toThrow('use a Unix socket: unix:///absolute/path');
+  });
+
   test('takes every key from its file', () => {
     const text = `
 workload_api: { address: "tcp://[::1]:8081" }
@@ -67,9 +73,11 @@ names:
   default_all_bundles: ""
   on_demand: ["*.example.org"]
   answer_empty_request: false
+  jwt_audiences: [payments]
 validation: { mode: trusted_ca, crl: false, unsafe_merge: true }
 on_permission_denied: keep
 secrets: [{ name: internal, svid: { hint: internal } }]
+jwks: { listen: unix:///run/jwks.sock }
 admin: { listen: "0.0.0.0:9090", remote: true, hosts: [sidecar] }
 telemetry:
   otlp:
@@ -105,10 +113,12 @@ log: { level: silent, format: text, audit: /var/log/audit.json }
         default_all_bundles: '',
         on_demand: ['*.example.org'],
         answer_empty_request: false,
+        jwt_audiences: ['payments'],
       },
       validation: { mode: 'trusted_ca', crl: false, unsafe_merge: true },
       on_permission_denied: 'keep',
       secrets: [{ name: 'internal', svid: { hint: 'internal' } }],
+      jwks: { listen: { kind: 'unix', path: '/run/jwks.sock' } },
       admin: { listen: { kind: 'tcp', host: '0.0.0.0', port: 9090 }, remote: true, hosts: ['sidecar'] },
       telemetry: {
         otlp: {

@@ -38,6 +38,11 @@ describe('a name', () => {
     ]);
   });
 
+  test('of an audience must not stand for another secret', () => {
+    const text = 'names: { jwt_audiences: [a] }\nsecrets: [{ name: "jwt:a", svid: { hint: b } }]';
+    expect(problemsOf(text)).toEqual([expect.stringContaining('names.jwt_audiences[0] and secrets[0].name are both "jwt:a"')]);
+  });
+
   test('that equals a default is blamed on the file, with both ways out', () => {
     expect(problemsOf('names:\n  answer_empty_request: true\n  default_svid: ALL')).toEqual([
       '/x.yaml:3:3: names.default_svid: names.default_svid and names.default_all_bundles (the default) are both "ALL": a name stands ' +

@@ -11,6 +11,12 @@ describe('a secret of your own', () => {
   test.each([
     ['an SVID by its SPIFFE ID', 'svid: { spiffe_id: spiffe://a.test/b }', { svid: { spiffe_id: 'spiffe://a.test/b' } }],
     ['an SVID by its hint', 'svid: { hint: internal }', { svid: { hint: 'internal' } }],
+    ['a token', 'jwt_svid: { audience: [a] }', { jwt_svid: { audience: ['a'], format: 'bearer' } }],
+    [
+      'the token of one identity, by itself',
+      'jwt_svid: { audience: [a, b], hint: c, format: raw }',
+      { jwt_svid: { audience: ['a', 'b'], hint: 'c', format: 'raw' } },
+    ],
     ['all bundles', 'validation: {}', { validation: { match: [] } }],
     [
       'bundles of some trust domains, in one mode',
@@ -30,8 +36,16 @@ describe('a secret of your own', () => {
 describe('a secret of your own that cannot be used', () => {
   test.each([
     ['svid: { hint: a }, validation: {}', '[0]: keep one of svid and validation'],
-    ['', '[0]: one of svid, validation must be there'],
+    ['', '[0]: one of svid, validation, jwt_svid must be there'],
     ['svids: { hint: a }', '[0].svids": did you mean "svid"?'],
+    ['jwt_svid: {}', '[0].jwt_svid.audience: expected a list of audiences, found nothing'],
+    ['jwt_svid: { audience: [] }', '[0].jwt_svid.audience: expected a list of at least one audience'],
+    ['jwt_svid: { audience: payments }', '[0].jwt_svid.audience: expected a list of audiences, found string "payments"'],
+    ['jwt_svid: { audience: [a, a] }', '[0].jwt_svid.audience[1]: "a" stands there twice: keep one'],
+    ['jwt_svid: { audience: [""] }', '[0].jwt_svid.audience[0]: expected a text that is not empty'],
+    ['jwt_svid: { audience: [a], spiffe_id: spiffe://a.test/b, hint: c }', '[0].jwt_svid: keep one of spiffe_id and hint'],
+    ['jwt_svid: { audience: [a], format: basic }', '[0].jwt_svid.format: expected one of bearer, raw'],
+    ['svid: { hint: a }, jwt_svid: { audience: [a] }', '[0]: keep one of svid and jwt_svid'],
     ['svid: {}', '[0].svid: one of spiffe_id, hint must be there'],
     ['svid: { spiffe_id: spiffe://a.test/b, hint: c }', '[0].svid: keep one of spiffe_id and hint'],
     ['svid: { spiffe_id: a.test/b }', '[0].svid.spiffe_id: not a SPIFFE ID: "a.test/b": it must begin with "spiffe://"'],

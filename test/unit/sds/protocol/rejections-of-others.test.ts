@@ -18,7 +18,7 @@ async function sentAfterNack(method: 'sotw' | 'delta', credentials: PeerCredenti
   await fake.update({ web: '2' });
   if (delta) first.delta({ response_nonce: '2', error_detail });
   else first.sotw({ resource_names: ['web'], version_info: '1', response_nonce: '2', error_detail });
-  first.emit('cancelled');
+  first.cancel();
   const from = fake.events.length;
   const second = fake.open(delta ? 'DeltaSecrets' : 'StreamSecrets', 2, credentials);
   if (delta) second.delta({ node, resource_names_subscribe: ['web'], initial_resource_versions: { web: shown } });

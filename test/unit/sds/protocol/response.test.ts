@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { encodeDelta, encodeFetch, encodeSotw } from '../../../../src/sds/protocol/response.ts';
 import { createSecret, SECRET_TYPE_URL, type Secret } from '../../../../src/secrets/secret.ts';
 import { version } from '../../../../src/version.ts';
+import { PREFIX_BYTES } from '../../../../src/wire/frame.ts';
 import { decode } from '../../../../src/wire/wire.ts';
 
 /** @param length of what stands for its certificate chain */
@@ -14,11 +15,14 @@ function certificate(name: string, length = 10): Secret {
 const [a, b] = [certificate('a'), certificate('b')];
 
 function sotw(secrets: readonly Secret[], nonce = '1') {
-  return decode('envoy.service.discovery.v3.DiscoveryResponse', encodeSotw({ secrets, nonce }));
+  return decode('envoy.service.discovery.v3.DiscoveryResponse', encodeSotw({ secrets, nonce }).subarray(PREFIX_BYTES));
 }
 
 function delta(secrets: readonly Secret[], removed: readonly string[] = [], nonce = '1') {
-  return decode('envoy.service.discovery.v3.DeltaDiscoveryResponse', encodeDelta({ secrets, removed, nonce }));
+  return decode(
+    'envoy.service.discovery.v3.DeltaDiscoveryResponse',
+    encodeDelta({ secrets, removed, nonce }).subarray(PREFIX_BYTES),
+  );
 }
 
 function nameIn(any: { readonly value: Uint8Array } | null): string {
@@ -61,6 +65,21 @@ describe('a response', () => {
   });
 });
 
+describe('the bytes of a response', () => {
+  test.each([[[a]], [[a, b]]])('are the same object for all streams that get the same under the same nonce', (secrets) => {
+    const [first, second] = [encodeSotw({ secrets, nonce: '3' }), encodeSotw({ secrets: [...secrets], nonce: '3' })];
+    expect(second).toBe(first);
+    const removed: string[] = [];
+    expect(encodeDelta({ secrets: [...secrets], removed, nonce: '3' })).toBe(encodeDelta({ secrets, removed, nonce: '3' }));
+  });
+
+  test('are others when one of the secrets is another', () => {
+    const first = encodeSotw({ secrets: [a, b], nonce: '4' });
+    expect(sotw([a, certificate('b', 12)], '4').resources).toHaveLength(2);
+    expect(encodeSotw({ secrets: [a, certificate('b', 12)], nonce: '4' }).equals(first)).toBe(false);
+  });
+});
+
 describe('a delta response', () => {
   test('names each resource and its version, and no aliases', () => {
     const [resource] = delta([a]).resources;
@@ -74,6 +93,6 @@ describe('a delta response', () => {
 });
 
 test('the answer to a fetch has no nonce', () => {
-  const response = decode('envoy.service.discovery.v3.DiscoveryResponse', encodeFetch([a, b]));
+  const response = decode('envoy.service.discovery.v3.DiscoveryResponse', encodeFetch([a, b]).subarray(PREFIX_BYTES));
   expect([response.nonce, response.resources.map(nameIn)]).toEqual(['', ['a', 'b']]);
 });

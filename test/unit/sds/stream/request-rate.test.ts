@@ -1,21 +1,22 @@
 import { expect, test } from 'vitest';
-import { initialRate, type RequestRate, takeRequest } from '../../../../src/sds/stream/request-rate.ts';
+import { initialRate, type Rate, takeOne } from '../../../../src/rate.ts';
+import { REQUEST_RATE } from '../../../../src/sds/stream/request-rate.ts';
 
 /** How many requests pass at that moment, and the rate after them. */
-function passing(rate: RequestRate, now: number): { readonly count: number; readonly rate: RequestRate } {
+function passing(rate: Rate, now: number): { readonly count: number; readonly rate: Rate } {
   let count = 0;
   let after = rate;
-  for (let next = takeRequest(after, now); next !== undefined; next = takeRequest(after, now)) {
+  for (let next = takeOne(REQUEST_RATE, after, now); next !== undefined; next = takeOne(REQUEST_RATE, after, now)) {
     after = next;
     count++;
   }
   return { count, rate: after };
 }
 
-const exhausted = passing(initialRate(0), 0).rate;
+const exhausted = passing(initialRate(REQUEST_RATE, 0), 0).rate;
 
 test('two thousand listeners may come at once', () => {
-  expect(passing(initialRate(5), 5).count).toBe(2_000);
+  expect(passing(initialRate(REQUEST_RATE, 5), 5).count).toBe(2_000);
 });
 
 test('a hundred a second may follow', () => {
@@ -31,5 +32,5 @@ test('a long silence saves up no more than two thousand', () => {
 });
 
 test('a clock that is set back gives nothing and takes nothing', () => {
-  expect(takeRequest({ tokens: 5, at: 1_000 }, 0)).toEqual({ tokens: 4, at: 0 });
+  expect(takeOne(REQUEST_RATE, { tokens: 5, at: 1_000 }, 0)).toEqual({ tokens: 4, at: 0 });
 });

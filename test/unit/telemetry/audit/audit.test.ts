@@ -138,6 +138,45 @@ const EVENTS: {
       { reason: 'it is not a CA certificate' },
     ],
   ],
+  token_received: [
+    { type: 'token_received', message: 3, id, audience: ['payments'], notAfter },
+    ['token.received', 'receive', 'success', workloadApi, { spiffe_id: id, audience: ['payments'] }, { not_after }],
+  ],
+  token_rotated: [
+    { type: 'token_rotated', message: 3, id, audience: ['payments'], notAfter },
+    ['token.rotated', 'rotate', 'success', workloadApi, { spiffe_id: id, audience: ['payments'] }, { not_after }],
+  ],
+  token_withdrawn: [
+    { type: 'token_withdrawn', id, audience: ['payments'], reason: 'gone' },
+    ['token.withdrawn', 'withdraw', 'success', workloadApi, { spiffe_id: id, audience: ['payments'] }, { reason: 'gone' }],
+  ],
+  token_failed: [
+    { type: 'token_failed', id, audience: ['payments'], code: 'UNAVAILABLE', reason: 'no', retried: true },
+    [
+      'token.failed',
+      'receive',
+      'failure',
+      workloadApi,
+      { spiffe_id: id, audience: ['payments'] },
+      { code: 'UNAVAILABLE', reason: 'no' },
+    ],
+  ],
+  jwt_bundle_updated: [
+    { type: 'jwt_bundle_updated', trustDomain, keys: 2 },
+    ['jwt_bundle.updated', 'update', 'success', workloadApi, { trust_domain: trustDomain }, { keys: 2 }],
+  ],
+  jwt_bundle_withdrawn: [
+    { type: 'jwt_bundle_withdrawn', trustDomain, reason: 'gone' },
+    ['jwt_bundle.withdrawn', 'withdraw', 'success', workloadApi, { trust_domain: trustDomain }, { reason: 'gone' }],
+  ],
+  jwt_bundle_left_out: [
+    { type: 'jwt_bundle_left_out', trustDomain, reason: 'empty' },
+    ['jwt_bundle.rejected', 'update', 'failure', workloadApi, { trust_domain: trustDomain }, { reason: 'empty' }],
+  ],
+  jwt_key_left_out: [{ type: 'jwt_key_left_out', trustDomain, key: 'k1', reason: 'no kid' }],
+  jwt_bundles_refused: [{ type: 'jwt_bundles_refused', code: 'UNIMPLEMENTED', details: '', meaning: '', retried: false }],
+  jwks_listening: [{ type: 'jwks_listening', address: 'unix:///j' }],
+  jwks_failed: [{ type: 'jwks_failed', address: 'unix:///j', reason: 'taken' }],
   bundle_left_out: [
     { type: 'bundle_left_out', trustDomain, reason: 'empty' },
     ['bundle.rejected', 'update', 'failure', workloadApi, { trust_domain: trustDomain }, { reason: 'empty' }],

@@ -210,6 +210,57 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'error',
       'lost 7 audit lines: they are not taken in time where they go (log.audit)',
     ],
+    token_received: [
+      { type: 'token_received', message: 3, id, audience: ['payments', 'orders'], notAfter },
+      'info',
+      'received the token of spiffe://example.org/web for payments, orders, good until 2030-01-01T00:00:00.000Z',
+    ],
+    token_rotated: [
+      { type: 'token_rotated', message: 3, id, audience: ['payments'], notAfter },
+      'info',
+      'rotated the token of spiffe://example.org/web for payments, good until 2030-01-01T00:00:00.000Z',
+    ],
+    token_withdrawn: [
+      { type: 'token_withdrawn', id, audience: ['payments'], reason: 'it has expired' },
+      'warn',
+      'withdrew the token of spiffe://example.org/web for payments, Envoys that have it keep it: it has expired',
+    ],
+    token_failed: [
+      { type: 'token_failed', id, audience: ['payments'], code: 'UNAVAILABLE', reason: 'it is gone', retried: true },
+      'warn',
+      'no new token of spiffe://example.org/web for payments: it is gone',
+    ],
+    jwt_bundle_updated: [
+      { type: 'jwt_bundle_updated', trustDomain, keys: 2 },
+      'info',
+      'the JWT bundle of example.org has 2 keys',
+    ],
+    jwt_bundle_withdrawn: [
+      { type: 'jwt_bundle_withdrawn', trustDomain, reason: 'it is gone' },
+      'warn',
+      'withdrew the JWT bundle of example.org: it is gone',
+    ],
+    jwt_bundle_left_out: [
+      { type: 'jwt_bundle_left_out', trustDomain, reason: 'it is not JSON' },
+      'warn',
+      'left out the JWT bundle of example.org: it is not JSON',
+    ],
+    jwt_key_left_out: [
+      { type: 'jwt_key_left_out', trustDomain, key: 'k1', reason: 'it has no kid' },
+      'warn',
+      'left out the key k1 of the JWT bundle of example.org: it has no kid',
+    ],
+    jwt_bundles_refused: [
+      { type: 'jwt_bundles_refused', code: 'UNIMPLEMENTED', details: 'no', meaning: 'it has none', retried: false },
+      'error',
+      'no JWT bundles: it has none (UNIMPLEMENTED: no): not tried again, restart when it is mended',
+    ],
+    jwks_listening: [{ type: 'jwks_listening', address: 'unix:///j' }, 'info', 'the JWT bundles are at unix:///j'],
+    jwks_failed: [
+      { type: 'jwks_failed', address: 'unix:///j', reason: 'it is taken' },
+      'error',
+      'nobody gets JWT bundles at unix:///j, the sidecar goes on without it: it is taken',
+    ],
     message_received: [
       { type: 'message_received', message: 1, method: 'FetchX509SVID' },
       'debug',
@@ -309,6 +360,12 @@ describe('a line', () => {
   test('about a name that is held although there is one says why', () => {
     expect(sentenceOf({ type: 'names_held', ...stream, names: ['ALL'], available: ['default', 'ALL'] })).toBe(
       'for node "edge": ALL: held, for several trust domains do not go into one trusted_ca (validation.unsafe_merge would let them)',
+    );
+  });
+
+  test('about a name that stands for another kind of secret now says what to do', () => {
+    expect(sentenceOf({ type: 'names_held', ...stream, names: ['x'], available: ['x'], otherKind: ['x'] })).toBe(
+      'for node "edge": x: held, for it stands for another kind of secret than when it was sent: give that one another name, or restart the Envoy',
     );
   });
 

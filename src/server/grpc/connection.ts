@@ -1,0 +1,241 @@
+/** One HTTP/2 connection: its calls, and what its peer may have of this process. */
+import {
+  constants,
+  type IncomingHttpHeaders,
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Clock } from '../../clock.ts';
+import type { Peer } from '../../events.ts';
+import { initialRate, type Rate, type RateLimit, takeOne } from '../../rate.ts';
+import type { Frame } from '../../wire/frame.ts';
+import { BAD_CLIENT_MAGIC } from '../http2-preface.ts';
+import type { ConnectedPeer } from '../peer.ts';
+import { Budget, type SharedBudget } from './budget.ts';
+import { Call, type CallOwner, type Method, respondWhole } from './call.ts';
+import type { GrpcLimits } from './limits.ts';
+import { readHead } from './request-head.ts';
+
+export interface ConnectionOptions {
+  readonly limits: GrpcLimits;
+  readonly methods: ReadonlyMap<string, Method>;
+  readonly clock: Clock;
+  /** Of all connections. */
+  readonly partial: SharedBudget;
+  readonly unsent: SharedBudget;
+  /** All connections together have too much, of one or the other. */
+  readonly onOverdrawn: () => void;
+  readonly listener: Pick<ConnectionListener, 'broken' | 'malformed'>;
+}
+
+export interface ConnectionListener {
+  opened(peer: Peer): void;
+  closed(peer: Peer): void;
+  /** It was closed at once, because there are too many. */
+  refused(peer: Peer): void;
+  /** It speaks something else, and is closed. */
+  notHttp2(peer: Peer): void;
+  /** It is closed for what its peer sent, or did not. */
+  broken(peer: Peer, reason: string): void;
+  /** A call of this path that takes one request was ended: its request does not parse. */
+  malformed(peer: Peer, path: string, details: string): void;
+}
+
+/** nghttp2's own: what a connection may reset at once, and each second after that. */
+const MIN_RESET_BURST = 1_000;
+const MIN_RESETS_PER_SECOND = 33;
+/** So that an Envoy which drops all its listeners may do so once a minute. */
+const RESET_REFILL_SECONDS = 60;
+const ignore = () => undefined;
+
+export class Connection implements CallOwner {
+  readonly peer: ConnectedPeer;
+  readonly partial: Budget;
+  readonly unsent: Budget;
+  readonly #socket: Socket;
+  readonly #session: ServerHttp2Session;
+  readonly #options: ConnectionOptions;
+  /** Frames that have not left, by how many calls have them. */
+  readonly #frames = new Map<Frame, number>();
+  readonly #callLimit: RateLimit;
+  readonly #controlLimit: RateLimit;
+  #callRate: Rate;
+  #controlRate: Rate;
+  #calls = 0;
+  #draining = false;
+
+  constructor(socket: Socket, peer: ConnectedPeer, options: ConnectionOptions) {
+    const { limits, clock } = options;
+    this.peer = peer;
+    this.#socket = socket;
+    this.#options = options;
+    this.partial = new Budget(options.partial);
+    this.unsent = new Budget(options.unsent);
+    const { maxStreamsPerConnection, headerBytes, callsPerSecond, controlFramesPerSecond } = limits;
+    this.#callLimit = { burst: Math.max(callsPerSecond, maxStreamsPerConnection), perSecond: callsPerSecond };
+    this.#controlLimit = { burst: 10 * controlFramesPerSecond, perSecond: controlFramesPerSecond };
+    const now = clock.monotonic();
+    this.#callRate = initialRate(this.#callLimit, now);
+    this.#controlRate = initialRate(this.#controlLimit, now);
+    const resets = resetLimits(maxStreamsPerConnection);
+    this.#session = performServerHandshake(socket, {
+      ...resets,
+      maxSessionMemory: Number.MAX_SAFE_INTEGER,
+      settings: { maxConcurrentStreams: maxStreamsPerConnection, maxHeaderListSize: headerBytes, enablePush: false },
+    });
+    this.#follow(resets.streamResetBurst);
+  }
+
+  /** Resolves when the socket is closed. */
+  get closed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#socket.closed) resolve();
+      else this.#socket.once('close', () => resolve());
+    });
+  }
+
+  /** Whether a stream of its peer is open. */
+  get inUse(): boolean {
+    return this.#calls > 0;
+  }
+
+  get maxRequestBytes(): number {
+    return this.#options.limits.maxRequestBytes;
+  }
+
+  partialChanged(bytes: number): boolean {
+    const { limits, partial, onOverdrawn } = this.#options;
+    this.partial.change(bytes);
+    if (bytes > 0 && partial.used > limits.partialBytes) onOverdrawn();
+    return this.partial.used <= limits.partialBytesPerConnection;
+  }
+
+  sending(frame: Frame): void {
+    const calls = this.#frames.get(frame);
+    this.#frames.set(frame, (calls ?? 0) + 1);
+    if (calls !== undefined) return;
+    const { limits, unsent, onOverdrawn } = this.#options;
+    this.unsent.change(frame.length);
+    // One message may be as large as it must be.
+    const tooMuch = this.#frames.size > 1 && this.unsent.used > limits.unsentBytesPerConnection;
+    if (tooMuch) this.break('it does not read what it is sent');
+    else if (unsent.used > limits.unsentBytes) onOverdrawn();
+  }
+
+  sent(frame: Frame): void {
+    const calls = this.#frames.get(frame) ?? 1;
+    if (calls > 1) {
+      this.#frames.set(frame, calls - 1);
+      return;
+    }
+    this.#frames.delete(frame);
+    this.unsent.change(-frame.length);
+  }
+
+  malformed(path: string, details: string): void {
+    this.#options.listener.malformed(this.peer, path, details);
+  }
+
+  callClosed(): void {
+    this.#calls -= 1;
+    if (this.#draining && this.#calls === 0) this.#socket.destroySoon();
+  }
+
+  after(ms: number, callback: () => void): () => void {
+    return this.#options.clock.after(ms, callback);
+  }
+
+  /** Ends it for what its peer does, and tells that. */
+  break(reason: string): void {
+    this.release();
+    if (this.#session.destroyed) return;
+    this.#session.destroy(new Error(reason), constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    this.#options.listener.broken(this.peer, reason);
+  }
+
+  /** Takes no new calls (GOAWAY), and closes once those that are open have ended. */
+  drain(): void {
+    this.#draining = true;
+    this.#session.close();
+    if (this.#calls === 0) this.#socket.destroySoon();
+  }
+
+  /** Closes once what is written has left. */
+  close(): void {
+    this.#socket.destroySoon();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** It is closed, or as good as closed: what it had is for others. */
+  release(): void {
+    this.partial.close();
+    this.unsent.close();
+  }
+
+  #follow(streamResetBurst: number): void {
+    const { limits, clock } = this.#options;
+    const session = this.#session;
+    const forgetHandshake = clock.after(limits.handshakeMs, () => {
+      this.break(`it has not begun to speak HTTP/2 within ${limits.handshakeMs / 1_000} s`);
+    });
+    session.once('close', forgetHandshake);
+    session.once('remoteSettings', forgetHandshake);
+    session.on('remoteSettings', () => this.#control());
+    session.on('ping', () => this.#control());
+    session.on('stream', (stream, headers) => this.#open(stream, headers));
+    session.on('error', ({ code, errno }: NodeJS.ErrnoException) => {
+      if (code === 'ERR_HTTP2_ERROR') this.#options.listener.broken(this.peer, whyBroken(errno, streamResetBurst));
+    });
+  }
+
+  #control(): void {
+    const rate = takeOne(this.#controlLimit, this.#controlRate, this.#options.clock.monotonic());
+    if (rate === undefined) this.break(`it sends more than ${this.#controlLimit.perSecond} PING and SETTINGS frames a second`);
+    else this.#controlRate = rate;
+  }
+
+  #open(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    stream.on('error', ignore);
+    const { clock, methods } = this.#options;
+    const rate = takeOne(this.#callLimit, this.#callRate, clock.monotonic());
+    if (rate === undefined) {
+      this.break(`it begins more than ${this.#callLimit.perSecond} calls a second`);
+      return;
+    }
+    this.#callRate = rate;
+    // It was reset before we heard of it.
+    if (stream.destroyed || stream.closed) return;
+    this.#calls += 1;
+    const head = readHead(headers, methods);
+    if (head.kind === 'call') {
+      Call.open(stream, headers, this, head.method, head.timeoutMs);
+      return;
+    }
+    stream.once('close', () => this.callClosed());
+    respondWhole(stream, head.headers, stream.endAfterHeaders);
+  }
+}
+
+interface ResetLimits {
+  readonly streamResetBurst: number;
+  readonly streamResetRate: number;
+}
+
+/** A connection that resets more is closed: to open streams and reset them costs the peer next to nothing (CVE-2023-44487). */
+function resetLimits(maxStreams: number): ResetLimits {
+  const streamResetBurst = Math.max(MIN_RESET_BURST, maxStreams);
+  const streamResetRate = Math.max(MIN_RESETS_PER_SECOND, Math.ceil(streamResetBurst / RESET_REFILL_SECONDS));
+  return { streamResetBurst, streamResetRate };
+}
+
+/** nghttp2 does not tell one breach of the protocol from another. */
+function whyBroken(errno: number | undefined, streamResetBurst: number): string {
+  return errno === BAD_CLIENT_MAGIC
+    ? 'it does not speak HTTP/2: an Envoy needs http2_protocol_options in the cluster of this socket'
+    : `it broke the rules of HTTP/2, or reset more than ${streamResetBurst} streams within a minute (sds.limits.streams_per_connection)`;
+}

@@ -1,0 +1,151 @@
+/**
+ * A gRPC server on node:http2, for sockets that were accepted elsewhere: who is at the other end is known, what a peer may cost is
+ * bounded, closing can be trusted, and nothing is kept of a call that has ended. It knows methods and bytes, no messages.
+ *
+ * gRPC over HTTP/2: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+ */
+import type { Socket } from 'node:net';
+import { type Clock, systemClock } from '../../clock.ts';
+import { isNotHttp2 } from '../http2-preface.ts';
+import { ConnectedPeer, type CredentialsReader } from '../peer.ts';
+import type { SharedBudget } from './budget.ts';
+import type { Method } from './call.ts';
+import { Connection, type ConnectionListener } from './connection.ts';
+import { DEFAULT_LIMITS, type GrpcLimits } from './limits.ts';
+
+export interface GrpcService {
+  /** By path: `/package.Service/Method`. */
+  readonly methods: Readonly<Record<string, Method>>;
+  /** Ends every call, and each that comes later, with UNAVAILABLE. */
+  drain(): void;
+}
+
+export interface GrpcServerOptions {
+  /** Default: `DEFAULT_LIMITS`. */
+  readonly limits?: GrpcLimits;
+  /** Default: nobody. */
+  readonly listener?: ConnectionListener;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+}
+
+const ignore = () => undefined;
+const NOBODY: ConnectionListener = {
+  opened: ignore,
+  closed: ignore,
+  refused: ignore,
+  notHttp2: ignore,
+  broken: ignore,
+  malformed: ignore,
+};
+
+/** How long a peer that reads may take to end its calls when the server closes. */
+const CALLS_END_MS = 500;
+
+export class GrpcServer {
+  readonly #services: readonly GrpcService[];
+  readonly #methods: ReadonlyMap<string, Method>;
+  readonly #listener: ConnectionListener;
+  readonly #clock: Clock;
+  /** Oldest first. */
+  readonly #connections = new Set<Connection>();
+  readonly #partial: SharedBudget = { used: 0 };
+  readonly #unsent: SharedBudget = { used: 0 };
+  #limits: GrpcLimits;
+  #accepted = 0;
+  #readCredentials: CredentialsReader = () => undefined;
+
+  constructor(services: readonly GrpcService[], options: GrpcServerOptions = {}) {
+    this.#services = services;
+    this.#methods = new Map(services.flatMap(({ methods }) => Object.entries(methods)));
+    this.#limits = options.limits ?? DEFAULT_LIMITS;
+    this.#listener = options.listener ?? NOBODY;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** New connections have these limits. */
+  configure(limits: GrpcLimits): void {
+    this.#limits = limits;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** From now on, and for the connections that are open. */
+  identifyPeers(read: CredentialsReader): void {
+    this.#readCredentials = read;
+    for (const { peer } of this.#connections) peer.identify(read);
+  }
+
+  /** Serves one connection. */
+  accept(socket: Socket): void {
+    const peer = new ConnectedPeer(++this.#accepted, socket);
+    // A peer that resets the connection is no error of ours; without a listener it would be thrown.
+    socket.on('error', (error) => {
+      if (isNotHttp2(error)) this.#listener.notHttp2(peer);
+      socket.destroy();
+    });
+    peer.identify(this.#readCredentials);
+    if (!this.#hasRoom()) {
+      socket.destroy();
+      this.#listener.refused(peer);
+      return;
+    }
+    this.#listener.opened(peer);
+    const connection = new Connection(socket, peer, {
+      limits: this.#limits,
+      methods: this.#methods,
+      clock: this.#clock,
+      partial: this.#partial,
+      unsent: this.#unsent,
+      onOverdrawn: () => this.#relieve(),
+      listener: this.#listener,
+    });
+    this.#connections.add(connection);
+    socket.once('close', () => {
+      this.#connections.delete(connection);
+      connection.release();
+      this.#listener.closed(peer);
+    });
+  }
+
+  /** Drains the services and closes the connections once what that sends has left, by force after `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    const open = [...this.#connections];
+    const closed = open.map((connection) => connection.closed);
+    for (const service of this.#services) service.drain();
+    for (const connection of open) connection.drain();
+    // A call that its client does not end keeps nobody waiting; what is still to be written does.
+    const forgetCalls = this.#clock.after(CALLS_END_MS, () => {
+      for (const connection of this.#connections) connection.close();
+    });
+    const forgetForce = this.#clock.after(graceMs, () => {
+      for (const connection of this.#connections) connection.destroy();
+    });
+    await Promise.all(closed);
+    forgetCalls();
+    forgetForce();
+  }
+
+  #hasRoom(): boolean {
+    if (this.#connections.size < this.#limits.maxConnections) return true;
+    for (const connection of this.#connections) {
+      if (connection.inUse) continue;
+      this.#connections.delete(connection);
+      connection.break(`it had no stream when there were ${this.#limits.maxConnections} connections (sds.limits.connections)`);
+      return true;
+    }
+    return false;
+  }
+
+  /** All connections together have too much: the one that has most of it ends. */
+  #relieve(): void {
+    const { partialBytes, unsentBytes } = this.#limits;
+    const most = (of: (connection: Connection) => number) => [...this.#connections].sort((a, b) => of(b) - of(a))[0];
+    if (this.#partial.used > partialBytes)
+      most(({ partial }) => partial.used)?.break('it sends most of too much that is not whole');
+    if (this.#unsent.used > unsentBytes)
+      most(({ unsent }) => unsent.used)?.break('it does not read most of too much that it is sent');
+  }
+}
