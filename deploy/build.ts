@@ -81,7 +81,9 @@ const LOADED_LATER: readonly string[] = [
   'cli/get.ts',
   'cli/status.ts',
   'admin/admin-server.ts',
+  'admin/jwks-server.ts',
   'server/peer-credentials.ts',
+  'spiffe/jwt/jwt-svid.ts',
   'telemetry/audit/audit-sink.ts',
   'telemetry/otlp/otlp.ts',
 ];

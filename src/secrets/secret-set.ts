@@ -52,7 +52,7 @@ export interface SecretSetOptions extends ValidationSourcesOptions {
   /** Hears of each secret that is encoded: when it is first asked for. */
   readonly onEncoded?: (secret: Secret) => void;
   /** The set before: what it has encoded and is still made of the same is not encoded again. */
-  readonly before?: SecretSet;
+  readonly before?: SecretSet | undefined;
 }
 
 interface Source extends SecretSource {
