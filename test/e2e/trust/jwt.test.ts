@@ -47,7 +47,7 @@ describe.each(envoyVersions().map((version) => ({ version, name: version ?? 'as 
 
     it('a token of a trust domain that our own keys do not speak for is refused, although they signed it', async () => {
       const forged = await stage.workloadApi.issueJwt('/admin', ['payments'], { as: 'partner.test' });
-      expect(await stage.verifies(forged)).toBe(403);
+      expect(await stage.verifies(forged)).toBe(401);
     });
 
     it('a token whose signature was touched is refused', async () => {
@@ -100,6 +100,21 @@ describeWithEnvoy()('under load', () => {
     stage.workloadApi.deny();
     await stage.sidecar.event(({ event }) => event === 'jwt_bundle_withdrawn');
     await eventually('401', async () => ((await stage.verifies(token)) === 401 ? true : undefined), 60_000);
+  });
+});
+
+describeWithEnvoy()('an Envoy that fetches keys in the background (async_fetch)', () => {
+  it('goes on with the keys of a trust domain that is gone: docs/authorization.md advises against it', {
+    timeout: 120_000,
+  }, async () => {
+    const inBackground = (bootstrap: string) => bootstrap.replaceAll(/^( *)cache_duration: 5s$/gm, '$&\n$1async_fetch: {}');
+    await using stage = await startTokenStage(undefined, {}, inBackground);
+    const token = await stage.workloadApi.issueJwt('/web', ['payments'], { ttlMs: 600_000 });
+    expect(await stage.verifies(token)).toBe(200);
+    stage.workloadApi.deny();
+    // Asked for again and again after what was kept has become too old.
+    await stage.callee.waitForStat('http.callee.jwt_authn.jwks_fetch_failed', (count) => Number(count) >= 3);
+    expect(await stage.verifies(token)).toBe(200);
   });
 });
 
