@@ -15,7 +15,7 @@ _spiffe_sds() {
   case $command in
     serve | check) options+=" $serving" ;;
     dev) options+=" $serving --trust-domain --id --federate --svid-ttl --ca-ttl" ;;
-    get) options+=' --config --listen --output --watch --timeout' ;;
+    get) options+=' --config --listen --output --watch --timeout --jwt --show-token' ;;
     status) options+=' --config --listen --admin --output --ready' ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

@@ -61,11 +61,6 @@ export const NOT_RUN: readonly NotRun[] = [
     reason: 'as above; test/e2e/container.test.ts runs it with the same restrictions',
   },
   {
-    page: 'docs/running.md',
-    begins: 'kubectl apply',
-    reason: 'it needs a cluster; test/deploy/kustomize.test.ts holds the manifests against their schemas',
-  },
-  {
     page: 'docs/envoy.md',
     begins: 'SDS_SOCKET=/run/spire/agent/api.sock',
     reason: 'it needs an SDS server of somebody else; without SDS_SOCKET the same tests are part of the suite',
