@@ -56,7 +56,7 @@ test('the man page tells each command, and parses', async () => {
 });
 
 test('the man page names each variable of the environment', async () => {
-  const sources = await readFile(join(FOLDER, '..', '..', 'src', 'config', 'sources.ts'), 'utf8');
+  const sources = await readFile(join(FOLDER, '..', '..', 'src', 'config', 'source', 'sources.ts'), 'utf8');
   for (const [name] of sources.matchAll(/SPIFFE_[A-Z_]+/g)) expect(await text('spiffe-sds.8')).toContain(name);
 });
 
