@@ -17,6 +17,9 @@ const WEB = 'spiffe://example.org/web';
 const NAMES = [WEB, 'spiffe://example.org'];
 const HOUR_MS = 3_600_000;
 
+/** A secret that holds a JWT-SVID. */
+const TOKEN = 'token';
+
 interface Scene extends AsyncDisposable {
   readonly workloadApi: TestWorkloadApi;
   readonly client: SdsClient;
@@ -30,14 +33,18 @@ interface Scene extends AsyncDisposable {
 }
 
 /** SVIDs are rotated only when told. */
-async function open(svidTtlMs = HOUR_MS): Promise<Scene> {
+async function open(svidTtlMs = HOUR_MS, secrets: readonly object[] = []): Promise<Scene> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'))).path;
   const address = `unix://${join(folder, 'workload.sock')}`;
   const socket = join(folder, 'sds.sock');
   const admin = `127.0.0.1:${await freePort()}`;
   const collector = stack.use(await OtlpReceiver.open({ protocol: 'http/protobuf' }));
-  const watched = { admin: { listen: admin }, telemetry: { otlp: { endpoint: collector.endpoint } } };
+  const watched = {
+    admin: { listen: admin },
+    telemetry: { otlp: { endpoint: collector.endpoint } },
+    secrets,
+  };
   const identities = [{ path: '/web' }];
   const workloadApi = stack.use(await TestWorkloadApi.start({ address, identities, svidTtlMs, rotateEveryMs: 0 }));
   const sidecar = stack.use(await SidecarProcess.start(address, socket, watched));
@@ -101,10 +108,11 @@ describeWithPrometheus()('a real Prometheus', () => {
   });
 
   it('fires the alerts of an SVID that is not rotated, and by then each panel of the dashboard has something to show', async () => {
-    await using scene = await open(8_000);
+    await using scene = await open(8_000, [{ name: TOKEN, jwt_svid: { audience: ['payments'] } }]);
     const { prometheus, workloadApi, client, configure, admin } = scene;
     const stream = client.stream().request(NAMES);
     await stream.accept();
+    await client.stream().request([TOKEN]).accept();
     await workloadApi.rotate();
     await stream.accept();
     await workloadApi.rotate();
