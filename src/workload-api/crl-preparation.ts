@@ -25,7 +25,7 @@ export function prepareCrls(
   if (bytes <= SMALL_BYTES) return undefined;
   const authorities = [...authoritiesOf(response, reader), ...known.flatMap(authoritiesIn)];
   const isNew = response.crl.some((list) => !reader.crls.knows(list));
-  if (!isNew && knownCrls.every((crl) => authorities.every((authority) => crl.hasJudged(authority)))) return undefined;
+  if (!isNew && knownCrls.every((crl) => authorities.every((authority) => crl.hasChecked(authority)))) return undefined;
   return prepare(response.crl, knownCrls, authorities, reader);
 }
 
@@ -40,7 +40,7 @@ async function prepare(
     const crl = await reader.crls.prepare(list);
     if (crl !== undefined) crls.push(crl);
   }
-  for (const crl of crls) for (const authority of authorities) await crl.judge(authority);
+  for (const crl of crls) for (const authority of authorities) await crl.check(authority);
 }
 
 function authoritiesOf(response: X509SVIDResponse | X509BundlesResponse, reader: CertificateReader): readonly Certificate[] {
