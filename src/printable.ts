@@ -2,6 +2,7 @@
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 /** Of those, what JSON.stringify leaves as it is. */
 const UNESCAPED = /[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu;
+const MAX_QUOTED = 200;
 const ASCII_ONLY = /^[\0-\x7e]*$/;
 
 /** The same text with a space where control, format and line-breaking characters were. */
@@ -18,6 +19,16 @@ export function escaped(json: string): string {
       .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
       .join(''),
   );
+}
+
+/** The text in double quotes, for a message. Only the first 200 UTF-16 units are shown. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text);
+}
+
+/** The value as JSON, for a message: at most `length` characters; `missing` when it is undefined. */
+export function quotedValue(value: unknown, length: number): string {
+  return (JSON.stringify(value) ?? 'missing').slice(0, length);
 }
 
 /** At most so many UTF-16 units of it, and then a sign that there are more. */

@@ -9,7 +9,7 @@ import type { Configuration } from '../config/schema/schema.ts';
 import type { AdminListen } from '../config/schema/telemetry-schema.ts';
 import type { AdminPart, EventListener } from '../events.ts';
 import type { StreamStatus } from '../sds/stream/stream-status.ts';
-import type { SecretDescription } from '../secrets/secret-set.ts';
+import type { NameDescription } from '../secrets/secret-set.ts';
 import type { SidecarCounts } from '../state/counts.ts';
 import type { Observed } from '../state/observed.ts';
 import { isOwnHost } from './host.ts';
@@ -25,7 +25,7 @@ import { wayGiver } from './way-giver.ts';
 export interface ServedState {
   /** The names that are served now. */
   readonly names: readonly string[];
-  describe(name: string): SecretDescription | undefined;
+  describe(name: string): NameDescription | undefined;
   readonly counts: SidecarCounts;
   /** What each open stream came to, one at a time. */
   readonly streams: Iterable<StreamStatus>;

@@ -2,7 +2,7 @@
 import { configurationDigest } from '../config/digest.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
-import type { SecretDescription } from '../secrets/secret-set.ts';
+import type { NameDescription } from '../secrets/secret-set.ts';
 import type { SidecarCounts } from '../state/counts.ts';
 import type { Observed, ObservedIdentity, Upstream } from '../state/observed.ts';
 import { allPassed, type Check, readyz } from '../state/readiness.ts';
@@ -15,7 +15,7 @@ export interface StatusInputs {
   readonly listen: Endpoint;
   /** The configuration in force, and its file. */
   readonly loaded: Pick<LoadedConfiguration, 'configuration' | 'file'>;
-  readonly names: ReadonlyMap<string, SecretDescription>;
+  readonly names: ReadonlyMap<string, NameDescription>;
   readonly counts: SidecarCounts;
   readonly subscribers: Subscribers;
   /** Milliseconds since the epoch. */
@@ -96,7 +96,7 @@ export interface TokenStatus {
 
 export interface NameStatus {
   readonly name: string;
-  readonly kind: SecretDescription['kind'];
+  readonly kind: NameDescription['kind'];
   /** Empty when nobody asked for it; several when a validation context is served in several forms. */
   readonly versions: readonly string[];
 }

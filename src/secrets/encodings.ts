@@ -1,18 +1,21 @@
-/** Secrets as they were encoded: each when it is first asked for, once for each name and form, and not again while it is made of the same. */
+/** The cache of encoded secrets. A secret is encoded at its first request and again only when a part of it has changed. */
 import type { SecretKind } from '../events.ts';
 import { createSecret, type Secret, type SecretContent, VALIDATION_FORMS, type ValidationForm } from './secret.ts';
 
-/** What a name stands for. */
+/** How to make the content of one named secret. */
 export interface SecretSource {
   readonly kind: SecretKind;
-  /** @param without trust domains to leave out */
+  /**
+   * Makes the content; undefined when the secret cannot be expressed in this form.
+   * @param without trust domains to leave out
+   */
   readonly content: (form: ValidationForm, without: ReadonlySet<string>) => SecretContent | undefined;
   /**
-   * All that the content is made of: of the same values, compared by identity, the same content is made. Nothing in it depends on a clock;
-   * what the clock decided is which values these are.
+   * The parts of the content. Two lists with identical values (`===`) give the same content, so the cache compares them. `content` must
+   * not read a clock: the source was chosen for one point in time.
    */
   readonly madeOf: (form: ValidationForm, without: ReadonlySet<string>) => readonly unknown[];
-  /** Trust domains that can be left out. */
+  /** The trust domains that `without` can leave out. */
   readonly separable: readonly string[];
 }
 
@@ -20,21 +23,22 @@ interface Encoded {
   readonly form: ValidationForm;
   readonly without: ReadonlySet<string>;
   readonly madeOf: readonly unknown[];
-  /** Undefined: there is none in that form. */
+  /** Undefined when the secret cannot be expressed in this form. */
   readonly secret: Secret | undefined;
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
 
+/** Encodes the secrets of one secret set, each once for each name, form and choice of trust domains. */
 export class Encodings {
   readonly #sources: ReadonlyMap<string, SecretSource>;
   readonly #onEncoded: ((secret: Secret) => void) | undefined;
-  /** By form and what is left out, then by name. */
+  /** The first key is the variant: the form and the trust domains that are left out. The second key is the name. */
   readonly #known = new Map<string, Map<string, Encoded>>(VALIDATION_FORMS.map((form) => [form, new Map()]));
 
   /**
-   * @param onEncoded hears of each secret that is encoded
-   * @param before what of it is still made of the same is taken over; the rest, old keys with it, is not kept
+   * @param onEncoded called for each secret that is encoded
+   * @param before the encodings of the previous set: unchanged ones are copied, the others (with old private keys) are dropped
    */
   constructor(sources: ReadonlyMap<string, SecretSource>, onEncoded?: (secret: Secret) => void, before?: Encodings) {
     this.#sources = sources;
@@ -48,7 +52,7 @@ export class Encodings {
     }
   }
 
-  /** @param without trust domains to leave out of contexts of several */
+  /** @param without trust domains to leave out of validation contexts that have more than one */
   get(name: string, form: ValidationForm, without: ReadonlySet<string> = NOTHING): Secret | undefined {
     const source = this.#sources.get(name);
     if (source === undefined) return undefined;
@@ -59,7 +63,7 @@ export class Encodings {
     return encoded.secret;
   }
 
-  /** Of what was asked for: several when a validation context is served in several forms. */
+  /** The versions of all variants that were requested; a validation context can have several. */
   versions(name: string): readonly string[] {
     return [...new Set([...this.#known.values()].flatMap((known) => known.get(name)?.secret?.version ?? []))];
   }

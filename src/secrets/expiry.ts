@@ -1,21 +1,32 @@
-/** When an SVID should have been rotated, and when it is over; by the wall clock, which goes on while a machine sleeps. */
+/** How close an SVID is to its expiry. The wall clock decides, because it goes on while a machine sleeps. */
 
 import { type Standing, timesOf } from '../spiffe/standing.ts';
 import type { Path } from '../spiffe/x509/path.ts';
 import type { X509Svid } from '../spiffe/x509-context.ts';
 
-export type Freshness = 'not_yet_valid' | 'fresh' | 'expiring' | 'expired';
+export type Freshness =
+  /** A certificate on the path begins in the future. */
+  | 'not_yet_valid'
+  /** Valid, and not due for an alarm. */
+  | 'fresh'
+  /** Valid, but the Workload API should have rotated it before now. */
+  | 'expiring'
+  /** A certificate on the path has ended. */
+  | 'expired';
 
-/** SPIRE rotates at half of an SVID's life; half of what remains then is a reason to worry. */
+/** SPIRE rotates an SVID at half of its lifetime. The alarm comes at three quarters, so SPIRE has had time to retry. */
 const ALARM_AT = 0.75;
 
-/** @param now milliseconds since the epoch */
+/**
+ * How fresh an SVID with this standing is.
+ * @param now milliseconds since the epoch
+ */
 export function freshnessOf(standing: Standing, now: number): Freshness {
   if (standing.kind !== 'valid') return standing.kind;
   return now >= alarmOf(standing.path) ? 'expiring' : 'fresh';
 }
 
-/** The next time at which something about an SVID may change, milliseconds since the epoch; Infinity when nothing will. */
+/** The next time at which the standing or freshness of an SVID may change, in milliseconds since the epoch; Infinity if it never will. */
 export function nextChangeOf(svid: X509Svid, standing: Standing, now: number): number {
   const times = standing.kind === 'valid' ? [alarmOf(standing.path), ...timesOf(svid)] : timesOf(svid);
   return Math.min(...times.filter((time) => time > now));

@@ -1,4 +1,4 @@
-/** This workload's identities as they stand at a certain time: which certificate is served for each, and what is to be told of it. */
+/** This workload's identities at one point in time, and which certificate is served for each. */
 
 import { type Standing, shownChain, standingOf } from '../spiffe/standing.ts';
 import type { Certificate } from '../spiffe/x509/certificate.ts';
@@ -7,36 +7,42 @@ import type { X509Svid } from '../spiffe/x509-context.ts';
 import { svidKey, type Trust } from './trust.ts';
 
 /**
- * How far in the future a certificate may begin that is served at once when there is no other. Envoy loads it, and peers whose clocks are
- * right accept it; peers with the same slow clock refuse it until then, as they would a workload that has nothing.
+ * A certificate that begins at most this many milliseconds in the future is served at once if there is no other. The local clock is
+ * probably slow: Envoy loads the certificate, and peers whose clocks are right accept it. A peer with the same slow clock refuses it, but
+ * that peer could not connect to a workload without a certificate either.
  */
 export const MAX_SKEW_MS = 60_000;
 
+/** One SVID of the newest context, and what is served for it. */
 export interface Identity {
-  /** As the Workload API says it now. */
+  /** The SVID in the newest message of the Workload API. */
   readonly svid: X509Svid;
   readonly standing: Standing;
-  /** Absent: nothing is. */
+  /** Absent when nothing is served for this identity. */
   readonly served?: ServedSvid;
 }
 
+/** The certificate chain that Envoy gets for an identity. */
 export interface ServedSvid {
-  /** The newest, or the one before it while the newest is not valid. */
+  /** The newest SVID, or its predecessor while the newest is not valid. */
   readonly svid: X509Svid;
-  /** What is shown to peers, leaf first. */
+  /** The certificates that Envoy shows to peers, leaf first. */
   readonly chain: readonly [Certificate, ...Certificate[]];
   readonly path: Path;
 }
 
-/** The last of each trust: several ask at one look at the clock. */
-const judged = new WeakMap<Trust, { readonly now: number; readonly identities: readonly Identity[] }>();
+/** The last result for each trust: several callers ask with the same `now`. */
+const lastResults = new WeakMap<Trust, { readonly now: number; readonly identities: readonly Identity[] }>();
 
-/** One for each SVID of the context, in its order. */
+/**
+ * One identity for each SVID of the context, in the same order.
+ * @param now milliseconds since the epoch
+ */
 export function identitiesOf(trust: Trust, now: number): readonly Identity[] {
-  const last = judged.get(trust);
+  const last = lastResults.get(trust);
   if (last?.now === now) return last.identities;
   const identities = trust.context.svids.map((svid) => identityOf(svid, trust, now));
-  judged.set(trust, { now, identities });
+  lastResults.set(trust, { now, identities });
   return identities;
 }
 

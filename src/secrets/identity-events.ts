@@ -1,4 +1,4 @@
-/** What is to be told of this workload's identities when they are looked at again: what is served now, and what should have been rotated. */
+/** The events about this workload's identities: what is served now, what expired, and what should have been rotated. */
 import { leafKeyWarning } from '../envoy/keys.ts';
 import type { Event } from '../events.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
@@ -6,52 +6,54 @@ import { nameConstraintProblem } from '../spiffe/x509/name-constraints.ts';
 import { type Freshness, freshnessOf } from './expiry.ts';
 import type { Identity, ServedSvid } from './identities.ts';
 
-/** What was told before. */
-export interface ToldIdentities {
-  /** What was served last, by SPIFFE ID; undefined when nothing was yet. */
+/** What earlier events reported. The next events report only the differences. */
+export interface ReportedIdentities {
+  /** The last served SVID for each SPIFFE ID; undefined when nothing was served yet. */
   readonly served: ReadonlyMap<SpiffeId, ServedSvid | undefined>;
-  /** Those for which nothing is served now. */
+  /** The SPIFFE IDs for which nothing is served now. */
   readonly unserved: ReadonlySet<SpiffeId>;
-  /** By the fingerprint of the leaf. */
+  /** The key is the fingerprint of the leaf. */
   readonly freshness: ReadonlyMap<string, Freshness>;
 }
 
-export const NOTHING_TOLD: ToldIdentities = { served: new Map(), unserved: new Set(), freshness: new Map() };
+/** The state before the first event. */
+export const NOTHING_REPORTED: ReportedIdentities = { served: new Map(), unserved: new Set(), freshness: new Map() };
 
 /**
+ * The events that describe what changed since `reported`, and the new state to pass to the next call.
  * @param now milliseconds since the epoch
- * @param reason why an identity that is missing now is withdrawn
+ * @param reason why an identity that is missing now was withdrawn
  */
 export function identityEvents(
-  told: ToldIdentities,
+  reported: ReportedIdentities,
   identities: readonly Identity[],
   now: number,
   reason: string,
-): { readonly events: readonly Event[]; readonly told: ToldIdentities } {
+): { readonly events: readonly Event[]; readonly reported: ReportedIdentities } {
   const events: Event[] = [];
   const served = new Map<SpiffeId, ServedSvid | undefined>();
   const unserved = new Set<SpiffeId>();
   for (const [id, identity] of byId(identities)) {
-    const before = told.served.get(id);
+    const before = reported.served.get(id);
     served.set(id, identity.served ?? before);
     if (identity.served === undefined) unserved.add(id);
-    else events.push(...servedEvents(before, identity.served, told.unserved.has(id)));
+    else events.push(...servedEvents(before, identity.served, reported.unserved.has(id)));
   }
-  for (const id of told.served.keys()) {
+  for (const id of reported.served.keys()) {
     if (!served.has(id)) events.push({ type: 'svid_withdrawn', id, reason });
   }
   const freshness = new Map<string, Freshness>();
   for (const identity of identities) {
     const { fingerprint } = identity.svid.chain[0];
     const current = freshnessOf(identity.standing, now);
-    const isNews = !freshness.has(fingerprint) && told.freshness.get(fingerprint) !== current;
+    const isNews = !freshness.has(fingerprint) && reported.freshness.get(fingerprint) !== current;
     freshness.set(fingerprint, current);
     if (isNews) events.push(...freshnessEvents(identity, now));
   }
-  return { events, told: { served, unserved, freshness } };
+  return { events, reported: { served, unserved, freshness } };
 }
 
-/** Of several SVIDs with one SPIFFE ID, the first for which anything is served. */
+/** If several SVIDs have the same SPIFFE ID, the first one that is served counts. */
 function byId(identities: readonly Identity[]): ReadonlyMap<SpiffeId, Identity> {
   const found = new Map<SpiffeId, Identity>();
   for (const identity of identities) {
@@ -62,7 +64,7 @@ function byId(identities: readonly Identity[]): ReadonlyMap<SpiffeId, Identity> 
   return found;
 }
 
-/** A rotation is another certificate: serial numbers may repeat. */
+/** The fingerprint shows whether the SVID was rotated. The serial number does not: two certificates can have the same one. */
 function servedEvents(before: ServedSvid | undefined, { svid, chain, path }: ServedSvid, again: boolean): readonly Event[] {
   const { id, hint } = svid;
   const [{ serial, fingerprint }] = chain;

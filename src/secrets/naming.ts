@@ -1,52 +1,61 @@
-/** Which names there are, and what each stands for: SPIFFE IDs by themselves, the rest as the operator says. */
+/** The names of secrets and what each stands for. A SPIFFE ID names its own secret; the configuration defines the other names. */
 import type { TokenRequest } from '../spiffe/jwt/jwt-token.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { ValidationForm } from './secret.ts';
 
-/** A matcher of URI SANs. Several are alternatives. */
+/** Matches a URI SAN of a peer. In a list, one match is enough. */
 export type UriMatcher =
   | { readonly exact: string }
   | { readonly prefix: string }
   | { readonly suffix: string }
   | { readonly regex: string };
 
-/** Which SVID: by its SPIFFE ID, or the first with that hint. */
+/** Selects one SVID: the one with this SPIFFE ID, or the first one with this hint. */
 export type SvidChoice = { readonly spiffe_id: SpiffeId } | { readonly hint: string };
 
+/** Which peers a validation context accepts. */
 export interface ValidationPolicy {
-  /** Absent: all. */
+  /** Default: all trust domains. */
   readonly trust_domains?: readonly TrustDomain[] | undefined;
-  /** Absent: as `validation.mode`, or as the Envoy asks. */
+  /** Default: the form that the Envoy asks for, else `validation.mode`. */
   readonly mode?: Exclude<ValidationForm, 'legacy'> | undefined;
-  /** They widen the matchers that stand in Envoy's own configuration beside the secret. */
+  /** Envoy accepts a peer that matches one of these or one of the matchers in its own configuration. */
   readonly match: readonly UriMatcher[];
 }
 
-/** How a token stands in a secret: as the value of an Authorization header, or by itself. */
-export type TokenFormat = 'bearer' | 'raw';
+export type TokenFormat =
+  /** The value of an Authorization header: `Bearer TOKEN`. */
+  | 'bearer'
+  /** The token alone. */
+  | 'raw';
 
+/** Which token a name stands for, and in which format. */
 export interface TokenPolicy extends TokenRequest {
   readonly format: TokenFormat;
 }
 
+/** One entry of `secrets:` in the configuration. */
 export type NamedSecret = { readonly name: string } & (
   | { readonly svid: SvidChoice }
   | { readonly validation: ValidationPolicy }
   | { readonly jwt_svid: TokenPolicy }
 );
 
+/** All that decides which names exist and what they contain. */
 export interface Naming {
-  /** For the first SVID, the bundle of its trust domain, and all bundles; "" for none. */
+  /** The name of the first SVID; "" for no such name. */
   readonly default_svid: string;
+  /** The name of the bundle of the first SVID's trust domain; "" for no such name. */
   readonly default_bundle: string;
+  /** The name of the validation context with all bundles; "" for no such name. */
   readonly default_all_bundles: string;
-  /** Every name is served with each of these before it, too. */
+  /** Every name is also served with each of these prefixes. */
   readonly prefixes: readonly string[];
   readonly secrets: readonly NamedSecret[];
-  /** Audiences for which the default identity's token is served under `jwt:AUDIENCE`. */
+  /** For each of these audiences, the default identity's token is served under the name `jwt:AUDIENCE`. */
   readonly jwt_audiences: readonly string[];
-  /** Whether CRLs are sent. */
+  /** Whether Envoy gets CRLs. */
   readonly crl: boolean;
-  /** Several trust domains may go into one trusted_ca, although each can then mint the identities of the others. */
+  /** Allows several trust domains in one trusted_ca. Unsafe: each trust domain can then issue identities of the others. */
   readonly unsafe_merge: boolean;
 }

@@ -1,4 +1,4 @@
-/** Makes a new set of secrets whenever there is a reason to: the Workload API spoke, the configuration changed, or something expired. */
+/** Makes a new set of secrets when the Workload API sends a message, the configuration changes, or a certificate or CRL begins or ends. */
 import type { Clock } from '../clock.ts';
 import { nextAuthorityChange, sentAuthorities } from '../envoy/authorities.ts';
 import type { EventListener, UpdateCause } from '../events.ts';
@@ -9,7 +9,7 @@ import type { Certificate } from '../spiffe/x509/certificate.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
 import { freshnessOf, nextChangeOf } from './expiry.ts';
 import { identitiesOf } from './identities.ts';
-import { identityEvents, NOTHING_TOLD } from './identity-events.ts';
+import { identityEvents, NOTHING_REPORTED } from './identity-events.ts';
 import type { Naming } from './naming.ts';
 import { createSecretSet, type SecretSet, type SecretSetOptions } from './secret-set.ts';
 import { needsBundleFirst } from './staged-set.ts';
@@ -17,42 +17,44 @@ import { type NamedToken, namedTokens, type TokenView, withTokens } from './toke
 import { NO_TRUST, nextTrust, type Trust } from './trust.ts';
 import { crlProblems } from './validation-sources.ts';
 
-/** The clock is looked at this often: a timer sleeps while the machine does, and the clock may be put right at any time. */
+/** How often the publisher reads the clock: timers stop while the machine sleeps, and the wall clock can be corrected at any time. */
 const LOOK_MS = 1_000;
-/** How far the wall clock may drift from the monotonic one before what it decided is judged again. */
+/** When the wall clock drifts from the monotonic clock by this much, the publisher checks all validity periods again. */
 const MAX_DRIFT_MS = 1_000;
 const NO_LONGER_LISTED = 'the Workload API no longer lists it';
 
 export interface PublisherOptions {
   readonly clock: Clock;
   readonly events: EventListener;
+  /** Called with each new set of secrets. */
   readonly publish: (update: SecretsUpdate) => void;
-  /** Default: there are none. */
+  /** Where JWT-SVIDs come from. Default: no JWT-SVIDs are served. */
   readonly tokens?: TokenView;
 }
 
-/** A new set of secrets, and why. */
+/** A new set of secrets and why it was made. */
 export interface SecretsUpdate {
   readonly secrets: SecretSet;
   readonly cause: UpdateCause;
-  /** Whether peers that have only the last bundles would refuse the new certificates: these wait until the streams have the new bundles. */
+  /** True when peers that have only the previous bundles would refuse the new certificates: the bundles must be sent first. */
   readonly bundleFirst: boolean;
 }
 
+/** Holds the newest trust and configuration, and publishes a new set of secrets when one of them or the validity of a part changes. */
 export class SecretPublisher {
   readonly #options: PublisherOptions;
   #naming: Naming;
   #trust = NO_TRUST;
   #namedTokens: readonly NamedToken[];
-  /** All but the tokens; undefined until the Workload API has said anything. */
+  /** The secrets without tokens; undefined until the first message of the Workload API. */
   #set: SecretSet | undefined;
   #begun = false;
   readonly #throwawayAuthority = madeOnce(makeThrowawayAuthority);
   #stopTimer: () => void = () => undefined;
-  /** What the clock decided last. */
-  #judgement = '';
-  #told = NOTHING_TOLD;
-  #toldCrls: ReadonlyMap<TrustDomain | undefined, string> = new Map();
+  /** The last result of `#validityNow`. */
+  #validity = '';
+  #reported = NOTHING_REPORTED;
+  #reportedCrls: ReadonlyMap<TrustDomain | undefined, string> = new Map();
 
   constructor(naming: Naming, options: PublisherOptions) {
     this.#naming = naming;
@@ -60,7 +62,10 @@ export class SecretPublisher {
     this.#options = options;
   }
 
-  /** @param reason why what the context lacks is gone */
+  /**
+   * Takes a new context from the Workload API and publishes.
+   * @param reason why an SVID or bundle that the new context lacks was withdrawn
+   */
   adopt(context: X509Context, reason = NO_LONGER_LISTED): void {
     const { clock, events } = this.#options;
     const before = this.#trust;
@@ -72,13 +77,14 @@ export class SecretPublisher {
     this.#publish('workload_api', reason, needsBundleFirst(before.context, context, clock.now()));
   }
 
+  /** Takes a new configuration, and publishes if the Workload API has sent a context. */
   configure(naming: Naming): void {
     this.#naming = naming;
     this.#namedTokens = namedTokens(naming);
     if (this.#begun) this.#publish('configuration');
   }
 
-  /** There are other tokens than before; the other secrets stay as they are, encoded. */
+  /** Publishes the same secrets with the new tokens. The other secrets are not encoded again. */
   tokensChanged(cause: UpdateCause): void {
     this.#announce(cause, false);
   }
@@ -89,14 +95,14 @@ export class SecretPublisher {
 
   #publish(cause: UpdateCause, reason = NO_LONGER_LISTED, bundleFirst = false): void {
     const now = this.#options.clock.now();
-    this.#judgement = this.#judge(now);
-    this.#tellIdentities(now, reason);
-    this.#tellCrls(now);
+    this.#validity = this.#validityNow(now);
+    this.#reportIdentities(now, reason);
+    this.#reportCrls(now);
     this.#set = createSecretSet(this.#trust, this.#naming, {
       now,
       throwawayAuthority: this.#throwawayAuthority,
       ...(this.#set && { before: this.#set }),
-      onEncoded: this.#tellEncoded,
+      onEncoded: this.#reportEncoded,
     });
     this.#announce(cause, bundleFirst);
     this.#wait(now);
@@ -105,15 +111,15 @@ export class SecretPublisher {
   #announce(cause: UpdateCause, bundleFirst: boolean): void {
     const { clock, publish, tokens } = this.#options;
     if (this.#set === undefined) return;
-    const options = { now: () => clock.now(), onEncoded: this.#tellEncoded };
+    const options = { now: () => clock.now(), onEncoded: this.#reportEncoded };
     const secrets = tokens === undefined ? this.#set : withTokens(this.#set, this.#namedTokens, tokens, options);
     publish({ secrets, cause, bundleFirst });
   }
 
-  readonly #tellEncoded: SecretSetOptions['onEncoded'] & {} = ({ name, kind, version, any }) =>
+  readonly #reportEncoded: SecretSetOptions['onEncoded'] & {} = ({ name, kind, version, any }) =>
     this.#options.events({ type: 'secret_encoded', name, kind, version, bytes: any.length });
 
-  /** Looks again when the time of something has come, and when the clock was put right. */
+  /** Checks again at the next begin or end of a validity period, and when the wall clock was corrected. */
   #wait(now: number): void {
     const { clock } = this.#options;
     const next = nextChange(this.#trust, now);
@@ -121,7 +127,7 @@ export class SecretPublisher {
     const since = clock.monotonic();
     const look = () => {
       if (clock.now() < next && drift() < MAX_DRIFT_MS) wait();
-      else if (this.#judge(clock.now()) === this.#judgement) this.#wait(clock.now());
+      else if (this.#validityNow(clock.now()) === this.#validity) this.#wait(clock.now());
       else this.#publish('time');
     };
     const wait = () => {
@@ -131,8 +137,8 @@ export class SecretPublisher {
     if (this.#trust.context !== EMPTY_CONTEXT) wait();
   }
 
-  /** All that depends on the clock, so that it can be compared. */
-  #judge(now: number): string {
+  /** Everything that depends on the clock, as a text to compare. */
+  #validityNow(now: number): string {
     const { bundles, crls } = this.#trust.context;
     const fingerprints = (certificates: readonly Certificate[]) => certificates.map(({ fingerprint }) => fingerprint);
     return JSON.stringify([
@@ -146,23 +152,23 @@ export class SecretPublisher {
     ]);
   }
 
-  #tellIdentities(now: number, reason: string): void {
-    const { events, told } = identityEvents(this.#told, identitiesOf(this.#trust, now), now, reason);
-    this.#told = told;
+  #reportIdentities(now: number, reason: string): void {
+    const { events, reported } = identityEvents(this.#reported, identitiesOf(this.#trust, now), now, reason);
+    this.#reported = reported;
     for (const event of events) this.#options.events(event);
   }
 
-  #tellCrls(now: number): void {
+  #reportCrls(now: number): void {
     const problems = this.#naming.crl ? crlProblems(this.#trust, now) : new Map<TrustDomain | undefined, string>();
     for (const [trustDomain, reason] of problems) {
-      if (this.#toldCrls.get(trustDomain) === reason) continue;
+      if (this.#reportedCrls.get(trustDomain) === reason) continue;
       this.#options.events({ type: 'crl_left_out', ...(trustDomain !== undefined && { trustDomain }), reason });
     }
-    this.#toldCrls = problems;
+    this.#reportedCrls = problems;
   }
 }
 
-/** The next time at which something that is served may change, milliseconds since the epoch; Infinity when it will not. */
+/** The next time at which the served secrets may change, in milliseconds since the epoch; Infinity if never. */
 function nextChange({ context, predecessors }: Trust, now: number): number {
   const svids = [...context.svids, ...predecessors.values()];
   return Math.min(

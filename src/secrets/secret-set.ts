@@ -1,4 +1,4 @@
-/** All secrets that can be served now, by name. A value: new trust or another configuration makes a new set. */
+/** All secrets that can be served now, by name. A set never changes: a new context or configuration makes a new set. */
 import type { SecretKind } from '../events.ts';
 import { type SpiffeId, trustDomainId } from '../spiffe/spiffe-id.ts';
 import { Encodings, type SecretSource } from './encodings.ts';
@@ -9,35 +9,37 @@ import { tlsCertificate } from './tls-certificate.ts';
 import type { Trust } from './trust.ts';
 import { type ValidationSourcesOptions, validationSources } from './validation-sources.ts';
 
+/** A snapshot of the secrets. */
 export interface SecretSet {
   /**
-   * @param without trust domains to leave out of contexts of several
-   * @returns undefined when there is no secret of that name now, or none that can be said in that form
+   * @param without trust domains to leave out of validation contexts that have more than one
+   * @returns undefined when no secret has that name now, or when the secret cannot be expressed in that form
    */
   get(name: string, form: ValidationForm, without?: ReadonlySet<string>): Secret | undefined;
-  /** A hash of what is sent of a trust domain; undefined when it is not trusted. */
+  /** A hash of the authorities and CRLs that are sent for a trust domain; undefined when it is not trusted. */
   contentOf(trustDomain: string): string | undefined;
-  /** False until the Workload API has said anything. */
+  /** False until the first message of the Workload API. */
   readonly complete: boolean;
-  /** Every secret once, by its SPIFFE ID: what a request without names gets. */
+  /** The SPIFFE IDs that name secrets. A request without names (a wildcard subscription) gets these. */
   readonly ids: readonly string[];
-  /** Every name that can be asked for. */
+  /** All names that a request can use. */
   readonly names: readonly string[];
-  /** What is known of a name without encoding anything. */
-  describe(name: string): SecretDescription | undefined;
-  /** There is nothing of that name, but there will be in a moment: it is on its way, or comes when it is asked for. */
+  /** Describes a secret without encoding it. */
+  describe(name: string): NameDescription | undefined;
+  /** True when the secret of this name is not there yet, but is being fetched or will be fetched on request. */
   pending(name: string): boolean;
 }
 
-export interface SecretDescription {
+/** What is known about a secret without its content. */
+export interface NameDescription {
   readonly kind: SecretKind;
-  /** Whose certificate it is. */
+  /** The SPIFFE ID in the certificate or token; absent for a validation context. */
   readonly id?: SpiffeId;
-  /** Those that were asked for: several when a validation context is served in several forms. */
+  /** The versions that were requested; a validation context can have several, one for each form. */
   readonly versions: readonly string[];
 }
 
-/** Before the Workload API has said anything. */
+/** The set before the first message of the Workload API. */
 export const NO_SECRETS: SecretSet = {
   complete: false,
   ids: [],
@@ -49,20 +51,20 @@ export const NO_SECRETS: SecretSet = {
 };
 
 export interface SecretSetOptions extends ValidationSourcesOptions {
-  /** Hears of each secret that is encoded: when it is first asked for. */
+  /** Called for each secret that is encoded, at its first request. */
   readonly onEncoded?: (secret: Secret) => void;
-  /** The set before: what it has encoded and is still made of the same is not encoded again. */
+  /** The previous set: its secrets that have not changed are not encoded again. */
   readonly before?: SecretSet | undefined;
 }
 
 interface Source extends SecretSource {
-  /** Whose certificate it is. */
+  /** The SPIFFE ID in the certificate. */
   readonly id?: SpiffeId;
 }
 
 const encodings = new WeakMap<SecretSet, Encodings>();
 
-/** A secret is encoded when it is first asked for, once for each name and form. */
+/** Makes the set for this trust and configuration. It encodes a secret at its first request, once for each name and form. */
 export function createSecretSet(trust: Trust, naming: Naming, options: SecretSetOptions): SecretSet {
   const identities = identitiesOf(trust, options.now);
   const validation = validationSources(trust, naming, options);
@@ -105,7 +107,7 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
   return set;
 }
 
-/** The first with a hint stays the first when it has expired: the next is another identity. */
+/** With a hint, the first SVID counts even when it has expired, because the next SVID with that hint is another identity. */
 function choose(identities: readonly Identity[], choice: SvidChoice): Identity | undefined {
   if ('hint' in choice) return identities.find(({ svid: { hint } }) => hint === choice.hint);
   return identities.find(({ svid: { id }, served }) => id === choice.spiffe_id && served !== undefined);

@@ -1,4 +1,4 @@
-/** A CA roll in two steps: the new bundles first, beside the certificates that are served already. */
+/** Changes the CA in two steps: Envoy gets the new bundles first and keeps its old certificates until the second step. */
 
 import { trustDomainOf } from '../spiffe/spiffe-id.ts';
 import { standingOf } from '../spiffe/standing.ts';
@@ -20,7 +20,7 @@ export function needsBundleFirst(before: X509Context, after: X509Context, now: n
   });
 }
 
-/** The validation contexts of `newest`, and the certificates of `served` as far as there are any. */
+/** The first step: the validation contexts of `newest` with the certificates of `served`. A certificate that `served` lacks is the new one. */
 export function stageBundles(served: SecretSet, newest: SecretSet): SecretSet {
   return {
     ...newest,

@@ -3,7 +3,7 @@ import { pemEncode } from '../spiffe/x509/pem.ts';
 import type { ServedSvid } from './identities.ts';
 import type { SecretContent } from './secret.ts';
 
-/** The whole chain, leaf first, and the key as PKCS#8: always inline, for Envoy would look for a file name on its own disk. */
+/** The chain, leaf first, and the key as PKCS#8 PEM. Both are inline: Envoy would look for a file on its own disk. */
 export function tlsCertificate({ chain, svid: { privateKey } }: ServedSvid): SecretContent {
   return {
     tls_certificate: {

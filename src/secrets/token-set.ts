@@ -1,22 +1,23 @@
-/** Tokens under names of their own, beside the other secrets. */
+/** Adds JWT-SVIDs, under their own names, to a set of secrets. */
 import { AUDIENCE_PREFIX, type Token, type TokenRequest, type TokenState, tokenKey } from '../spiffe/jwt/jwt-token.ts';
 import type { Naming, TokenFormat } from './naming.ts';
 import { createSecret, type Secret } from './secret.ts';
-import type { SecretDescription, SecretSet } from './secret-set.ts';
+import type { NameDescription, SecretSet } from './secret-set.ts';
 
+/** A name and the token that it stands for. */
 export interface NamedToken extends TokenRequest {
   readonly name: string;
   readonly format: TokenFormat;
 }
 
-/** Where tokens come from. */
+/** The source of tokens, as the secrets see it. */
 export interface TokenView {
   get(request: TokenRequest): TokenState;
-  /** Somebody asks for it. */
+  /** Says that a client requested this token, so that the source fetches it and renews it. */
   want(request: TokenRequest): void;
 }
 
-/** All names that stand for tokens. */
+/** All names of tokens: from `secrets:` and from `jwt_audiences`, each also with every prefix. */
 export function namedTokens({ secrets, jwt_audiences, prefixes }: Naming): readonly NamedToken[] {
   const own = secrets.flatMap((secret) => ('jwt_svid' in secret ? [{ name: secret.name, ...secret.jwt_svid }] : []));
   const listed = jwt_audiences.map((audience) => ({
@@ -28,7 +29,7 @@ export function namedTokens({ secrets, jwt_audiences, prefixes }: Naming): reado
   return [...plain, ...prefixes.flatMap((prefix) => plain.map((token) => ({ ...token, name: `${prefix}${token.name}` })))];
 }
 
-/** The requests behind names, each once. */
+/** The token requests for these names, without duplicates. */
 export function tokenRequests(named: readonly NamedToken[]): readonly TokenRequest[] {
   return [
     ...new Map(
@@ -41,13 +42,13 @@ export function tokenRequests(named: readonly NamedToken[]): readonly TokenReque
 }
 
 export interface TokenSetOptions {
-  /** Milliseconds since the epoch, at any time: a token that has expired since the set was made is in it no more. */
+  /** The current time in milliseconds since the epoch. A token that expires after the set was made is no longer served. */
   readonly now: () => number;
-  /** Hears of each secret that is encoded. */
+  /** Called for each secret that is encoded. */
   readonly onEncoded: (secret: Secret) => void;
 }
 
-/** A set with the tokens that there are now. What is asked for by name is wanted, be it there or not. */
+/** The same set with the current tokens. A request for a token calls `view.want`, also when the token is not there yet. */
 export function withTokens(set: SecretSet, named: readonly NamedToken[], view: TokenView, options: TokenSetOptions): SecretSet {
   if (named.length === 0) return set;
   const entries = new Map(named.map((token) => [token.name, new Entry(token, view, options)]));
@@ -82,7 +83,7 @@ class Entry {
     return this.#token !== undefined && this.#options.now() < this.#token.expiresAt;
   }
 
-  get description(): SecretDescription {
+  get description(): NameDescription {
     const id = this.#token?.id;
     return { kind: 'generic_secret', ...(id && { id }), versions: this.#secret === undefined ? [] : [this.#secret.version] };
   }
@@ -98,7 +99,7 @@ class Entry {
   }
 }
 
-/** Without a newline at its end, with which Envoy before 1.40 refuses every request. */
+/** The text must not end with a newline: with one, Envoy before 1.40 refuses every request. */
 function tokenSecret({ name, format }: NamedToken, { value }: Token): Secret {
   const text = format === 'bearer' ? `Bearer ${value}` : value;
   return createSecret(name, 'generic_secret', { generic_secret: { secret: { inline_bytes: Buffer.from(text) } } });

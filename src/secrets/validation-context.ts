@@ -1,6 +1,6 @@
 /**
- * Trust bundles as Envoy's CertificateValidationContext. Envoy takes a context with neither a custom validator nor a trusted_ca as
- * "verify nobody", so none is ever made of no bundle or of an empty one.
+ * Trust bundles as Envoy's CertificateValidationContext. If a context has neither a custom validator nor a trusted_ca, Envoy does not
+ * verify peers at all. Therefore the types here require at least one bundle with at least one authority.
  */
 import type { CertificateValidationContext, SubjectAltNameMatcher } from '../gen/messages.ts';
 import { pemEncode } from '../spiffe/x509/pem.ts';
@@ -10,27 +10,28 @@ import type { SecretContent, ValidationForm } from './secret.ts';
 
 const SPIFFE_VALIDATOR = 'envoy.tls.cert_validator.spiffe';
 const SPIFFE_VALIDATOR_CONFIG = 'envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig';
-/** SubjectAltNameMatcher.SanType */
+/** The value of SubjectAltNameMatcher.SanType for URIs. */
 const URI = 3;
 
-/** A CRL. Its PEM is made once: it may be many megabytes. */
+/** A CRL as DER and PEM. The PEM is made once per CRL, because it can have many megabytes. */
 export interface Revocations {
   readonly der: Uint8Array;
   readonly pem: Buffer;
 }
 
-/** What is trusted of one trust domain. */
+/** The authorities and CRLs of one trust domain. */
 export interface Trusted {
   readonly trustDomain: string;
-  /** DER, at least one. */
+  /** CA certificates as DER, at least one. */
   readonly authorities: readonly [Uint8Array, ...Uint8Array[]];
-  /** None, or one for each authority. */
+  /** Empty, or one CRL for each authority. */
   readonly crls: readonly Revocations[];
 }
 
 /**
- * @param trusted each of another trust domain, at least one
- * @param match URI SANs to accept; none: any
+ * Makes the content of a validation context.
+ * @param trusted at least one trust domain, each at most once
+ * @param match the URI SANs to accept; empty accepts any
  */
 export function validationContext(
   trusted: readonly [Trusted, ...Trusted[]],
@@ -54,7 +55,7 @@ function spiffeValidator(trusted: readonly Trusted[]): Input<CertificateValidati
   return { custom_validator_config: { name: SPIFFE_VALIDATOR, typed_config } };
 }
 
-/** A list of one CA says nothing of the peers of another, so it is heeded for the leaf only, and only when all have one. */
+/** Envoy refuses a certificate whose CA has no CRL. So CRLs are sent only if all trust domains have them, and Envoy checks only the leaf. */
 function trustedCa(trusted: readonly Trusted[]): Input<CertificateValidationContext> {
   const trusted_ca = { inline_bytes: certificatesPem(trusted.flatMap(({ authorities }) => authorities)) };
   if (trusted.some(({ crls }) => crls.length === 0)) return { trusted_ca };
@@ -77,7 +78,7 @@ function crlPems(crls: readonly Revocations[]): readonly Buffer[] {
   return eachOnce(crls, ({ der }) => der).map(({ pem }) => pem);
 }
 
-/** Each once and sorted, so that how a Workload API lists them changes no version. */
+/** Sorts and removes duplicates, so that the order in which the Workload API lists the items does not change the version. */
 function eachOnce<T>(items: readonly T[], derOf: (item: T) => Uint8Array): readonly T[] {
   const sorted = [...items].sort((a, b) => Buffer.compare(derOf(a), derOf(b)));
   const isRepeated = (item: T, before: T | undefined) => before !== undefined && Buffer.compare(derOf(item), derOf(before)) === 0;

@@ -1,4 +1,4 @@
-/** What stands behind the names of validation contexts: whom a policy trusts, with which authorities and CRLs. */
+/** Makes validation contexts from policies: which trust domains a policy trusts, with which authorities and CRLs. */
 import { createHash } from 'node:crypto';
 import { sentAuthorities } from '../envoy/authorities.ts';
 import { mistakenFor, vetCrls } from '../envoy/crl-choice.ts';
@@ -13,17 +13,18 @@ import type { ValidationForm } from './secret.ts';
 import type { Trust } from './trust.ts';
 import { type Trusted, validationContext } from './validation-context.ts';
 
+/** The source of every validation context for one trust and configuration. */
 export interface ValidationSources {
-  /** Undefined while nothing that the policy names is trusted, or was. */
+  /** Undefined when no trust domain of the policy is trusted or was trusted earlier. */
   of(policy: ValidationPolicy): SecretSource | undefined;
-  /** A hash of what is sent of a trust domain. */
+  /** A hash of the authorities and CRLs that are sent for a trust domain; undefined when it is not trusted. */
   contentOf(trustDomain: string): string | undefined;
 }
 
 export interface ValidationSourcesOptions {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** DER of a CA whose key nobody has, always the same. Asked for when somebody asks for what is trusted no more. */
+  /** Returns a CA certificate (DER) whose key nobody has, always the same one. Called when a client requests a withdrawn bundle. */
   readonly throwawayAuthority: () => Uint8Array;
 }
 
@@ -32,7 +33,7 @@ interface Vetted extends Trusted {
   readonly crls: readonly Crl[];
 }
 
-/** What there is of each trust domain now, ready to be put into contexts. */
+/** Selects the authorities and CRLs that are valid now, for each trust domain. */
 export function validationSources(
   trust: Trust,
   { crl, unsafe_merge }: Naming,
@@ -63,7 +64,7 @@ export function validationSources(
       };
       const policy = JSON.stringify([mode, match, unsafe_merge, found.length === 1]);
       const madeOf: SecretSource['madeOf'] = (_, without) => [policy, ...leftIn(without).flatMap(partsOf)];
-      // None when it is of one trust domain, for nobody else would be served by that.
+      // The only trust domain of a context cannot be left out: nothing would remain.
       const separable = found.length > 1 ? found.map(({ trustDomain }) => trustDomain) : [];
       return { kind: 'validation_context', content, madeOf, separable };
     }
@@ -77,7 +78,7 @@ function partsOf({ trustDomain, authorities, crls, issuers }: Vetted): readonly 
   return [trustDomain, ...authorities, ...crls, ...issuers];
 }
 
-/** Without CRLs where Envoy could take that of one trust domain for that of another. */
+/** Drops the CRLs if Envoy could mistake the CRL of one trust domain for that of another. One trust domain without CRLs is enough for that. */
 function merged(trusted: readonly [Vetted, ...Vetted[]]): readonly [Trusted, ...Trusted[]] {
   const issuers = trusted.flatMap((one) => one.issuers);
   const crls = trusted.flatMap((one) => one.crls);
@@ -93,7 +94,7 @@ function hashOf(trusted: Trusted | undefined): string | undefined {
   return hash.digest('hex');
 }
 
-/** In SPIFFE form whatever was asked for: a plain list of CAs would still admit clients that show no certificate. */
+/** Replaces a withdrawn bundle. It uses the SPIFFE validator if it can: with a plain list of CAs, Envoy would accept clients without a certificate. */
 function denial(trustDomain: TrustDomain, throwawayAuthority: () => Uint8Array): SecretSource {
   const content = (form: ValidationForm) => {
     const nobody: Trusted = { trustDomain, authorities: [throwawayAuthority()], crls: [] };
@@ -102,7 +103,10 @@ function denial(trustDomain: TrustDomain, throwawayAuthority: () => Uint8Array):
   return { kind: 'validation_context', content, madeOf: () => [throwawayAuthority, trustDomain], separable: [] };
 }
 
-/** What of the CRLs is not sent along, and why: by trust domain, and of no trust domain. */
+/**
+ * Why CRLs are not sent: one reason for each trust domain. The key `undefined` stands for a CRL of no known authority.
+ * @param now milliseconds since the epoch
+ */
 export function crlProblems(trust: Trust, now: number): ReadonlyMap<TrustDomain | undefined, string> {
   const { context } = trust;
   const problems = new Map<TrustDomain | undefined, string>();
@@ -123,13 +127,13 @@ type Intermediates = ReadonlyMap<TrustDomain, readonly Certificate[]>;
 
 const NO_INTERMEDIATES: Intermediates = new Map();
 
-/** Those that sign what peers show, as far as they are known: other nodes may have intermediates of their own. */
+/** The CAs that can have signed a peer's certificate, as far as this workload knows them. Other nodes may have other intermediates. */
 function issuersOf({ trustDomain, authorities }: X509Bundle, intermediates: Intermediates, now: number): readonly Certificate[] {
   const issuers = [...sentAuthorities(authorities, now), ...(intermediates.get(trustDomain) ?? [])];
   return [...new Map(issuers.map((certificate) => [certificate.fingerprint, certificate])).values()];
 }
 
-/** Of this workload's own identities. */
+/** The intermediate CAs in the chains of this workload's own SVIDs. */
 function intermediatesOf(trust: Trust, now: number): Intermediates {
   const found = new Map<TrustDomain, Certificate[]>();
   for (const { served, svid } of identitiesOf(trust, now)) {

@@ -11,7 +11,7 @@ import { SDS, SdsService, type SdsSettings } from '../sds/service.ts';
 import type { StreamStatus } from '../sds/stream/stream-status.ts';
 import type { Naming } from '../secrets/naming.ts';
 import { SecretPublisher } from '../secrets/publisher.ts';
-import type { SecretDescription } from '../secrets/secret-set.ts';
+import type { NameDescription } from '../secrets/secret-set.ts';
 import { namedTokens, tokenRequests } from '../secrets/token-set.ts';
 import { GrpcServer } from '../server/grpc/grpc-server.ts';
 import { HealthService } from '../server/grpc/health.ts';
@@ -47,7 +47,7 @@ export interface SidecarOptions {
 export interface Sidecar extends AsyncDisposable {
   /** The names that are served now. */
   readonly names: readonly string[];
-  describe(name: string): SecretDescription | undefined;
+  describe(name: string): NameDescription | undefined;
   readonly counts: SidecarCounts;
   /** What each open stream came to, one at a time: with many, whoever reads them lets others run in between. */
   readonly streams: Iterable<StreamStatus>;

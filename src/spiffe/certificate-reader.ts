@@ -1,4 +1,4 @@
-/** Reads the certificates and CRLs of messages, each once for as long as it is in use. */
+/** Reads the certificates and CRLs of Workload API messages. Each is parsed once for as long as it is in use. */
 import { messageOf } from '../error.ts';
 import type { Crl } from './crl/crl.ts';
 import { CrlReader } from './crl/crl-reader.ts';
@@ -6,13 +6,15 @@ import { type Certificate, parseCertificate, subjectText } from './x509/certific
 import { splitDer } from './x509/der.ts';
 import { Generations } from './x509/generations.ts';
 
-/** A certificate that was left out, by its place among those that came with it, from 1. */
+/** A certificate that could not be read. */
 export interface UnreadableCertificate {
+  /** Its position in the field, from 1. */
   readonly position: number;
   readonly subject?: string | undefined;
   readonly reason: string;
 }
 
+/** The certificates of one field. */
 export interface ReadCertificates {
   readonly certificates: readonly Certificate[];
   readonly unreadable: readonly UnreadableCertificate[];
@@ -28,13 +30,13 @@ export class CertificateReader {
     this.#certificates.next();
   }
 
-  /** They came again, and need not be read. */
+  /** Remembers certificates that were received again, without reading them. */
   keep(certificates: readonly Certificate[]): void {
     for (const certificate of certificates) this.#certificates.keep(certificate.fingerprint, certificate);
   }
 
   /**
-   * Reads each certificate by itself: one that cannot be read does not spoil its neighbours.
+   * Reads each certificate separately: an unreadable one does not affect the others.
    * @param bytes concatenated DER certificates
    */
   readAll(bytes: Uint8Array): ReadCertificates {
@@ -54,7 +56,7 @@ export class CertificateReader {
 
   /**
    * @param bytes one DER certificate revocation list
-   * @throws SpiffeSdsError `certificate_invalid` saying why it does not parse
+   * @throws SpiffeSdsError `certificate_invalid`; the message says why it does not parse
    */
   readCrl(bytes: Uint8Array): Crl {
     return this.crls.read(bytes);

@@ -1,5 +1,6 @@
 /** SPIFFE IDs and trust domains, as the SPIFFE-ID specification (sections 2 and 2.3) defines them. */
 import { SpiffeSdsError } from '../error.ts';
+import { quoted } from '../printable.ts';
 
 declare const brand: unique symbol;
 /** The name of a trust domain, without `spiffe://`: `example.org`. */
@@ -11,21 +12,25 @@ const SCHEME = 'spiffe://';
 const MAX_ID_BYTES = 2048;
 const MAX_TRUST_DOMAIN_BYTES = 255;
 
-/** @throws SpiffeSdsError `spiffe_id_invalid`, saying which part is wrong. */
+/**
+ * Checks that a text is a SPIFFE ID (SPIFFE-ID specification, section 2).
+ * @throws SpiffeSdsError `spiffe_id_invalid`; the message says which part is wrong
+ */
 export function parseSpiffeId(text: string): SpiffeId {
   const problem = spiffeIdProblem(text);
-  if (problem !== undefined) throw new SpiffeSdsError('spiffe_id_invalid', `not a SPIFFE ID: ${quote(text)}: ${problem}`);
+  if (problem !== undefined) throw new SpiffeSdsError('spiffe_id_invalid', `not a SPIFFE ID: ${quoted(text)}: ${problem}`);
   return text as SpiffeId;
 }
 
 /**
+ * Checks that a text is a trust domain (SPIFFE-ID specification, section 2.1).
  * @param text `example.org`, or the trust domain's SPIFFE ID `spiffe://example.org`
- * @throws SpiffeSdsError `spiffe_id_invalid`, saying what is wrong
+ * @throws SpiffeSdsError `spiffe_id_invalid`; the message says what is wrong
  */
 export function parseTrustDomain(text: string): TrustDomain {
   const name = text.startsWith(SCHEME) ? text.slice(SCHEME.length) : text;
   const problem = trustDomainProblem(name);
-  if (problem !== undefined) throw new SpiffeSdsError('spiffe_id_invalid', `not a trust domain: ${quote(text)}: ${problem}`);
+  if (problem !== undefined) throw new SpiffeSdsError('spiffe_id_invalid', `not a trust domain: ${quoted(text)}: ${problem}`);
   return name as TrustDomain;
 }
 
@@ -58,19 +63,15 @@ function trustDomainProblem(name: string): string | undefined {
   if (name === '') return 'the trust domain is empty';
   if (Buffer.byteLength(name) > MAX_TRUST_DOMAIN_BYTES) return `the trust domain is longer than ${MAX_TRUST_DOMAIN_BYTES} bytes`;
   const bad = /[^a-z0-9._-]/.exec(name);
-  return bad === null ? undefined : `${quote(bad[0])} in the trust domain: only a-z, 0-9, ".", "-" and "_" may stand there`;
+  return bad === null ? undefined : `${quoted(bad[0])} in the trust domain: only a-z, 0-9, ".", "-" and "_" may stand there`;
 }
 
 function pathProblem(path: string): string | undefined {
   for (const segment of path.split('/')) {
     if (segment === '') return path.endsWith('/') || path === '' ? 'the path ends with a slash' : 'the path has an empty segment';
-    if (segment === '.' || segment === '..') return `the path has a ${quote(segment)} segment`;
+    if (segment === '.' || segment === '..') return `the path has a ${quoted(segment)} segment`;
     const bad = /[^A-Za-z0-9._-]/.exec(segment);
-    if (bad !== null) return `${quote(bad[0])} in the path: only letters, digits, ".", "-" and "_" may stand there`;
+    if (bad !== null) return `${quoted(bad[0])} in the path: only letters, digits, ".", "-" and "_" may stand there`;
   }
   return undefined;
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
 }

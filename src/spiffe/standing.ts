@@ -1,32 +1,36 @@
 /**
- * What an X509-SVID is worth at a certain time. It is judged by the path from its leaf to an authority, not by what lies beside that path,
- * and it is judged again whenever somebody asks: what the clock decided, a clock that is put right decides again.
+ * Whether an X509-SVID is valid at one point in time. Only the path from its leaf to an authority counts, not the other certificates that
+ * came with it. The result is computed for each `now`, because the wall clock can be corrected in either direction.
  */
 import type { Certificate } from './x509/certificate.ts';
 import { findPath, isValidAt, type Path, signs } from './x509/path.ts';
 import type { X509Svid } from './x509-context.ts';
 
+/** The validity of an SVID at one point in time. */
 export type Standing =
-  /** There is a path of certificates that are all valid. */
+  /** A path exists, and all its certificates are valid. */
   | { readonly kind: 'valid'; readonly path: Path }
-  /** There will be one, from then on: milliseconds since the epoch. */
+  /** The path becomes valid at `from`, in milliseconds since the epoch. */
   | { readonly kind: 'not_yet_valid'; readonly path: Path; readonly from: number }
-  /** There was one, until then: milliseconds since the epoch. */
+  /** The path was valid until `at`, in milliseconds since the epoch. */
   | { readonly kind: 'expired'; readonly at: number };
 
-/** The last of each SVID: several ask at one look at the clock. */
+/** The last result for each SVID: several callers ask with the same `now`. */
 const standings = new WeakMap<X509Svid, { readonly now: number; readonly standing: Standing }>();
 
-/** @param now milliseconds since the epoch */
+/**
+ * The standing of a verified SVID.
+ * @param now milliseconds since the epoch
+ */
 export function standingOf(svid: X509Svid, now: number): Standing {
   const last = standings.get(svid);
   if (last?.now === now) return last.standing;
-  const standing = judge(svid, now);
+  const standing = computeStanding(svid, now);
   standings.set(svid, { now, standing });
   return standing;
 }
 
-function judge(svid: X509Svid, now: number): Standing {
+function computeStanding(svid: X509Svid, now: number): Standing {
   const { chain, authorities } = svid;
   const path = findPath(chain, authorities, now);
   if (path !== undefined) return { kind: 'valid', path };
@@ -37,15 +41,15 @@ function judge(svid: X509Svid, now: number): Standing {
   return { kind: 'expired', at: Math.min(now, findPath(chain, authorities)?.notAfter ?? now) };
 }
 
-/** When certificates of its chain or of its bundle begin or end: in between, nothing about it changes. Ascending, each once. */
+/** The times at which a certificate of the chain or bundle begins or ends, ascending, without duplicates. Between them the standing is constant. */
 export function timesOf({ chain, authorities }: X509Svid): readonly number[] {
   const times = [...chain, ...authorities].flatMap(({ notBefore, notAfter }) => [notBefore, notAfter]);
   return [...new Set(times)].sort((a, b) => a - b);
 }
 
 /**
- * What to show a peer: the path, then what else came and is valid and leads on from there, for peers that trust another authority. An
- * expired certificate that stands first breaks handshakes, and a certificate that signs nothing helps nobody.
+ * The chain to show to peers: the path, then the other valid certificates that extend it, for peers that trust another authority. It
+ * contains no expired certificate, which would break handshakes, and none that signed nothing in the chain.
  * @param now milliseconds since the epoch
  */
 export function shownChain({ chain }: X509Svid, { certificates }: Path, now: number): Path['certificates'] {

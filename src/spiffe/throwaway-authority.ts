@@ -1,8 +1,8 @@
 /**
- * An authority whose key nobody has: a validation context that trusts it alone trusts nobody. Envoy cannot be told that a trust bundle is
- * gone, only be given another.
+ * An authority whose key nobody has. A validation context with only this authority accepts nobody. It replaces withdrawn bundles, because
+ * SDS has no way to remove a bundle from an Envoy.
  *
- * Written here, with the help of node:crypto alone: a library for certificates would take longer to load than the rest of the sidecar.
+ * This file uses only node:crypto: a certificate library takes longer to load than the rest of the sidecar.
  */
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { tlv } from './x509/der-writer.ts';
@@ -28,9 +28,9 @@ const BASIC_CONSTRAINTS = Buffer.from('551d13', 'hex');
 const KEY_USAGE = Buffer.from('551d0f', 'hex');
 
 const NAME = sequence(tlv(TAG.set, sequence(oid(COMMON_NAME), text(TAG.utf8String, 'spiffe-sds trusts nobody'))));
-/** Always: whatever an Envoy's clock says. The end is the one for certificates that have none (RFC 5280, section 4.1.2.5). */
+/** Valid at all times, so that an Envoy's clock does not matter. The end means "no expiry" (RFC 5280, section 4.1.2.5). */
 const VALIDITY = sequence(text(TAG.utcTime, '700101000000Z'), text(TAG.generalizedTime, '99991231235959Z'));
-/** A CA that has none below it, and may sign certificates and CRLs. */
+/** A CA without CAs below it, which may sign certificates and CRLs. */
 const EXTENSIONS = tlv(
   TAG.extensions,
   sequence(
@@ -40,13 +40,16 @@ const EXTENSIONS = tlv(
 );
 const SERIAL_BYTES = 16;
 
-/** @returns a self-signed CA certificate, DER; its key is forgotten here */
+/**
+ * Makes a new authority and drops its private key.
+ * @returns a self-signed CA certificate, DER
+ */
 export function makeThrowawayAuthority(): Uint8Array {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = sequence(oid(ECDSA_WITH_SHA256));
   const toBeSigned = sequence(
     tlv(TAG.version, tlv(TAG.integer, [2])),
-    // 1 in front: positive, and as short as DER wants it.
+    // The first byte 1 makes the number positive, without a leading zero byte (X.690, section 8.3.2).
     tlv(TAG.integer, [1], randomBytes(SERIAL_BYTES - 1)),
     algorithm,
     NAME,

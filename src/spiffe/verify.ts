@@ -1,4 +1,4 @@
-/** Is this an X509-SVID that a peer would accept, some time? X509-SVID specification, sections 2 – 5. When it is valid, `standing.ts` says. */
+/** Verifies an X509-SVID, except its dates (X509-SVID specification, sections 2 – 5). `standing.ts` checks the dates. */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { SpiffeSdsError } from '../error.ts';
 import { pathOf, trustDomainId, trustDomainOf } from './spiffe-id.ts';
@@ -6,8 +6,8 @@ import { findPath } from './x509/path.ts';
 import type { X509Bundle, X509Svid } from './x509-context.ts';
 
 /**
- * Judges everything but dates.
- * @throws SpiffeSdsError `svid_invalid` naming the rule it breaks
+ * Checks the leaf, the private key and the chain of an SVID, but not the dates.
+ * @throws SpiffeSdsError `svid_invalid`; the message names the broken rule
  */
 export function verifySvid(svid: X509Svid): void {
   const problem = leafProblem(svid) ?? keyProblem(svid) ?? chainProblem(svid);
@@ -15,7 +15,7 @@ export function verifySvid(svid: X509Svid): void {
 }
 
 /**
- * Whether the chain of an SVID leads to one of these authorities: what a peer that trusts only them would find.
+ * Whether a peer that trusts only these authorities would accept the SVID.
  * @param at milliseconds since the epoch
  */
 export function isVerified({ chain }: X509Svid, { authorities }: X509Bundle, at: number): boolean {

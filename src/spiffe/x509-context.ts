@@ -1,33 +1,37 @@
-/** What a Workload API says of this workload's X.509 identities, verified: plain values, newest state. */
+/** The verified X.509 identities and bundles of this workload, from the newest messages of the Workload API. */
 
 import type { Crl } from './crl/crl.ts';
 import type { SpiffeId, TrustDomain } from './spiffe-id.ts';
 import type { Certificate } from './x509/certificate.ts';
 
+/** One X509-SVID with its private key. */
 export interface X509Svid {
   readonly id: SpiffeId;
-  /** What the registration said this SVID is for; empty when it said nothing. */
+  /** The operator's hint what this SVID is for; empty when there is none (Workload API specification, section 5.2.1). */
   readonly hint: string;
   /** Leaf first, at least one. */
   readonly chain: readonly [Certificate, ...Certificate[]];
-  /** Of the bundle that it came with: what it is verified against. */
+  /** The authorities of its trust domain's bundle, against which it was verified. */
   readonly authorities: X509Bundle['authorities'];
   /** PKCS#8 DER. */
   readonly privateKey: Uint8Array;
 }
 
+/** The authorities of one trust domain. */
 export interface X509Bundle {
   readonly trustDomain: TrustDomain;
   readonly authorities: readonly [Certificate, ...Certificate[]];
 }
 
+/** All that the Workload API says about X.509 at one moment. */
 export interface X509Context {
-  /** The first is the default identity. Empty: nothing is entrusted to this workload. */
+  /** The first one is the default identity. Empty when this workload has no identity. */
   readonly svids: readonly X509Svid[];
-  /** By trust domain: the SVIDs' own and the federated ones. */
+  /** The bundles of the SVIDs' trust domains and of federated ones. */
   readonly bundles: ReadonlyMap<TrustDomain, X509Bundle>;
-  /** Of any trust domain, not vetted. */
+  /** CRLs of all trust domains. Their signatures and dates are not checked yet. */
   readonly crls: readonly Crl[];
 }
 
+/** No identities and no bundles. */
 export const EMPTY_CONTEXT: X509Context = { svids: [], bundles: new Map(), crls: [] };

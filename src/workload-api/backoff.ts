@@ -1,12 +1,12 @@
-/** How long to wait before the next try. */
+/** How long to wait before the next attempt. */
 
 const FIRST_MS = 200;
 const MAX_MS = 5_000;
 
 /**
- * The first failure is retried at once; from the second on the wait doubles from 200 ms to 5 s, each spread over its upper half so that
- * many sidecars do not come back together.
- * @param failures in a row, at least 1
+ * After the first failure there is no wait. From the second failure on, the wait doubles from 200 ms to 5 s. A random factor between 0.5
+ * and 1 keeps many sidecars from reconnecting at the same time.
+ * @param failures consecutive failures, at least 1
  * @param random uniform in [0, 1)
  * @returns milliseconds
  */

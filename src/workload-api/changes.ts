@@ -1,10 +1,10 @@
-/** What is different between two contexts. */
+/** The differences between two contexts. */
 import { bundleWarning } from '../envoy/authorities.ts';
 import type { Event } from '../events.ts';
 import type { Certificate } from '../spiffe/x509/certificate.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../spiffe/x509-context.ts';
 
-/** Whether two contexts make the same secrets: what comes on one stream often only repeats what came on the other. */
+/** Whether two contexts give the same secrets. A message on one stream often only repeats what the other stream has sent. */
 export function sameContext(a: X509Context, b: X509Context): boolean {
   return (
     a.svids.length === b.svids.length &&
@@ -16,7 +16,7 @@ export function sameContext(a: X509Context, b: X509Context): boolean {
   );
 }
 
-/** The same leaf with other intermediates is another SVID: what is beside the leaf reaches Envoy, too. */
+/** Compares the whole chain, because Envoy gets the intermediates, too. */
 function sameSvid(a: X509Svid, b: X509Svid | undefined): boolean {
   if (a === b) return true;
   return (
@@ -28,7 +28,10 @@ function sameSvid(a: X509Svid, b: X509Svid | undefined): boolean {
   );
 }
 
-/** @param reason why a bundle that is missing in `after` is withdrawn */
+/**
+ * The events for bundles that were added, changed or withdrawn.
+ * @param reason why a bundle that is missing in `after` was withdrawn
+ */
 export function* bundleChanges(before: X509Context, after: X509Context, reason: string): Generator<Event> {
   for (const bundle of after.bundles.values()) {
     const { trustDomain, authorities } = bundle;
@@ -52,7 +55,7 @@ function sameBundle(before: X509Bundle | undefined, after: X509Bundle): boolean 
   return before !== undefined && sameCertificates(before.authorities, after.authorities);
 }
 
-/** In whatever order: they are served sorted. */
+/** The order does not count, because bundles are served sorted. */
 function sameCertificates(a: readonly Certificate[], b: readonly Certificate[]): boolean {
   return a === b || (includesAll(a, b) && includesAll(b, a));
 }

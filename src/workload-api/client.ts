@@ -1,4 +1,4 @@
-/** The calls of the Workload API over gRPC: each one told to a listener. Retries, deadlines and meaning are those of who calls. */
+/** Calls the Workload API over gRPC. Each call reports to a listener; the caller decides on retries, deadlines and the meaning of errors. */
 import type { Socket } from 'node:net';
 import { type ChannelCredentials, Client, credentials, Metadata, status } from '@grpc/grpc-js';
 import { type Endpoint, grpcTarget } from '../endpoint.ts';
@@ -12,39 +12,41 @@ import type {
 import { whyUnreachable } from '../unreachable.ts';
 import { method } from '../wire/wire.ts';
 
-/** A bundle of many federated trust domains can be large; grpc-js would stop at 4 MiB. */
+/** The default limit of grpc-js is 4 MiB, which is too small for the bundles of many federated trust domains. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
+/** Receives the messages and the end of one call. */
 export interface FetchListener<Message> {
   message(message: Message): void;
   /** Called once, unless the fetch was cancelled. */
   end(code: status, details: string): void;
 }
 
-/** Opens a stream; the function that it returns cancels it. */
+/** Opens a stream and returns a function that cancels it. */
 export type Fetch<Message> = (listener: FetchListener<Message>) => () => void;
 
 /**
- * Each fetch has a connection of its own: an address whose socket was replaced is connected anew, and a failed attempt leaves no
- * backoff of grpc-js's behind.
+ * FetchX509SVID (Workload API specification, section 5.2.1). Each fetch opens its own connection, so it finds a socket that was replaced,
+ * and the backoff of grpc-js does not delay the next attempt.
  */
 export function fetchX509Svid(endpoint: Endpoint): Fetch<X509SVIDResponse> {
   return fetchStream(endpoint, 'FetchX509SVID');
 }
 
-/** The bundles alone, also for a workload that has no SVID. */
+/** FetchX509Bundles (section 5.2.2): the bundles without SVIDs, also for a workload that has no SVID. */
 export function fetchX509Bundles(endpoint: Endpoint): Fetch<X509BundlesResponse> {
   return fetchStream(endpoint, 'FetchX509Bundles');
 }
 
-/** The JWT keys of all trust domains. */
+/** FetchJWTBundles (section 6.2.2): the JWT keys of all trust domains. */
 export function fetchJwtBundles(endpoint: Endpoint): Fetch<JWTBundlesResponse> {
   return fetchStream(endpoint, 'FetchJWTBundles');
 }
 
+/** Makes the fetch for one request. */
 export type FetchJwtSvid = (request: JWTSVIDRequest) => Fetch<JWTSVIDResponse>;
 
-/** One message, then the end. */
+/** FetchJWTSVID (section 6.2.1): the listener gets one message, then the end. */
 export function fetchJwtSvid(endpoint: Endpoint): FetchJwtSvid {
   return (request) => fetchStream(endpoint, 'FetchJWTSVID', request);
 }
@@ -65,7 +67,7 @@ function fetchStream<Message>(
     });
     const metadata = new Metadata();
     metadata.set('workload.spiffe.io', 'true');
-    // Also for a call with one answer: on the wire it is a stream with one message.
+    // FetchJWTSVID is unary. In gRPC over HTTP/2, that is a stream with one message.
     const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, metadata);
     let open = true;
     const end = (code: status, details: string) => {
@@ -88,8 +90,8 @@ function fetchStream<Message>(
 }
 
 /**
- * No credentials, but connections that end with their client. grpc-js (1.14.7) forgets one on which the peer has not begun to speak
- * HTTP/2: each try with a silent peer would leave a file open.
+ * Insecure credentials whose connections close together with their client. grpc-js (1.14.7) does not close a connection on which the peer
+ * has not sent its HTTP/2 preface, so each attempt with a silent peer would leak a file descriptor.
  */
 function closingCredentials(): ChannelCredentials {
   const insecure = credentials.createInsecure();

@@ -1,4 +1,4 @@
-/** From a FetchX509SVID message to a verified X509Context (Workload API specification, section 5.2). */
+/** Reads FetchX509SVID and FetchX509Bundles messages into a verified X509Context (Workload API specification, section 5.2). */
 import { formProblem } from '../envoy/certificate-form.ts';
 import { leafProblem } from '../envoy/leaf-form.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
@@ -12,20 +12,22 @@ import { type Certificate, nameText } from '../spiffe/x509/certificate.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../spiffe/x509-context.ts';
 import { areBytesOf, type KnownBundle, type KnownParts, type KnownSvid, NOTHING_KNOWN } from './known-parts.ts';
 
-/** A certificate, a bundle or a CRL that could not be used. The rest of its message counts all the same. */
+/** The event for a certificate, bundle or CRL that cannot be used. The rest of the message is used. */
 export type LeftOut = Event & { readonly type: 'certificate_left_out' | 'bundle_left_out' | 'crl_left_out' };
 
+/** The result of reading one message. */
 export interface ReadContext {
   readonly context: X509Context;
   readonly leftOut: readonly LeftOut[];
-  /** For the next message of the same stream. */
+  /** What to pass as `known` with the next message of the same stream. */
   readonly parts: KnownParts<LeftOut>;
 }
 
 /**
- * Dates are not judged here. The specification lets a message be discarded whole for a mandatory field that is empty or malformed; a
- * certificate whose time is not yet, or is over, is neither: it may be the clock that is wrong, and its neighbours are good.
- * @throws SpiffeSdsError when a mandatory field is empty or an SVID can never verify: the whole message is to be discarded
+ * Reads a FetchX509SVID message, but does not check dates. The specification tells clients to discard a message with an empty or malformed
+ * mandatory field. An expired or not yet valid certificate is not malformed: the local clock may be wrong, and the other SVIDs are good.
+ * @param known the parts of the previous message on this stream
+ * @throws SpiffeSdsError when a mandatory field is empty or an SVID can never be valid; the caller must discard the whole message
  */
 export function readContext(
   response: X509SVIDResponse,
@@ -35,7 +37,7 @@ export function readContext(
   const bundles = new Map<TrustDomain, X509Bundle>();
   const leftOut: LeftOut[] = [];
   const parts = { svids: new Map<string, KnownSvid<LeftOut>>(), bundles: new Map<string, KnownBundle<LeftOut>>() };
-  // Each SVID comes with the bundle of its trust domain, which is the same for all of them as a rule.
+  // Each SVID carries the bundle of its trust domain. Usually it is the same bundle in all of them, so the last one is kept.
   let last: { readonly bytes: Uint8Array; readonly bundle: X509Bundle } | undefined;
   const bundleOf = (trustDomain: TrustDomain, bytes: Uint8Array) => {
     if (last?.bundle.trustDomain !== trustDomain || Buffer.compare(last.bytes, bytes) !== 0) {
@@ -69,7 +71,7 @@ export function readContext(
   };
 }
 
-/** Bundles and CRLs are judged one by one: what is broken is left out. */
+/** Reads a FetchX509Bundles message. It leaves out a bundle or CRL that cannot be used and keeps the others. */
 export function readBundles(
   { bundles, crl }: X509BundlesResponse,
   reader: CertificateReader,
@@ -117,7 +119,7 @@ function readSvid(
     return known;
   }
   const { chain, certificates, leftOut } = read ?? readChain(message, reader);
-  // A copy: it may be used for far longer than the message that carried it.
+  // A copy, so that the key does not keep the whole message in memory.
   const privateKey = Uint8Array.from(message.x509_svid_key);
   const svid: X509Svid = { id, hint: message.hint, chain, authorities, privateKey };
   verifySvid(svid);
@@ -130,7 +132,7 @@ function isOf({ certificates, svid }: KnownSvid<LeftOut>, { x509_svid, x509_svid
   return areBytesOf(x509_svid, certificates) && Buffer.compare(x509_svid_key, svid.privateKey) === 0;
 }
 
-/** The leaf, and those of the other certificates that can be used: whether they suffice, the path to an authority shows. */
+/** Reads the leaf and the usable ones of the other certificates. The search for a path shows later whether they are enough. */
 function readChain(
   { spiffe_id, x509_svid }: X509SVID,
   reader: CertificateReader,
@@ -141,7 +143,7 @@ function readChain(
   const formOfLeaf = unreadable.find(({ position }) => position === 1)?.reason ?? (leaf && formProblem(leaf));
   if (leaf === undefined || formOfLeaf !== undefined)
     throw new SpiffeSdsError('certificate_invalid', `its leaf cannot be used: ${formOfLeaf}`);
-  const { usable, unusable } = judgeEach({ certificates: others, unreadable }, formProblem);
+  const { usable, unusable } = separateUsable({ certificates: others, unreadable }, formProblem);
   const leftOut = unusable.map((problem) => ({ type: 'certificate_left_out', of: spiffe_id, ...problem }) as const);
   return { certificates, chain: [leaf, ...usable], leftOut };
 }
@@ -158,7 +160,7 @@ function readBundle(
     return known;
   }
   const read = reader.readAll(bytes);
-  const { usable, unusable } = judgeEach(read, authorityProblem);
+  const { usable, unusable } = separateUsable(read, authorityProblem);
   const [first, ...rest] = usable;
   if (first === undefined) {
     const reasons = unusable.map(({ subject, reason }) => `${subject}: ${reason}`).join('; ');
@@ -181,16 +183,16 @@ interface Unusable {
   readonly reason: string;
 }
 
-function judgeEach(
+function separateUsable(
   { certificates, unreadable }: ReadCertificates,
   problemOf: (certificate: Certificate) => string | undefined,
 ): { readonly usable: readonly Certificate[]; readonly unusable: readonly Unusable[] } {
-  const judged = certificates.map((certificate) => ({ certificate, reason: problemOf(certificate) }));
+  const checked = certificates.map((certificate) => ({ certificate, reason: problemOf(certificate) }));
   return {
-    usable: judged.flatMap(({ certificate, reason }) => (reason === undefined ? [certificate] : [])),
+    usable: checked.flatMap(({ certificate, reason }) => (reason === undefined ? [certificate] : [])),
     unusable: [
       ...unreadable.map(({ position, subject, reason }) => ({ subject: subject || `certificate ${position}`, reason })),
-      ...judged.flatMap(({ certificate: { x509, serial }, reason }) =>
+      ...checked.flatMap(({ certificate: { x509, serial }, reason }) =>
         reason === undefined ? [] : [{ subject: nameText(x509) || `serial ${serial}`, reason }],
       ),
     ],

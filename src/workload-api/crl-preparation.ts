@@ -1,6 +1,6 @@
 /**
- * A CRL may have hundreds of thousands of entries: to read it and to verify its signature takes too long for one turn of the event loop.
- * Both are done before the message that carries it is taken in, which then finds all of it remembered.
+ * Reads large CRLs and verifies their signatures before their message is processed. A CRL can have hundreds of thousands of entries, which
+ * would block the event loop for too long. The results are cached, so processing the message is fast afterwards.
  */
 import type { X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
 import type { CertificateReader } from '../spiffe/certificate-reader.ts';
@@ -8,12 +8,13 @@ import type { Crl } from '../spiffe/crl/crl.ts';
 import type { Certificate } from '../spiffe/x509/certificate.ts';
 import type { X509Context } from '../spiffe/x509-context.ts';
 
-/** So much is read and verified in a millisecond or two. */
+/** CRLs of this total size take one or two milliseconds, so they need no preparation. */
 const SMALL_BYTES = 1 << 17;
 
 /**
- * @param known what earlier messages said: its lists may be of an authority that comes now, and the other way round
- * @returns undefined when there is nothing that takes long
+ * Starts the preparation.
+ * @param known the contexts of earlier messages: a known CRL may be signed by an authority in this message, or the reverse
+ * @returns undefined when nothing takes long
  */
 export function prepareCrls(
   response: X509SVIDResponse | X509BundlesResponse,
@@ -25,7 +26,7 @@ export function prepareCrls(
   if (bytes <= SMALL_BYTES) return undefined;
   const authorities = [...authoritiesOf(response, reader), ...known.flatMap(authoritiesIn)];
   const isNew = response.crl.some((list) => !reader.crls.knows(list));
-  if (!isNew && knownCrls.every((crl) => authorities.every((authority) => crl.hasJudged(authority)))) return undefined;
+  if (!isNew && knownCrls.every((crl) => authorities.every((authority) => crl.hasChecked(authority)))) return undefined;
   return prepare(response.crl, knownCrls, authorities, reader);
 }
 
@@ -40,7 +41,7 @@ async function prepare(
     const crl = await reader.crls.prepare(list);
     if (crl !== undefined) crls.push(crl);
   }
-  for (const crl of crls) for (const authority of authorities) await crl.judge(authority);
+  for (const crl of crls) for (const authority of authorities) await crl.check(authority);
 }
 
 function authoritiesOf(response: X509SVIDResponse | X509BundlesResponse, reader: CertificateReader): readonly Certificate[] {

@@ -1,6 +1,6 @@
 /**
- * Watches the keys with which JWT-SVIDs are verified, of all trust domains. SPIFFE Workload API specification, section 6.2.2. What a peer
- * can be verified with is never guessed: a trust domain that is not listed any more is gone.
+ * Watches the JWT keys of all trust domains (SPIFFE Workload API specification, section 6.2.2). A trust domain that the newest message does
+ * not list is withdrawn at once.
  */
 import { status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
@@ -12,12 +12,13 @@ import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { Fetch } from './client.ts';
 import { type Loss, StreamWatch } from './stream-watch.ts';
 
+/** The dependencies of a `JwtBundleWatch`. */
 export interface JwtBundleWatchOptions {
   readonly fetch: Fetch<JWTBundlesResponse>;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** What PermissionDenied means for what was received before. */
+  /** Whether PermissionDenied withdraws the received keys. */
   readonly onPermissionDenied: () => 'withdraw' | 'keep';
   readonly events: EventListener;
 }
@@ -25,6 +26,7 @@ export interface JwtBundleWatchOptions {
 const GONE = 'the Workload API no longer lists it';
 const UNIMPLEMENTED = 'this Workload API has none';
 
+/** Holds the newest JWT keys. It opens its stream at the first call of `known`. */
 export class JwtBundleWatch {
   readonly #options: JwtBundleWatchOptions;
   readonly #watch: StreamWatch<JWTBundlesResponse>;
@@ -45,12 +47,13 @@ export class JwtBundleWatch {
     this.#watch.stop();
   }
 
-  /** Resolves when the Workload API has said anything, be it that there is nothing for this workload. The first who asks makes it ask. */
+  /** Opens the stream if necessary, and resolves when the Workload API has sent keys or refused them. */
   known(): Promise<void> {
     this.#watch.start();
     return this.#known.promise;
   }
 
+  /** The keys of a trust domain; undefined when there are none. */
   of(trustDomain: string): PublishedJwks | undefined {
     return this.#published.get(trustDomain as TrustDomain);
   }
@@ -75,7 +78,7 @@ export class JwtBundleWatch {
     const { events, onPermissionDenied } = this.#options;
     const isDenied = verdict.identities === 'withdraw';
     const isOver = verdict.next === 'stop';
-    // Of trouble on the way the stream of the X.509 identities tells.
+    // The stream of the X.509 identities reports connection problems.
     if (!isDenied && !isOver) return;
     const meaning = code === status.UNIMPLEMENTED ? UNIMPLEMENTED : verdict.meaning;
     events({ type: 'jwt_bundles_refused', code: status[code], details, meaning, retried: retryInMs !== undefined });

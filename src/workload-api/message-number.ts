@@ -1,6 +1,6 @@
 let newest = 0;
 
-/** The number of a message of the Workload API: unique in this process, whichever call it came by. */
+/** A number for a message of the Workload API, unique in this process across all calls. */
 export function nextMessageNumber(): number {
   newest += 1;
   return newest;

@@ -1,49 +1,56 @@
-/** Holds one stream of the Workload API open for as long as the sidecar lives. SPIFFE Workload API specification, section 5.1. */
+/** Keeps one stream of the Workload API open, and reopens it when it ends (SPIFFE Workload API specification, section 5.1). */
 import { status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import { backoff } from './backoff.ts';
 import type { Fetch } from './client.ts';
-import { judge, type Verdict } from './verdict.ts';
+import { type Verdict, verdictOf } from './verdict.ts';
 
 /**
- * A peer that accepts and never speaks would be waited for until the end of days. Longer than the 30 s for which SPIRE's agent may
- * poll the kubelet before it knows who is calling.
+ * How long to wait for the first message of a peer that accepts the call. It must be more than 30 s: that is how long SPIRE's agent may
+ * poll the kubelet to find out who is calling.
  */
 const FIRST_MESSAGE_TIMEOUT_MS = 40_000;
-/** A stream that lived this long was healthy: its end does not count together with earlier failures. */
+/** A stream that lasted this long was healthy, so its end starts a new count of failures. */
 const HEALTHY_AFTER_MS = 10_000;
 
+/** Why a stream ended, and what happens next. */
 export interface Loss {
   readonly code: status;
   readonly details: string;
   readonly verdict: Verdict;
-  /** In a row. */
+  /** Consecutive failures, this one included. */
   readonly failures: number;
-  /** Absent: it is not tried again. */
+  /** Milliseconds until the next attempt; absent when there is none. */
   readonly retryInMs?: number;
 }
 
+/** The dependencies and listeners of a `StreamWatch`. */
 export interface StreamWatchOptions<Message> {
   readonly fetch: Fetch<Message>;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** Before the first message of each stream, so many milliseconds after it was opened. */
+  /** Called before the first message of each stream, with the milliseconds since the stream was opened. */
   readonly onConnected: (afterMs: number) => void;
   readonly onMessage: (message: Message) => void;
   readonly onLost: (loss: Loss) => void;
 }
 
 type State =
+  /** `start` was not called yet. */
   | { readonly kind: 'idle' }
-  /** A call is open and has not said anything yet. */
+  /** A call is open, and no message has arrived yet. */
   | { readonly kind: 'opening'; readonly cancel: () => void; readonly stopWatchdog: () => void; readonly at: number }
+  /** A call is open, and at least one message has arrived. */
   | { readonly kind: 'streaming'; readonly cancel: () => void; readonly since: number }
+  /** The call failed. A timer will open the next one. */
   | { readonly kind: 'waiting'; readonly stopTimer: () => void }
-  /** What the peer said cannot be mended by asking again. */
+  /** The Workload API answered with an error that a retry cannot fix. */
   | { readonly kind: 'given up' }
+  /** `stop` was called. */
   | { readonly kind: 'stopped' };
 
+/** One stream of the Workload API, with its retries. */
 export class StreamWatch<Message> {
   readonly #options: StreamWatchOptions<Message>;
   #state: State = { kind: 'idle' };
@@ -57,7 +64,7 @@ export class StreamWatch<Message> {
     if (this.#state.kind === 'idle') this.#open();
   }
 
-  /** Asks anew: what the stream said is not in use any more. */
+  /** Closes the open stream and opens a new one, so that the Workload API sends its state again. */
   restart(): void {
     if (this.#state.kind !== 'opening' && this.#state.kind !== 'streaming') return;
     this.#leave();
@@ -108,7 +115,7 @@ export class StreamWatch<Message> {
     if (state.kind === 'opening') state.stopWatchdog();
     const healthy = state.kind === 'streaming' && clock.monotonic() - state.since >= HEALTHY_AFTER_MS;
     this.#failures = healthy ? 1 : this.#failures + 1;
-    const verdict = judge(code);
+    const verdict = verdictOf(code);
     const loss = { code, details, verdict, failures: this.#failures };
     if (verdict.next === 'stop') {
       this.#state = { kind: 'given up' };

@@ -1,52 +1,56 @@
 /**
- * The life of one token as a pure state machine: what is known, whether it may be given to anybody, and when it is asked for again. Time and
- * chance come in from outside.
+ * The life of one token as a pure state machine: whether it may be served, and when it must be fetched again. The caller passes the time and
+ * random numbers.
  *
- * It is asked for when somebody wants it, again at half of its life, and at once when it has to be of somebody else. While nobody wants it,
- * nobody asks for it.
+ * The token is fetched when a client wants it, renewed at half of its lifetime, and replaced at once when its subject changes. It is not
+ * fetched or renewed while no client wants it.
  */
 
 import type { Token } from '../spiffe/jwt/jwt-token.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import { backoff } from './backoff.ts';
 
+/** The state of the call that fetches the token. */
 export type TokenCall =
+  /** No call is open or planned. */
   | { readonly kind: 'none' }
+  /** The call with this number is open. */
   | { readonly kind: 'open'; readonly number: number }
-  /** It failed, and is made again at that time. */
+  /** The last call failed; the next one starts at `until`, in milliseconds since the epoch. */
   | { readonly kind: 'waiting'; readonly until: number }
-  /** What the Workload API said cannot be mended by asking again. */
+  /** The Workload API answered with an error that a retry cannot fix. */
   | { readonly kind: 'given up' };
 
+/** All that is known about one token. */
 export interface TokenLife {
-  /** Whether anybody has wanted it since the newest came. */
+  /** Whether a client has wanted it since the newest token arrived. */
   readonly wanted: boolean;
-  /** Who it has to be of; undefined: this workload has no such identity. */
+  /** The SPIFFE ID that the token must have; undefined when this workload has no such identity. */
   readonly subject?: SpiffeId | undefined;
   readonly token?: Token | undefined;
-  /** When the token is to be replaced, milliseconds since the epoch. */
+  /** When the token must be renewed, in milliseconds since the epoch. */
   readonly refreshAt: number;
   readonly call: TokenCall;
-  /** In a row. */
+  /** Consecutive failed calls. */
   readonly failures: number;
-  /** Why the last call failed; undefined after one that did not. */
+  /** Why the last call failed; undefined when it succeeded. */
   readonly problem?: string | undefined;
-  /** This workload was told that it may not have it. */
+  /** The Workload API answered PermissionDenied. */
   readonly denied: boolean;
 }
 
-/** Why a call brought no token that can be used. */
+/** Why a call returned no usable token, and what follows from that. */
 export interface TokenFailure {
   readonly reason: string;
-  /** What there is must not be used any more. */
+  /** The current token must not be used any more. */
   readonly withdraw: boolean;
-  /** The Workload API has said that this workload may not have it. */
+  /** The Workload API answered PermissionDenied. */
   readonly denied: boolean;
-  /** It is no use to ask again. */
+  /** A retry cannot help. */
   readonly final: boolean;
 }
 
-/** When it happens: milliseconds since the epoch, and a number in [0, 1). */
+/** The current time in milliseconds since the epoch, and a random number in [0, 1). */
 export interface Moment {
   readonly now: number;
   readonly random: number;
@@ -54,20 +58,21 @@ export interface Moment {
 
 const NO_CALL: TokenCall = { kind: 'none' };
 
-/** A token is replaced when this part of its life is over, spread so that many sidecars do not come together. An agent replaces its own at half. */
+/** A token is renewed after this part of its lifetime plus a random spread, which keeps many sidecars from calling at the same time. SPIRE's agent renews at half. */
 const REFRESH_AT = 0.5;
 const REFRESH_SPREAD = 0.1;
-/** However short it lives. */
+/** The shortest time between two calls for a token, even if its lifetime is very short. */
 const MIN_REFRESH_MS = 1_000;
 
+/** No token yet, and no client wants one. */
 export const INITIAL_TOKEN_LIFE: TokenLife = { wanted: false, refreshAt: 0, call: NO_CALL, failures: 0, denied: false };
 
-/** Somebody wants it. */
+/** A client wants the token. */
 export function afterWanted(life: TokenLife): TokenLife {
   return life.wanted ? life : { ...life, wanted: true };
 }
 
-/** The Workload API has said which identities this workload has. A token of another is gone, and so is a call for one. */
+/** The subject is known or has changed. A change drops the token and the open call of the old subject. */
 export function afterIdentified(life: TokenLife, subject: SpiffeId | undefined): TokenLife {
   return subject === life.subject ? life : { ...INITIAL_TOKEN_LIFE, wanted: life.wanted, subject };
 }
@@ -77,13 +82,13 @@ export function afterOpened(life: TokenLife, number: number): TokenLife {
   return { ...life, call: { kind: 'open', number } };
 }
 
-/** The answer of a call; of one that is over it counts for nothing. */
+/** A call returned a token. The answer is ignored when that call is not open any more. */
 export function afterReceived(life: TokenLife, number: number, token: Token, moment: Moment): TokenLife {
   if (!isOpen(life, number) || token.id !== life.subject || token.expiresAt <= moment.now) return life;
   return { ...INITIAL_TOKEN_LIFE, subject: life.subject, token, refreshAt: refreshTime(token, moment) };
 }
 
-/** The call failed; what there is stays in use until it expires, unless it was withdrawn. */
+/** The call failed. The current token stays in use until it expires, unless it is withdrawn. */
 export function afterFailed(life: TokenLife, number: number, failure: TokenFailure, { now, random }: Moment): TokenLife {
   if (!isOpen(life, number)) return life;
   const failures = life.failures + 1;
@@ -97,29 +102,29 @@ export function afterFailed(life: TokenLife, number: number, failure: TokenFailu
   };
 }
 
-/** Time has passed: what has expired is gone. */
+/** Time has passed: an expired token is dropped. */
 export function afterTime(life: TokenLife, now: number): TokenLife {
   return life.token === undefined || now < life.token.expiresAt ? life : { ...life, token: undefined };
 }
 
-/** What may be given to somebody now. */
+/** The token that may be served now; undefined when there is none. */
 export function servedToken({ token, subject }: TokenLife, now: number): Token | undefined {
   return token !== undefined && token.id === subject && now < token.expiresAt ? token : undefined;
 }
 
-/** Whether who wants it may get one in a moment. */
+/** Whether there is no token now, but a call may still bring one. */
 export function isPending({ token, subject, call, denied }: TokenLife): boolean {
   return token === undefined && subject !== undefined && !denied && call.kind !== 'given up';
 }
 
-/** Whether a call is to be opened now. */
+/** Whether a call must be opened now. */
 export function isCallDue({ wanted, subject, token, refreshAt, call }: TokenLife, now: number): boolean {
   if (!wanted || subject === undefined) return false;
   if (call.kind === 'waiting') return now >= call.until;
   return call.kind === 'none' && (token === undefined || now >= refreshAt);
 }
 
-/** When to look again, milliseconds since the epoch; Infinity: not by itself. */
+/** When the state changes next without an event from outside, in milliseconds since the epoch; Infinity if never. */
 export function nextLook({ wanted, subject, token, refreshAt, call }: TokenLife): number {
   const expiry = token?.expiresAt ?? Number.POSITIVE_INFINITY;
   if (!wanted || subject === undefined) return expiry;
@@ -127,11 +132,12 @@ export function nextLook({ wanted, subject, token, refreshAt, call }: TokenLife)
   return call.kind === 'none' && token !== undefined ? Math.min(expiry, refreshAt) : expiry;
 }
 
+/** Whether the call with this number is still open. */
 export function isOpen({ call }: TokenLife, number: number): boolean {
   return call.kind === 'open' && call.number === number;
 }
 
-/** One that came at the end of its life, from an agent that keeps them, is replaced at half of what is left. */
+/** An agent may return a cached token that is already past its renewal time. It is renewed at half of its remaining lifetime. */
 function refreshTime({ begunAt, expiresAt }: Token, { now, random }: Moment): number {
   const part = REFRESH_AT + REFRESH_SPREAD * random;
   const begin = Math.min(begunAt, now);

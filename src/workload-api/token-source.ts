@@ -1,6 +1,6 @@
 /**
- * JWT-SVIDs of this workload: each is asked for when somebody wants it, one call at a time, and kept fresh for as long as somebody does.
- * SPIFFE Workload API specification, section 6.2.1. What happens to one of them over time says token-life.ts; `jose` is loaded with the first.
+ * Fetches JWT-SVIDs of this workload (SPIFFE Workload API specification, section 6.2.1): when a client wants one, with one open call for each
+ * token. token-life.ts decides when to fetch and renew. The first token loads `jose`.
  */
 import { status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
@@ -26,34 +26,36 @@ import {
   servedToken,
   type TokenLife,
 } from './token-life.ts';
-import { judge } from './verdict.ts';
+import { verdictOf } from './verdict.ts';
 
-/** As for the first message of a stream. */
+/** The same as for the first message of a stream, see stream-watch.ts. */
 const CALL_TIMEOUT_MS = 40_000;
-/** A timer sleeps while the machine does: the clock is looked at this often while there is something to wait for. */
+/** How often the wall clock is read while something is due: timers stop while the machine sleeps. */
 const LOOK_MS = 1_000;
 const UNIMPLEMENTED = 'this Workload API issues no JWT-SVIDs';
 const NONE: TokenState = { pending: false };
 
+/** The dependencies of a `TokenSource`. */
 export interface TokenSourceOptions {
   readonly fetch: FetchJwtSvid;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** What PermissionDenied means for a token that was received before. */
+  /** Whether PermissionDenied withdraws the current token. */
   readonly onPermissionDenied: () => 'withdraw' | 'keep';
   readonly events: EventListener;
-  /** What is there for some request is another than before. */
+  /** Called when the answer of `get` has changed for at least one request. */
   readonly onChange: (cause: 'workload_api' | 'time') => void;
 }
 
 interface Entry {
   readonly request: TokenRequest;
   life: TokenLife;
-  /** Ends the call that is open. */
+  /** Cancels the open call. */
   cancel: () => void;
 }
 
+/** Holds one token for each configured request. */
 export class TokenSource {
   readonly #options: TokenSourceOptions;
   #entries = new Map<string, Entry>();
@@ -66,7 +68,7 @@ export class TokenSource {
     this.#options = options;
   }
 
-  /** These can be asked for from now on. Whoever uses them looks at them anew by himself. */
+  /** Sets the requests that clients can make. It does not call `onChange`. */
   configure(requests: readonly TokenRequest[]): void {
     const before = this.#entries;
     this.#entries = new Map();
@@ -75,7 +77,7 @@ export class TokenSource {
       if (this.#entries.has(key)) continue;
       const life = afterIdentified(INITIAL_TOKEN_LIFE, subjectOf(request, this.#context));
       const known = before.get(key);
-      // What was given up is tried again: it may be what was mended.
+      // A request that was given up is tried again, because the new configuration may have fixed its cause.
       const isKept = known !== undefined && known.life.call.kind !== 'given up';
       this.#entries.set(key, isKept ? known : { request, life, cancel: () => undefined });
     }
@@ -83,7 +85,7 @@ export class TokenSource {
     this.#look();
   }
 
-  /** Which identities this workload has now. Whoever uses the tokens looks at them anew by himself. */
+  /** Takes the identities that this workload has now. It does not call `onChange`. */
   adopt(context: X509Context): void {
     this.#context = context;
     for (const entry of this.#entries.values())
@@ -91,13 +93,14 @@ export class TokenSource {
     this.#look();
   }
 
+  /** The current token for a request. */
   get(request: TokenRequest): TokenState {
     const life = this.#entries.get(tokenKey(request))?.life;
     if (life === undefined) return NONE;
     return { token: servedToken(life, this.#options.clock.now()), pending: isPending(life) };
   }
 
-  /** Somebody wants it. It is asked for if it is time. */
+  /** Says that a client wants the token. It is fetched if it is missing or due for renewal. */
   want(request: TokenRequest): void {
     const entry = this.#entries.get(tokenKey(request));
     if (entry === undefined || entry.life.wanted) return;
@@ -111,7 +114,7 @@ export class TokenSource {
     for (const { cancel } of this.#entries.values()) cancel();
   }
 
-  /** Opens the calls that are due, and waits for what comes next. */
+  /** Opens the calls that are due, and sets the timer for the next one. */
   #look(): void {
     this.#stopTimer();
     if (this.#stopped) return;
@@ -194,8 +197,8 @@ export class TokenSource {
     if (this.#stopped || !isOpen(entry.life, number)) return;
     const { onChange, onPermissionDenied } = this.#options;
     const before = entry.life;
-    // An answer without a message is none.
-    const verdict = judge(code === status.OK ? status.UNKNOWN : code);
+    // OK without a message is not a valid answer.
+    const verdict = verdictOf(code === status.OK ? status.UNKNOWN : code);
     const meaning = code === status.UNIMPLEMENTED ? UNIMPLEMENTED : verdict.meaning;
     const denied = verdict.identities === 'withdraw';
     const failure = {
@@ -205,12 +208,12 @@ export class TokenSource {
       final: verdict.next === 'stop',
     };
     this.#fail(entry, number, failure, status[code]);
-    // Who waits is told, too: that there is nothing to wait for.
+    // A client that waits for the token must also learn that none will come.
     const { token } = entry.life;
     if (token !== before.token || isPending(entry.life) !== isPending(before)) onChange('workload_api');
   }
 
-  /** Told once for as long as the reason is the same. */
+  /** Reports the failure, but not again while the reason stays the same. */
   #fail(entry: Entry, number: number, failure: Parameters<typeof afterFailed>[2], code: string): void {
     const { events, clock, random } = this.#options;
     const { problem, subject } = entry.life;
@@ -222,7 +225,7 @@ export class TokenSource {
     this.#look();
   }
 
-  /** @param reason why a token that is gone then is gone */
+  /** @param reason why the token was withdrawn, if `next` has none */
   #advance(entry: Entry, next: TokenLife, reason: string): void {
     const { life } = entry;
     entry.life = next;

@@ -1,20 +1,21 @@
-/** What the end of a Workload API stream means: the one place where gRPC status codes are judged. */
+/** What a gRPC status code of the Workload API means. No other file decides this. */
 import { status } from '@grpc/grpc-js';
 
+/** What to do after the end of a call. */
 export interface Verdict {
-  /** keep: what was received stays in use. withdraw: this workload is not entitled to it any more. */
+  /** `keep`: the received identities stay in use. `withdraw`: this workload is no longer entitled to them. */
   readonly identities: 'keep' | 'withdraw';
-  /** retry: the same call may succeed later. stop: it cannot, until someone changes something and restarts the sidecar. */
+  /** `retry`: the same call may succeed later. `stop`: it cannot succeed until the operator fixes the cause and restarts the sidecar. */
   readonly next: 'retry' | 'stop';
-  /** For operators: what it means and what to look at. */
+  /** A sentence for operators: what happened and what to check. */
   readonly meaning: string;
 }
 
 /**
- * SPIFFE Workload Endpoint specification, section 4 and Workload API specification, section 4: PermissionDenied withdraws,
- * InvalidArgument and Unimplemented are not retried, everything else is trouble on the way.
+ * SPIFFE Workload Endpoint specification, section 4, and Workload API specification, section 4: PermissionDenied withdraws the identities,
+ * InvalidArgument and Unimplemented are not retried, and every other code is a temporary failure.
  */
-export function judge(code: status): Verdict {
+export function verdictOf(code: status): Verdict {
   switch (code) {
     case status.PERMISSION_DENIED:
       return {

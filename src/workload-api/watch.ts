@@ -1,6 +1,6 @@
 /**
- * Watches what the Workload API says of this workload's X.509 identities and of whom it may trust, and turns it into verified contexts.
- * SPIFFE Workload API specification, sections 5.2.1 and 5.2.2.
+ * Watches this workload's X.509 identities and trust bundles, and makes verified contexts of them (SPIFFE Workload API specification,
+ * sections 5.2.1 and 5.2.2).
  */
 import { status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
@@ -18,37 +18,39 @@ import { nextMessageNumber } from './message-number.ts';
 import { type Loss, StreamWatch } from './stream-watch.ts';
 import type { Verdict } from './verdict.ts';
 
+/** The dependencies and listeners of an `X509Watch`. */
 export interface X509WatchOptions {
   readonly fetchSvids: Fetch<X509SVIDResponse>;
   readonly fetchBundles: Fetch<X509BundlesResponse>;
-  /** For events. */
+  /** The address of the Workload API, for events. */
   readonly address: string;
   readonly reader: CertificateReader;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** What PermissionDenied means for what was received before. */
+  /** Whether PermissionDenied withdraws the received identities and bundles. */
   readonly onPermissionDenied: () => 'withdraw' | 'keep';
   readonly events: EventListener;
-  /** The newest context, EMPTY_CONTEXT when everything was withdrawn; and why what it lacks is gone. */
+  /** Called with the newest context (EMPTY_CONTEXT when all was withdrawn) and the reason why missing parts were withdrawn. */
   readonly onContext: (context: X509Context, reason: string) => void;
 }
 
+/** Combines the streams FetchX509SVID and FetchX509Bundles into one context. */
 export class X509Watch {
   readonly #options: X509WatchOptions;
   readonly #svids: StreamWatch<X509SVIDResponse>;
   readonly #bundles: StreamWatch<X509BundlesResponse>;
   #fromSvids = EMPTY_CONTEXT;
   #fromBundles = EMPTY_CONTEXT;
-  /** What is in them. */
+  /** The parsed parts of the last message on each stream. */
   #svidParts: KnownParts<LeftOut> = NOTHING_KNOWN;
   #bundleParts: KnownParts<LeftOut> = NOTHING_KNOWN;
   #context = EMPTY_CONTEXT;
   #handedOver: X509Context | undefined;
-  /** Messages that are not taken in yet. */
+  /** Resolves when the messages that wait for large CRLs are processed. */
   #waiting: Promise<void> | undefined;
   #withdrawals = 0;
-  /** It is known which identities there are: before that, bundles alone would say that there are none. */
+  /** Whether the identities are known. Before that, a context with bundles alone would wrongly say that there are no identities. */
   #begun = false;
 
   constructor(options: X509WatchOptions) {
@@ -68,7 +70,7 @@ export class X509Watch {
       random,
       onConnected: () => undefined,
       onMessage: (response) => this.#receive('FetchX509Bundles', response, (message) => this.#receivedBundles(response, message)),
-      // The other stream tells of trouble on the way; a Workload API without this method is none.
+      // The SVID stream reports connection problems, and a Workload API without this method is not a problem.
       onLost: ({ verdict }) => this.#lostBundles(verdict),
     });
   }
@@ -94,7 +96,7 @@ export class X509Watch {
     });
   }
 
-  /** Large CRLs take a while to read, and all that comes after waits for them; not beyond a withdrawal. */
+  /** Processes messages in order. A message with large CRLs delays all later ones; a withdrawal drops the messages that still wait. */
   #inOrder(response: X509SVIDResponse | X509BundlesResponse, receive: () => void): void {
     const withdrawals = this.#withdrawals;
     const isWanted = () => this.#withdrawals === withdrawals;
@@ -112,7 +114,7 @@ export class X509Watch {
     this.#waiting = done;
   }
 
-  /** Those of messages that wait are remembered. */
+  /** Forgets unused CRLs, but not while a message waits, because it may need them. */
   #forgetCrls(): void {
     if (this.#waiting === undefined) this.#options.reader.crls.keep([...this.#fromSvids.crls, ...this.#fromBundles.crls]);
   }
@@ -124,7 +126,7 @@ export class X509Watch {
       const { context, leftOut, parts } = readContext(response, reader, this.#svidParts);
       this.#svidParts = parts;
       events({ type: 'context_received', message, svids: context.svids.length, bundles: context.bundles.size });
-      this.#tellLeftOut(leftOut);
+      this.#reportLeftOut(leftOut);
       this.#begun = true;
       this.#adopt(GONE, context, this.#fromBundles);
     } catch (error) {
@@ -138,7 +140,7 @@ export class X509Watch {
     const { context, leftOut, parts } = readBundles(response, reader, this.#bundleParts);
     this.#bundleParts = parts;
     events({ type: 'bundles_received', message, bundles: context.bundles.size });
-    this.#tellLeftOut(leftOut);
+    this.#reportLeftOut(leftOut);
     this.#adopt(GONE, this.#fromSvids, context);
   }
 
@@ -148,7 +150,7 @@ export class X509Watch {
     if (this.#withdrawn(verdict)) this.#withdrawals += 1;
     if (this.#withdrawn(verdict) && this.#fromSvids !== EMPTY_CONTEXT) {
       this.#adopt(verdict.meaning, EMPTY_CONTEXT, EMPTY_CONTEXT);
-      // It is asked again whether this workload may still trust them; after that, their own stream says so.
+      // A new stream shows whether this workload may still have the bundles.
       this.#bundles.restart();
     } else if (!this.#begun && (verdict.identities === 'withdraw' || verdict.next === 'stop')) {
       this.#begun = true;
@@ -156,7 +158,7 @@ export class X509Watch {
     }
   }
 
-  /** What a stream said that is not opened again could never be withdrawn. */
+  /** When the bundle stream is not opened again, its bundles must go: nothing could withdraw them later. */
   #lostBundles(verdict: Verdict): void {
     const isOver = this.#withdrawn(verdict) || verdict.next === 'stop';
     if (isOver && this.#fromBundles !== EMPTY_CONTEXT) this.#adopt(verdict.meaning, this.#fromSvids, EMPTY_CONTEXT);
@@ -166,11 +168,11 @@ export class X509Watch {
     return identities === 'withdraw' && this.#options.onPermissionDenied() === 'withdraw';
   }
 
-  #tellLeftOut(leftOut: readonly LeftOut[]): void {
+  #reportLeftOut(leftOut: readonly LeftOut[]): void {
     for (const one of leftOut) this.#options.events(one);
   }
 
-  /** What comes with the SVIDs counts more than what comes without: it is what they were verified with. */
+  /** Combines both streams. If both have a bundle of a trust domain, the one from the SVID stream is used: it verified the SVIDs. */
   #adopt(reason: string, fromSvids: X509Context, fromBundles: X509Context): void {
     const before = this.#context;
     this.#fromSvids = fromSvids;

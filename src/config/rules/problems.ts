@@ -1,6 +1,7 @@
 /** What the schema refuses, as sentences: where, which key, what was expected, what was found. */
 import type { z } from 'zod';
 import { isMapping } from '../../mapping.ts';
+import { quoted } from '../../printable.ts';
 import { configurationSchema, knownKeys } from '../schema/schema.ts';
 import type { Given } from '../source/sources.ts';
 import type { YamlFile } from '../source/yaml-file.ts';
@@ -11,7 +12,6 @@ export type Path = readonly PropertyKey[];
 /** A problem that only several values together show, told as the schema tells those of one; the message is a whole sentence. */
 export type Issue = z.core.$ZodIssueCustom;
 
-const MAX_QUOTED = 200;
 /** What may be missing at the end of a number: of a duration, of a size. */
 const UNITS = ['s', 'B'];
 
@@ -68,8 +68,8 @@ function unknownKey(tree: unknown, path: Path, key: string): string {
     key,
     known.filter((other) => mayStandFor(tree, path, key, other)),
   );
-  if (meant !== undefined) return `unknown key ${quote(name)}: did you mean ${quote(meant)}?`;
-  return `unknown key ${quote(name)}${known.length === 0 ? '' : `: there are ${known.join(', ')}`}`;
+  if (meant !== undefined) return `unknown key ${quoted(name)}: did you mean ${quoted(meant)}?`;
+  return `unknown key ${quoted(name)}${known.length === 0 ? '' : `: there are ${known.join(', ')}`}`;
 }
 
 /** Whether the mapping at a path may have another key in the place of this one: none that is there already, or excludes one that is. */
@@ -121,10 +121,6 @@ function found(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
-  if (typeof value === 'string') return `string ${quote(value)}`;
+  if (typeof value === 'string') return `string ${quoted(value)}`;
   return typeof value === 'number' ? `number ${value}` : String(value);
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text);
 }

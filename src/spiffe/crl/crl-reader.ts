@@ -1,9 +1,9 @@
-/** Reads CRLs and remembers those that are in use, so that one that comes again costs a comparison of its bytes. */
+/** Reads CRLs and remembers those in use. A CRL that is sent again costs only a comparison of its bytes. */
 import { messageOf, SpiffeSdsError } from '../../error.ts';
 import { atOnce, inTurns, type Steps } from '../x509/steps.ts';
 import { type Crl, crlSteps } from './crl.ts';
 
-/** Bytes at the end by which a list is looked for: they are of its signature. */
+/** The cache key is this many bytes at the end of a CRL. They are part of the signature, so they differ between CRLs. */
 const TAIL_BYTES = 32;
 
 interface Read {
@@ -14,14 +14,14 @@ interface Read {
 export class CrlReader {
   #known = new Map<string, Read>();
 
-  /** Whether it was read before, with whatever outcome. */
+  /** Whether this CRL was read before, with or without success. */
   knows(bytes: Uint8Array): boolean {
     return this.#find(bytes) !== undefined;
   }
 
   /**
    * @param bytes one DER certificate revocation list
-   * @throws SpiffeSdsError `certificate_invalid` saying why it does not parse, or cannot be used
+   * @throws SpiffeSdsError `certificate_invalid`; the message says why the CRL does not parse or cannot be used
    */
   read(bytes: Uint8Array): Crl {
     const outcome = this.#find(bytes) ?? this.#remember(bytes, atOnce(outcomeSteps(bytes)));
@@ -29,7 +29,7 @@ export class CrlReader {
     return outcome;
   }
 
-  /** The same while others have their turn; undefined instead of an error, which `read` throws from then on. */
+  /** Reads a CRL without blocking the event loop. It returns undefined for a bad CRL; a later `read` throws the error. */
   async prepare(bytes: Uint8Array): Promise<Crl | undefined> {
     const outcome = this.#find(bytes) ?? this.#remember(bytes, await inTurns(outcomeSteps(bytes)));
     return outcome instanceof SpiffeSdsError ? undefined : outcome;

@@ -1,4 +1,7 @@
-/** Certificate revocation lists (RFC 5280, section 5), read in steps and without an object for each entry: there may be very many. */
+/**
+ * Certificate revocation lists (RFC 5280, section 5). A CRL can have hundreds of thousands of entries, so it is read in steps and without
+ * an object for each entry.
+ */
 import { isTime, timeAt } from '../x509/asn1-time.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { contentStart, type DerElement, derChildren, elementEnd, splitDer } from '../x509/der.ts';
@@ -16,19 +19,19 @@ export interface Crl {
   readonly issuer: string;
   /** Milliseconds since the epoch. */
   readonly thisUpdate: number;
-  /** Milliseconds since the epoch; Infinity when it does not say. */
+  /** Milliseconds since the epoch; Infinity when the CRL has no nextUpdate. */
   readonly nextUpdate: number;
-  /** Whether it says that it is of this authority: by name and, if it has one, by authority key identifier. */
+  /** Whether its issuer name and its authority key identifier (if any) match this authority. The signature does not count. */
   means(authority: Certificate): boolean;
-  /** Whether the authority has its name, may sign CRLs and has signed it. What `judge` has not found out is found out now, while all wait. */
+  /** Whether the authority has the issuer's name, may sign CRLs and signed this one. It blocks the event loop unless `check` was called before. */
   isSignedBy(authority: Certificate): boolean;
-  /** Whether that is known. */
-  hasJudged(authority: Certificate): boolean;
-  /** Finds it out while others have their turn. */
-  judge(authority: Certificate): Promise<void>;
+  /** Whether the result of `isSignedBy` is already known. */
+  hasChecked(authority: Certificate): boolean;
+  /** Checks the signature without blocking the event loop. */
+  check(authority: Certificate): Promise<void>;
 }
 
-/** What is walked through, and what is copied, in one step: a millisecond or two. */
+/** How many bytes one step checks, and how many it copies. Each takes one or two milliseconds. */
 const STEP_BYTES = 1 << 17;
 const COPY_BYTES = 1 << 20;
 const TAG = { integer: 0x02, bitString: 0x03, enumerated: 0x0a, sequence: 0x30, extensions: 0xa0 } as const;
@@ -39,8 +42,9 @@ const DISTRIBUTION_POINT = '551d1c';
 const AUTHORITY_KEY_ID = '551d23';
 
 /**
+ * Reads a CRL.
  * @param bytes one DER CRL, which is copied
- * @throws when it is not one, cannot be judged, or is not for every certificate of its issuer
+ * @throws Error when the bytes are not a CRL, it has unknown critical extensions, or it covers only some certificates of its issuer
  */
 export function* crlSteps(bytes: Uint8Array): Steps<Crl> {
   const der = yield* copySteps(onlyOne(bytes));
@@ -71,7 +75,7 @@ function onlyOne(bytes: Uint8Array): Uint8Array {
   return der;
 }
 
-/** A copy: the message that carried it also carries private keys and must not be kept alive by a CRL. */
+/** A copy, so that the CRL does not keep its message in memory: the message also contains private keys. */
 function* copySteps(bytes: Uint8Array): Steps<Uint8Array> {
   const copy = new Uint8Array(bytes.length);
   for (let from = 0; from < bytes.length; from += COPY_BYTES) {
@@ -132,7 +136,7 @@ function timeOf({ tag, content }: DerElement): number {
 /** SEQUENCE OF SEQUENCE { userCertificate INTEGER, revocationDate, crlEntryExtensions? }: a malformed one spoils them all. */
 function* checkEntries(bytes: Uint8Array, isVersion2: boolean): Steps<void> {
   let pause = STEP_BYTES;
-  /** Those of one list are mostly the same: each sort is read once. */
+  /** The extensions of the previous entry. Most entries of a CRL have the same extensions, which are read once. */
   let known: Uint8Array = new Uint8Array();
   for (let start = 0; start < bytes.length; ) {
     const end = elementEnd(bytes, start, bytes.length);
@@ -194,7 +198,7 @@ function issuedBy(
   issuer: string,
   keyId: AuthorityKeyIdentifier,
   { tbs, signature, algorithm }: Signed,
-): Pick<Crl, 'means' | 'isSignedBy' | 'hasJudged' | 'judge'> {
+): Pick<Crl, 'means' | 'isSignedBy' | 'hasChecked' | 'check'> {
   const named = new WeakMap<Certificate, boolean>();
   const verdicts = new WeakMap<Certificate, boolean>();
   const hasNameOf = (authority: Certificate) => {
@@ -204,7 +208,7 @@ function issuedBy(
   };
   const may = (authority: Certificate) => hasNameOf(authority) && authority.keyUsage?.crlSign !== false;
   const check = ({ x509 }: Certificate) => verifySteps(algorithm, x509.publicKey, tbs, signature);
-  const hasJudged = (authority: Certificate) => !may(authority) || verdicts.has(authority);
+  const hasChecked = (authority: Certificate) => !may(authority) || verdicts.has(authority);
   return {
     means: (authority) => hasNameOf(authority) && identifies(keyId, authority),
     isSignedBy(authority) {
@@ -213,9 +217,9 @@ function issuedBy(
       verdicts.set(authority, verdict);
       return verdict;
     },
-    hasJudged,
-    async judge(authority) {
-      if (hasJudged(authority)) return;
+    hasChecked,
+    async check(authority) {
+      if (hasChecked(authority)) return;
       verdicts.set(authority, await inTurns(check(authority)));
     },
   };

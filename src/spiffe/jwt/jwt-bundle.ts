@@ -2,9 +2,10 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { messageOf, SpiffeSdsError } from '../../error.ts';
 import { isMapping } from '../../mapping.ts';
+import { quotedValue } from '../../printable.ts';
 import type { TrustDomain } from '../spiffe-id.ts';
 
-/** A public key as JSON Web Key: none of its members is private. */
+/** A public key as JSON Web Key (RFC 7517). It has no private members. */
 export interface JwtKey {
   readonly kid: string;
   readonly kty: 'EC' | 'RSA';
@@ -17,44 +18,46 @@ export interface JwtKey {
   readonly e?: string;
 }
 
+/** The usable keys of one trust domain. */
 export interface JwtBundle {
   readonly trustDomain: TrustDomain;
-  /** Each with another `kid`. */
+  /** No two keys have the same `kid`. */
   readonly keys: readonly [JwtKey, ...JwtKey[]];
-  /** How often its publisher wants to be asked, milliseconds; absent: it does not say. */
+  /** `spiffe_refresh_hint` in milliseconds: how often to fetch the bundle; absent when the document has none. */
   readonly refreshHintMs?: number;
 }
 
-/** What is published of one trust domain. */
+/** The JWK Set that is published for one trust domain. */
 export interface PublishedJwks {
   /** A JWK Set with at least one key. */
   readonly document: string;
-  /** When it became what it is, milliseconds since the epoch. */
+  /** When the document last changed, in milliseconds since the epoch. */
   readonly since: number;
-  /** How often its publisher wants to be asked; absent: it does not say. */
+  /** As in `JwtBundle`. */
   readonly refreshHintMs?: number;
 }
 
-/** A key that could not be used. The others count all the same. */
+/** A key that cannot be used. It does not affect the other keys. */
 export interface UnusableKey {
-  /** Its `kid`, or its place in the document. */
+  /** The key's `kid`, or its position in the document. */
   readonly key: string;
   readonly reason: string;
 }
 
+/** The result of reading a JWK Set. */
 export interface ReadJwtBundle {
   readonly bundle: JwtBundle;
   readonly unusable: readonly UnusableKey[];
 }
 
-/** JWT-SVID specification, section 2.1: which algorithms there are, and so which keys. */
+/** The algorithms of JWT-SVIDs (JWT-SVID specification, section 2.1), by the curve of the key. */
 const CURVES: Readonly<Record<string, string>> = { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' };
 const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
-/** RFC 7518, sections 3.3 and 3.5. */
+/** The smallest RSA key that RFC 7518, sections 3.3 and 3.5, allows. */
 const MIN_RSA_BITS = 2048;
 
 /**
- * Keys for other uses (`x509-svid`) are passed over; keys that no JWT-SVID can be signed with are left out.
+ * Reads the keys for JWT-SVIDs. Keys for other uses (`x509-svid`) are ignored; keys that cannot verify a JWT-SVID are listed as unusable.
  * @param document a JWK Set (RFC 7517) as JSON
  * @throws SpiffeSdsError `bundle_invalid` when no key of it can be used
  */
@@ -79,7 +82,7 @@ export function readJwtBundle(trustDomain: TrustDomain, document: Uint8Array): R
   return { bundle: { trustDomain, keys: [first, ...rest], ...(hasHint && { refreshHintMs: hint * 1000 }) }, unusable };
 }
 
-/** What a verifier of JWT-SVIDs is given: a JWK Set that standard libraries read. The same keys always give the same text. */
+/** The JWK Set for verifiers of JWT-SVIDs, in a form that standard libraries read. The same keys always give the same text. */
 export function jwksOf({ keys }: JwtBundle): string {
   const sorted = [...keys].sort((a, b) => (a.kid < b.kid ? -1 : 1));
   return JSON.stringify({ keys: sorted });
@@ -98,14 +101,14 @@ function parse(document: Uint8Array): { readonly keys: readonly unknown[]; reado
   return { keys: read['keys'], spiffe_refresh_hint: read['spiffe_refresh_hint'] };
 }
 
-/** @returns why it cannot be used, when it cannot */
+/** @returns the key, or the reason why it cannot be used */
 function readKey(jwk: unknown, before: readonly JwtKey[]): JwtKey | string {
   if (!isMapping(jwk)) return 'it is not a JSON object';
   const { kid, use } = jwk;
   if (typeof kid !== 'string' || kid === '') return 'it has no kid';
   if (before.some((key) => key.kid === kid)) return 'there is another key with that kid before it';
-  // SPIRE leaves it out for those who would not know it.
-  if (use !== undefined && use !== 'jwt-svid' && use !== 'sig') return `its use is ${quote(use)}, not "jwt-svid"`;
+  // SPIRE omits `use`, because some libraries do not know the value "jwt-svid".
+  if (use !== undefined && use !== 'jwt-svid' && use !== 'sig') return `its use is ${quotedValue(use, 100)}, not "jwt-svid"`;
   const key = ofType(jwk, kid);
   return typeof key === 'string' ? key : (mathProblem(key) ?? key);
 }
@@ -113,20 +116,23 @@ function readKey(jwk: unknown, before: readonly JwtKey[]): JwtKey | string {
 function ofType({ kty, alg, crv, x, y, n, e }: Readonly<Record<string, unknown>>, kid: string): JwtKey | string {
   if (kty === 'EC') {
     const expected = CURVES[String(crv)];
-    if (expected === undefined) return `its curve is ${quote(crv)}: only ${Object.keys(CURVES).join(', ')} can be used`;
-    if (alg !== undefined && alg !== expected) return `its alg is ${quote(alg)}, for a key on ${crv} it is ${expected}`;
+    if (expected === undefined)
+      return `its curve is ${quotedValue(crv, 100)}: only ${Object.keys(CURVES).join(', ')} can be used`;
+    if (alg !== undefined && alg !== expected)
+      return `its alg is ${quotedValue(alg, 100)}, for a key on ${crv} it is ${expected}`;
     return { kid, kty, use: 'sig', alg: expected, crv: String(crv), x: String(x), y: String(y) };
   }
   if (kty === 'RSA') {
-    // Without alg it is good for all of them.
+    // A key without `alg` works with all RSA algorithms.
     if (alg === undefined) return { kid, kty, use: 'sig', n: String(n), e: String(e) };
-    if (!RSA_ALGORITHMS.includes(String(alg))) return `its alg is ${quote(alg)}: only ${RSA_ALGORITHMS.join(', ')} can be used`;
+    if (!RSA_ALGORITHMS.includes(String(alg)))
+      return `its alg is ${quotedValue(alg, 100)}: only ${RSA_ALGORITHMS.join(', ')} can be used`;
     return { kid, kty, use: 'sig', alg: String(alg), n: String(n), e: String(e) };
   }
-  return `its type is ${quote(kty)}: only EC and RSA can be used`;
+  return `its type is ${quotedValue(kty, 100)}: only EC and RSA can be used`;
 }
 
-/** A point beside its curve, a modulus that is too short. */
+/** Why the numbers do not make a usable key: the point is not on the curve, or the modulus is too short. */
 function mathProblem({ kty, crv, x, y, n, e }: JwtKey): string | undefined {
   try {
     const jwk = (kty === 'EC' ? { kty, crv, x, y } : { kty, n, e }) as JsonWebKey;
@@ -136,8 +142,4 @@ function mathProblem({ kty, crv, x, y, n, e }: JwtKey): string | undefined {
   } catch (error) {
     return `it is not a key: ${messageOf(error)}`;
   }
-}
-
-function quote(value: unknown): string {
-  return (JSON.stringify(value) ?? 'missing').slice(0, 100);
 }

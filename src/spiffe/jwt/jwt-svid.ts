@@ -9,46 +9,49 @@ import {
   type ProtectedHeaderParameters,
 } from 'jose';
 import { type ErrorCode, messageOf, SpiffeSdsError } from '../../error.ts';
+import { quotedValue } from '../../printable.ts';
 import { parseSpiffeId, type SpiffeId, type TrustDomain, trustDomainOf } from '../spiffe-id.ts';
 import type { JwtBundle } from './jwt-bundle.ts';
 
+/** The parts of a JWT-SVID that the sidecar uses. */
 export interface JwtSvid {
   readonly id: SpiffeId;
   readonly audience: readonly string[];
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
-  /** Milliseconds since the epoch; absent: it does not say. */
+  /** Milliseconds since the epoch; absent when the token has no `iat`. */
   readonly issuedAt?: number;
   readonly header: ProtectedHeaderParameters;
   readonly claims: JWTPayload;
 }
 
-/** Who a token must be for. */
+/** The subject and audience that a token must have. */
 export interface ExpectedJwtSvid {
   readonly id: SpiffeId;
-  /** Each must be among its audience. */
+  /** The token's audience must contain all of these. */
   readonly audience: readonly string[];
 }
 
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512'];
 const TYPES: readonly unknown[] = [undefined, 'JWT', 'JOSE'];
-/** JWS compact serialisation, so nothing that would end a header line. */
+/** JWS compact serialisation (RFC 7515, section 7.1). It allows no line break, so the token cannot end an HTTP header early. */
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
-/** A header line of 16 KiB is more than most servers take. */
+/** Most servers refuse an HTTP header of 16 KiB. */
 const MAX_LENGTH = 16_384;
 
 /**
- * Judges all but the signature and the time.
+ * Checks everything but the signature and the time (JWT-SVID specification, sections 2 and 3).
  * @param token JWS compact serialisation
- * @throws SpiffeSdsError `svid_invalid` naming the rule it breaks, without the token
+ * @throws SpiffeSdsError `svid_invalid`; the message names the broken rule and never contains the token
  */
 export function parseJwtSvid(token: string): JwtSvid {
   if (token.length > MAX_LENGTH) throw invalid(`it has ${token.length} characters, more than ${MAX_LENGTH}`);
   if (!COMPACT.test(token)) throw invalid('it is no JWS in compact serialisation');
   const { header, claims } = decoded(token);
   const { sub, aud, exp, iat } = claims;
-  if (!ALGORITHMS.includes(header.alg ?? '')) throw invalid(`its alg is ${quote(header.alg)}: only ${ALGORITHMS.join(', ')}`);
-  if (!TYPES.includes(header.typ)) throw invalid(`its typ is ${quote(header.typ)}: only JWT and JOSE`);
+  if (!ALGORITHMS.includes(header.alg ?? ''))
+    throw invalid(`its alg is ${quotedValue(header.alg, 200)}: only ${ALGORITHMS.join(', ')}`);
+  if (!TYPES.includes(header.typ)) throw invalid(`its typ is ${quotedValue(header.typ, 200)}: only JWT and JOSE`);
   if (typeof sub !== 'string') throw invalid('it has no sub');
   const audience = [aud ?? []].flat();
   if (audience.length === 0 || !audience.every((one) => typeof one === 'string')) throw invalid('it has no aud');
@@ -58,7 +61,7 @@ export function parseJwtSvid(token: string): JwtSvid {
 }
 
 /**
- * What is to be true of a token before it is given to anybody. Who signed it is not judged: it came from the Workload API.
+ * Checks a token from the Workload API before it is served. The signature is not checked, because the Workload API is trusted.
  * @param now milliseconds since the epoch
  * @throws SpiffeSdsError `svid_invalid` as `parseJwtSvid` does
  */
@@ -67,16 +70,16 @@ export function checkJwtSvid(token: string, expected: ExpectedJwtSvid, now: numb
   const { id, audience, expiresAt } = svid;
   if (id !== expected.id) throw invalid(`its sub is ${id}, not ${expected.id}`);
   const missing = expected.audience.find((one) => !audience.includes(one));
-  if (missing !== undefined) throw invalid(`its aud lacks ${quote(missing)}`);
+  if (missing !== undefined) throw invalid(`its aud lacks ${quotedValue(missing, 200)}`);
   if (expiresAt <= now) throw invalid(`it has expired at ${new Date(expiresAt).toISOString()}`);
   return svid;
 }
 
 /**
- * Verifies a token that a peer shows, with the keys of its own trust domain only.
- * @param bundleOf undefined: that trust domain is not trusted
+ * Verifies a token from a peer with the keys of the token's own trust domain (JWT-SVID specification, section 4).
+ * @param bundleOf returns the keys of a trust domain, or undefined when it is not trusted
  * @param now milliseconds since the epoch
- * @throws SpiffeSdsError `svid_invalid` naming the rule it breaks, without the token
+ * @throws SpiffeSdsError `svid_invalid`; the message names the broken rule and never contains the token
  */
 export async function verifyJwtSvid(
   token: string,
@@ -92,7 +95,7 @@ export async function verifyJwtSvid(
   try {
     await jwtVerify(token, keys, { audience, algorithms: ALGORITHMS, requiredClaims: ['exp'], currentDate: new Date(now) });
   } catch (error) {
-    // The cause would carry the claims along.
+    // Without a `cause`: it contains the claims.
     throw invalid(messageOf(error));
   }
   return svid;
@@ -102,7 +105,7 @@ function decoded(token: string): Pick<JwtSvid, 'header' | 'claims'> {
   try {
     return { header: decodeProtectedHeader(token), claims: decodeJwt(token) };
   } catch {
-    // What does not parse may stand in the message.
+    // Without the message of `jose`: it can contain parts of the token.
     throw invalid('its header or its claims are no JSON object in base64url');
   }
 }
@@ -118,8 +121,4 @@ function idOf(sub: string): SpiffeId {
 function invalid(rule: string): SpiffeSdsError {
   const code: ErrorCode = 'svid_invalid';
   return new SpiffeSdsError(code, `not a JWT-SVID that can be used: ${rule}`);
-}
-
-function quote(value: unknown): string {
-  return (JSON.stringify(value) ?? 'missing').slice(0, 200);
 }

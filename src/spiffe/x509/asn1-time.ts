@@ -4,20 +4,21 @@ const UTC_TIME = 0x17;
 const GENERALIZED_TIME = 0x18;
 const ZULU = 0x5a;
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
-/** Date.UTC takes the years 0 to 99 for those from 1900 on; the calendar repeats itself. */
+/** Date.UTC treats the years 0 to 99 as 1900 to 1999. The calendar repeats every 400 years, so such a year is moved by one cycle. */
 const CYCLE_YEARS = 400;
 const CYCLE_MS = 146_097 * 86_400_000;
 
-/** Whether the element with this tag and content may be a time; which, timeAt tells. */
+/** Whether an element with this tag is a time. `timeAt` reads it. */
 export function isTime(tag: number | undefined): boolean {
   return tag === UTC_TIME || tag === GENERALIZED_TIME;
 }
 
 /**
- * Makes no object, for lists of hundreds of thousands.
- * @param from where its content begins in `bytes`
+ * Reads a time without making an object, because a CRL can have hundreds of thousands of them.
+ * @param from where the content begins in `bytes`
+ * @param to where the content ends in `bytes`
  * @returns milliseconds since the epoch
- * @throws RangeError when it is another form, or no time of any day
+ * @throws RangeError when it has another form, or the date or time does not exist
  */
 export function timeAt(tag: number | undefined, bytes: Uint8Array, from: number, to: number): number {
   const yearDigits = tag === UTC_TIME ? 2 : 4;

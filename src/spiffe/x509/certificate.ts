@@ -1,4 +1,4 @@
-/** One X.509 certificate, read once for as long as it is in use. */
+/** One X.509 certificate (RFC 5280, section 4.1). It is parsed once for as long as it is in use. */
 import { X509Certificate } from 'node:crypto';
 import { printable } from '../../printable.ts';
 import { derChildren } from './der.ts';
@@ -8,13 +8,14 @@ const MAX_NAME_TEXT = 200;
 /** [0] of a certificate's fields. */
 const VERSION = 0xa0;
 
+/** A parsed certificate. */
 export interface Certificate extends Extensions {
   readonly der: Uint8Array;
   /** X.509 version, 1 to 3. */
   readonly version: number;
   /**
-   * May issue others: basicConstraints say so, or it is self-issued and older than version 3, which has no extensions to say so with.
-   * RFC 5280, section 6.1.4 (k): of those who trusts them must know by other means. Of what stands in a trust bundle we do.
+   * Whether it may issue certificates: basicConstraints say so, or it is self-issued and older than version 3, which has no extensions.
+   * RFC 5280, section 6.1.4 (k), accepts such a CA only if it is known by other means. A certificate in a trust bundle is.
    */
   readonly isCa: boolean;
   /** SHA-256 of the DER, hexadecimal. */
@@ -31,20 +32,21 @@ export interface Certificate extends Extensions {
 }
 
 /**
+ * Reads a certificate.
  * @param bytes one DER certificate, which is copied
  * @param fingerprint of these bytes
- * @throws when node:crypto cannot read it, or it is not what SPIFFE can judge by
+ * @throws Error when node:crypto cannot read it, or a field that SPIFFE needs is malformed
  */
 export function parseCertificate(bytes: Uint8Array, fingerprint: string): Certificate {
-  // A copy: the message that carried it also carries a private key and must not be kept alive by a certificate.
+  // A copy, so that the certificate does not keep its message in memory: the message also contains a private key.
   const der = Uint8Array.from(bytes);
   const x509 = parsedByOpenssl(der);
-  // Its public key, written anew, must be what stands there.
+  // OpenSSL accepts keys that are not strict DER. If its own encoding of the key is not in the certificate, the key is not strict DER.
   const spki = x509.publicKey.export({ type: 'spki', format: 'der' });
   if (!Buffer.from(der).includes(spki)) throw new Error('its public key is not written as it should be');
   const notBefore = Date.parse(x509.validFrom);
   const notAfter = Date.parse(x509.validTo);
-  // Compared with a clock, NaN would never be over.
+  // A certificate with NaN as its end would never expire.
   if (Number.isNaN(notBefore) || Number.isNaN(notAfter)) throw new Error('its validity is not a time');
   const { version, subject } = fieldsOf(der);
   const extensions = readExtensions(der);
@@ -52,7 +54,7 @@ export function parseCertificate(bytes: Uint8Array, fingerprint: string): Certif
   return { der, fingerprint, x509, version, notBefore, notAfter, serial: x509.serialNumber, subject, ...extensions, isCa };
 }
 
-/** What is no certificate to OpenSSL, node:crypto takes for PEM, and complains of that. */
+/** Replaces the error message of node:crypto, which tries to read bytes that are not a DER certificate as PEM and complains about that. */
 function parsedByOpenssl(der: Uint8Array): X509Certificate {
   try {
     return new X509Certificate(der);
@@ -61,7 +63,7 @@ function parsedByOpenssl(der: Uint8Array): X509Certificate {
   }
 }
 
-/** The subject for people, on one line; absent when even OpenSSL cannot read the certificate. */
+/** The subject as one line of text; undefined when OpenSSL cannot read the certificate. */
 export function subjectText(der: Uint8Array): string | undefined {
   try {
     return nameText(new X509Certificate(der));
@@ -70,12 +72,12 @@ export function subjectText(der: Uint8Array): string | undefined {
   }
 }
 
-/** The subject of a certificate for people: one line, at most 200 characters. */
+/** The subject as one line of text, at most 200 characters. */
 export function nameText({ subject }: X509Certificate): string {
   return printable(subject.split('\n').join(', ')).slice(0, MAX_NAME_TEXT).toWellFormed();
 }
 
-/** RFC 5280, section 4.1: [0] version, which is not there in version 1, serialNumber, signature, issuer, validity, subject, … */
+/** RFC 5280, section 4.1: [0] version (absent in version 1), serialNumber, signature, issuer, validity, subject, … */
 function fieldsOf(der: Uint8Array): Pick<Certificate, 'version' | 'subject'> {
   const fields = derChildren(derChildren(der)[0]?.bytes ?? new Uint8Array());
   const [first] = fields;

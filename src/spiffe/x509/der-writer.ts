@@ -1,6 +1,6 @@
-/** ASN.1 DER, written. X.690, section 10. */
+/** Writes ASN.1 DER (X.690, section 10). */
 
-/** An element with this tag, and its content in parts. */
+/** Writes one element: its tag, the length, and the parts of its content. */
 export function tlv(tag: number, ...content: readonly (Uint8Array | readonly number[])[]): Buffer {
   const body = Buffer.concat(content.map((part) => (part instanceof Uint8Array ? part : Uint8Array.from(part))));
   return Buffer.concat([Uint8Array.of(tag), lengthOf(body.length), body]);

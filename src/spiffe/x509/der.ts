@@ -1,26 +1,26 @@
-/** ASN.1 DER, as far as it takes to find where one element ends and the next begins. */
+/** Reads ASN.1 DER elements: where each begins and ends (X.690, section 10). */
 import { messageOf } from '../../error.ts';
 
 const SEQUENCE = 0x30;
 const BIT_STRING = 3;
 const CONSTRUCTED = 0x20;
-/** The tag goes on in the next bytes. */
+/** These bits say that the tag continues in the next bytes. */
 const LONG_TAG = 0x1f;
 
 export interface DerElement {
   readonly tag: number;
-  /** With its tag and length. */
+  /** The element with its tag and length. */
   readonly bytes: Uint8Array;
   readonly content: Uint8Array;
 }
 
-/** Views of the same memory, and why they do not go on to its end. */
+/** The parts as views of the same memory, and why the rest could not be split. */
 export interface SplitDer {
   readonly parts: readonly Uint8Array[];
   readonly problem?: string;
 }
 
-/** Splits concatenated DER SEQUENCEs, as the Workload API carries chains and bundles, as far as they go. */
+/** Splits concatenated DER SEQUENCEs: the form of chains and bundles in the Workload API. It stops at the first malformed one. */
 export function splitDer(bytes: Uint8Array): SplitDer {
   const parts: Uint8Array[] = [];
   for (let start = 0; start < bytes.length; ) {
@@ -37,8 +37,8 @@ export function splitDer(bytes: Uint8Array): SplitDer {
 }
 
 /**
- * What is in a SEQUENCE, as views of the same memory.
- * @throws RangeError naming the byte where the structure ends being DER, or where another element follows
+ * The elements in a SEQUENCE, as views of the same memory.
+ * @throws RangeError when it is not DER or another element follows; the message names the byte
  */
 export function derChildren(sequence: Uint8Array): readonly DerElement[] {
   const [outer, second] = elementsOf(sequence);
@@ -47,16 +47,16 @@ export function derChildren(sequence: Uint8Array): readonly DerElement[] {
 }
 
 /**
- * Concatenated elements of any type, as views of the same memory.
- * @throws RangeError naming the byte where the structure ends being DER
+ * Splits concatenated elements of any type, as views of the same memory.
+ * @throws RangeError when they are not DER; the message names the byte
  */
 export function elementsOf(bytes: Uint8Array): readonly DerElement[] {
   return elements(bytes, () => undefined);
 }
 
 /**
- * Walks through all that is in there. OpenSSL forgives what is not DER (X.690, section 10); BoringSSL does not.
- * @throws RangeError naming the byte, in its element, where the structure ends being DER
+ * Checks all nested elements. OpenSSL accepts some encodings that are not DER (X.690, section 10), BoringSSL does not.
+ * @throws RangeError when an element is not DER; the message names the byte within that element
  */
 export function checkDer(bytes: Uint8Array): void {
   const check = (tag: number, start: number) => {
@@ -68,7 +68,7 @@ export function checkDer(bytes: Uint8Array): void {
   }
 }
 
-/** X.690, section 11.2.1: the first byte of the content says how many bits at the end do not count, which are zero then. */
+/** X.690, section 11.2.1: the first byte of the content is the number of unused bits at the end, and these bits must be zero. */
 export function isBitString(content: Uint8Array): boolean {
   const [unused = 8] = content;
   const last = content.length > 1 ? (content.at(-1) ?? 0) : 0;
@@ -91,7 +91,7 @@ function extent(bytes: Uint8Array, start: number): { readonly from: number; read
   return { from: contentStart(bytes, start), to: elementEnd(bytes, start, bytes.length) };
 }
 
-/** Where the content of the element at `start` begins: for whoever walks through a long list without an object for each element. */
+/** Where the content of the element at `start` begins. With this, a caller can read a long list without an object for each element. */
 export function contentStart(bytes: Uint8Array, start: number): number {
   const first = bytes[start + 1] ?? 0;
   return start + 2 + (first < 0x80 ? 0 : first & 0x7f);
@@ -99,8 +99,8 @@ export function contentStart(bytes: Uint8Array, start: number): number {
 
 /**
  * Where the element at `start` ends.
- * @param limit where what it is in ends
- * @throws RangeError naming the byte, when its length is not DER or goes beyond the limit
+ * @param limit where the enclosing element ends
+ * @throws RangeError when the length is not DER or goes beyond the limit; the message names the byte
  */
 export function elementEnd(bytes: Uint8Array, start: number, limit: number): number {
   const first = bytes[start + 1] ?? 0;

@@ -1,11 +1,11 @@
 /**
- * Distinguished names as X.509 compares them (RFC 5280, section 7.1), the way OpenSSL and BoringSSL simplify it: the type of a string, the
- * case of ASCII letters, and how much white space there is do not count.
+ * Compares distinguished names (RFC 5280, section 7.1) as OpenSSL and BoringSSL do: they ignore the string type, the case of ASCII letters
+ * and the amount of white space.
  */
 import { printable } from '../../printable.ts';
 import { type DerElement, derChildren } from './der.ts';
 
-/** Types of strings that are compared as text (X.680, section 8.6), and how their bytes are text. */
+/** The string types that are compared as text (X.680, section 8.6), with a decoder for each. */
 const TEXT_TYPES: ReadonlyMap<number, (bytes: Uint8Array) => string> = new Map([
   [0x0c, utf8],
   [0x13, latin1],
@@ -16,7 +16,7 @@ const TEXT_TYPES: ReadonlyMap<number, (bytes: Uint8Array) => string> = new Map([
   [0x1e, (bytes: Uint8Array) => wide(bytes, 2)],
 ]);
 
-/** RFC 4514, section 3, by the DER of the object identifiers in hexadecimal. */
+/** Short names of attributes (RFC 4514, section 3). The keys are object identifiers, DER in hexadecimal. */
 const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
   ['550403', 'CN'],
   ['550405', 'serialNumber'],
@@ -38,8 +38,7 @@ interface Attribute {
 }
 
 /**
- * Equal strings mean equal names. What is no name, a value that is no text, or not the text that its type says, is equal to the same bytes
- * only.
+ * A text that is the same for equal names. A malformed name, and a value that is not valid text of its type, equals only the same bytes.
  * @param der a Name, with its tag and length
  */
 export function canonicalName(der: Uint8Array): string {
@@ -48,12 +47,12 @@ export function canonicalName(der: Uint8Array): string {
   return names.map((attributes) => attributes.map(canonicalAttribute).sort().join('+')).join(',');
 }
 
-/** Whether both are one name. */
+/** Whether two names (DER) are equal. */
 export function sameName(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0 || canonicalName(a) === canonicalName(b);
 }
 
-/** For people, on one line: `CN=authority, O=Example`. */
+/** The name as one line of text: `CN=authority, O=Example`. */
 export function distinguishedNameText(der: Uint8Array): string {
   const text = ({ type, value }: Attribute) => `${SHORT_NAMES.get(type) ?? `0x${type}`}=${textOf(value) ?? hex(value.content)}`;
   const names = relativeNames(der);
@@ -81,7 +80,7 @@ function partsOf(der: Uint8Array, tag: number): readonly DerElement[] {
   return derChildren(der);
 }
 
-/** In hexadecimal, so that no text can pass for the marks between. */
+/** The text is in hexadecimal, so that it cannot contain the separators. */
 function canonicalAttribute({ type, value }: Attribute): string {
   const text = textOf(value);
   return text === undefined ? `${type}=#${hex(value.bytes)}` : `${type}=${hex(Buffer.from(canonicalText(text)))}`;

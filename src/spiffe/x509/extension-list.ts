@@ -1,6 +1,7 @@
-/** Extensions of a certificate, of a CRL or of an entry in one (RFC 5280, section 4.1). */
+/** The extensions of a certificate, a CRL or a CRL entry (RFC 5280, section 4.1). */
 import { type DerElement, derChildren, elementsOf } from './der.ts';
 
+/** One extension, not decoded. */
 export interface Extension {
   /** The object identifier, DER in hexadecimal. */
   readonly oid: string;
@@ -11,15 +12,16 @@ export interface Extension {
 const TAG = { boolean: 0x01, octetString: 0x04, oid: 0x06, sequence: 0x30 } as const;
 
 /**
- * @param list SEQUENCE SIZE (1..MAX) OF Extension, also of an entry of a CRL
- * @throws Error when it is none, or one extension is there twice
+ * Reads a list of extensions.
+ * @param list SEQUENCE SIZE (1..MAX) OF Extension
+ * @throws Error when the list is malformed, or contains an extension twice
  */
 export function readExtensionList(list: Uint8Array): readonly Extension[] {
   const [only, ...more] = elementsOf(list);
   if (only?.tag !== TAG.sequence || more.length > 0) throw new Error(MALFORMED);
   const extensions = elementsOf(only.content).map(extensionOf);
   if (extensions.length === 0) throw new Error('its list of extensions is empty');
-  // Which of two would be believed?
+  // RFC 5280, section 4.2, forbids it: verifiers could choose different ones.
   if (new Set(extensions.map(({ oid }) => oid)).size < extensions.length) throw new Error('it has the same extension twice');
   return extensions;
 }
@@ -36,7 +38,7 @@ function extensionOf({ tag, bytes }: DerElement): Extension {
 
 const MALFORMED = 'its extensions are malformed';
 
-/** X.690, section 8.19: each number as short as can be, and the last one ends. */
+/** X.690, section 8.19: each number has the shortest form, and the last one is complete. */
 function isObjectIdentifier(content: Uint8Array): boolean {
   const endsBefore = (index: number) => ((content[index - 1] ?? 0) & 0x80) === 0;
   return content.length > 0 && endsBefore(content.length) && content.every((byte, index) => byte !== 0x80 || !endsBefore(index));

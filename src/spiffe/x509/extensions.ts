@@ -1,16 +1,18 @@
-/** The extensions of a certificate that SPIFFE judges by and that node:crypto does not show whole. RFC 5280, section 4.2.1. */
+/** The certificate extensions that SPIFFE needs and that node:crypto does not show completely (RFC 5280, section 4.2.1). */
 import { type DerElement, elementsOf, isBitString } from './der.ts';
 
+/** The decoded extensions of one certificate. */
 export interface Extensions {
   readonly uriSans: readonly string[];
   /** basicConstraints cA. */
   readonly isCa: boolean;
   /** basicConstraints pathLenConstraint. */
   readonly pathLength: number | undefined;
-  /** Absent when the certificate has no key usage extension. */
+  /** Undefined when the certificate has no key usage extension. */
   readonly keyUsage: KeyUsage | undefined;
 }
 
+/** The bits of the key usage extension (RFC 5280, section 4.2.1.3) that SPIFFE needs. */
 export interface KeyUsage {
   readonly digitalSignature: boolean;
   readonly keyCertSign: boolean;
@@ -26,7 +28,7 @@ const TAG = {
   sequence: 0x30,
   extensions: 0xa3,
 } as const;
-/** uniformResourceIdentifier among the GeneralNames. */
+/** The tag of uniformResourceIdentifier in GeneralName (RFC 5280, section 4.2.1.6). */
 const URI_NAME = 0x86;
 /** Hexadecimal DER of the object identifiers. */
 const KEY_USAGE = '551d0f';
@@ -37,8 +39,9 @@ const KEY_CERT_SIGN = 0x04;
 const CRL_SIGN = 0x02;
 
 /**
+ * Decodes the extensions.
  * @param der a certificate that node:crypto has parsed
- * @throws Error when an extension is there twice, or is not what its name says
+ * @throws Error when an extension appears twice or is malformed
  */
 export function readExtensions(der: Uint8Array): Extensions {
   const extensions = extensionsOf(der);
@@ -53,8 +56,8 @@ export function readExtensions(der: Uint8Array): Extensions {
 }
 
 /**
- * The value of each extension of a certificate, by its object identifier (DER, hexadecimal).
- * @throws Error when one is there twice
+ * The value of each extension. The keys are object identifiers, DER in hexadecimal.
+ * @throws Error when an extension appears twice
  */
 export function extensionsOf(der: Uint8Array): ReadonlyMap<string, Uint8Array> {
   const [certificate] = elementsOf(der);
@@ -66,7 +69,7 @@ export function extensionsOf(der: Uint8Array): ReadonlyMap<string, Uint8Array> {
   for (const extension of elementsOf(contentOf(list, TAG.sequence))) {
     const parts = elementsOf(contentOf(extension, TAG.sequence));
     const oid = Buffer.from(contentOf(parts[0], TAG.oid)).toString('hex');
-    // RFC 5280, section 4.2: which of two would a peer believe?
+    // RFC 5280, section 4.2, forbids it: peers could choose different ones.
     if (found.has(oid)) throw new Error('it has the same extension twice');
     found.set(oid, contentOf(parts.at(-1), TAG.octetString));
   }
@@ -101,7 +104,7 @@ function keyUsage(value: Uint8Array): KeyUsage {
   return { digitalSignature: has(DIGITAL_SIGNATURE), keyCertSign: has(KEY_CERT_SIGN), crlSign: has(CRL_SIGN) };
 }
 
-/** The content of the one element that `bytes` are. */
+/** The content of the only element in `bytes`. */
 function only(bytes: Uint8Array, tag: number): Uint8Array {
   const [first, second] = elementsOf(bytes);
   if (second !== undefined) throw new Error('an extension holds more than one value');

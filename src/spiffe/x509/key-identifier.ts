@@ -1,4 +1,4 @@
-/** Which key signed something, where several CAs have one name (RFC 5280, sections 4.2.1.1 and 4.2.1.2). */
+/** Identifies the key that signed something when several CAs have the same name (RFC 5280, sections 4.2.1.1 and 4.2.1.2). */
 import type { Certificate } from './certificate.ts';
 import { derChildren, elementsOf } from './der.ts';
 import { sameName } from './distinguished-name.ts';
@@ -6,9 +6,9 @@ import { readExtensionList } from './extension-list.ts';
 
 export interface AuthorityKeyIdentifier {
   readonly keyId?: Uint8Array;
-  /** Of the authority's certificate: a distinguished name, DER. */
+  /** The issuer of the authority's certificate: a distinguished name, DER. */
   readonly issuer?: Uint8Array;
-  /** Of the authority's certificate: the content of an INTEGER. */
+  /** The serial number of the authority's certificate: the content of an INTEGER. */
   readonly serial?: Uint8Array;
 }
 
@@ -24,8 +24,9 @@ const TAG = {
 } as const;
 
 /**
- * @param value of the extension
- * @throws Error when it is malformed, or names the authority by anything but its distinguished name
+ * Reads the extension authorityKeyIdentifier (RFC 5280, section 4.2.1.1).
+ * @param value the value of the extension
+ * @throws Error when it is malformed, or names the authority with anything but a distinguished name
  */
 export function readAuthorityKeyIdentifier(value: Uint8Array): AuthorityKeyIdentifier {
   const parts = value[0] === TAG.sequence ? [...derChildren(value)] : undefined;
@@ -42,7 +43,7 @@ export function readAuthorityKeyIdentifier(value: Uint8Array): AuthorityKeyIdent
 
 const MALFORMED = 'its authority key identifier is malformed, or of an unusual kind';
 
-/** Whether it may be this authority that is meant: what one of both does not say does not tell them apart. */
+/** Whether the identifier can mean this authority. A part that only one of them has is not compared. */
 export function identifies({ keyId, issuer, serial }: AuthorityKeyIdentifier, authority: Certificate): boolean {
   const own = ownIdentifiers(authority);
   if (keyId !== undefined && own.keyId !== undefined && Buffer.compare(keyId, own.keyId) !== 0) return false;
@@ -50,14 +51,14 @@ export function identifies({ keyId, issuer, serial }: AuthorityKeyIdentifier, au
   return issuer === undefined || sameName(issuer, own.issuer);
 }
 
-/** GeneralNames, of which there must be one: [4] EXPLICIT Name. */
+/** Reads GeneralNames with exactly one name: [4] EXPLICIT Name. */
 function directoryName(names: Uint8Array): Uint8Array {
   const [name, ...more] = derChildren(names);
   if (name?.tag !== TAG.directoryName || more.length > 0) throw new Error(MALFORMED);
   return name.content;
 }
 
-/** RFC 5280, section 4.1: version, serialNumber, signature, issuer, …; a version 1 certificate does not say its version. */
+/** RFC 5280, section 4.1: version, serialNumber, signature, issuer, …; the version is absent in version 1. */
 function ownIdentifiers({ der }: Certificate): { keyId: Uint8Array | undefined; serial: Uint8Array; issuer: Uint8Array } {
   const fields = derChildren(derChildren(der)[0]?.bytes ?? new Uint8Array());
   const [serial, , issuer] = fields[0]?.tag === TAG.version ? fields.slice(1) : fields;

@@ -13,13 +13,13 @@ const DNS = 0x82;
 const URI = 0x86;
 const DIRECTORY = 0xa4;
 
-/** A name, or what names are compared with, by the tag of its GeneralName. */
+/** A name or a name constraint, with the tag of its GeneralName. */
 interface Name {
   readonly tag: number;
   readonly value: Uint8Array;
 }
 
-/** What a peer that heeds name constraints would say of the leaf; undefined when all its names are allowed, as far as we judge them. */
+/** Why a peer that checks name constraints would refuse the leaf; undefined when all its names are allowed or of a kind not checked here. */
 export function nameConstraintProblem({ certificates: [leaf, ...issuers], authority }: Path): string | undefined {
   const names = namesOf(leaf);
   for (const issuer of [...issuers, authority]) {
@@ -65,17 +65,17 @@ function isWithin({ tag, value }: Name, base: Uint8Array): boolean {
   }
 }
 
-/** A base that begins with a dot means all hosts below it, another one that host alone. */
+/** For URIs: a base that begins with a dot matches all hosts below it; any other base matches only that host. */
 function hostMatches(host: string, base: string): boolean {
   return base.startsWith('.') ? host.endsWith(base) && host.length > base.length : host === base;
 }
 
-/** Labels may be added on the left; an empty base means every name. */
+/** For DNS names: a base matches itself and all names below it; an empty base matches every name. */
 function domainMatches(name: string, base: string): boolean {
   return base === '' || name === base || name.endsWith(base.startsWith('.') ? base : `.${base}`);
 }
 
-/** Both are a Name, DER: its first relative names have to be those of the base. */
+/** For directory names (DER): the name must begin with the relative names of the base. */
 function beginsWith(name: Uint8Array, base: Uint8Array): boolean {
   const [have, wanted] = [derChildren(name), derChildren(base)];
   return wanted.every(({ bytes }, index) => Buffer.compare(bytes, have[index]?.bytes ?? new Uint8Array()) === 0);

@@ -1,28 +1,29 @@
-/** Certification paths: from a leaf over intermediates to an authority. RFC 5280, section 6.1. */
+/** Certification paths: from a leaf through intermediates to an authority (RFC 5280, section 6.1). */
 import type { Certificate } from './certificate.ts';
 
+/** A path from a leaf to an authority. */
 export interface Path {
   /** Leaf first, without the authority. */
   readonly certificates: readonly [Certificate, ...Certificate[]];
   readonly authority: Certificate;
-  /** When the last of its certificates begins, the authority included. Milliseconds since the epoch. */
+  /** The latest notBefore on the path, including the authority, in milliseconds since the epoch. */
   readonly notBefore: number;
-  /** When the first of its certificates ends, the authority included. Milliseconds since the epoch. */
+  /** The earliest notAfter on the path, including the authority, in milliseconds since the epoch. */
   readonly notAfter: number;
 }
 
-/** A path that does not lead to an authority yet. */
+/** A path that has not reached an authority yet. */
 interface Partial {
   readonly certificates: Path['certificates'];
-  /** The one that the next certificate has to sign. */
+  /** The certificate that the next one on the path must have signed. */
   readonly last: Certificate;
   readonly notAfter: number;
 }
 
 /**
- * The path that is valid for longest, and of several such paths the shortest.
+ * Finds the path with the latest end; if several have the same end, the shortest. Undefined when there is no path.
  * @param chain leaf first; the others may stand in any order, and need not be on the path
- * @param at only certificates that are valid then, milliseconds since the epoch; absent: whenever they are valid
+ * @param at uses only certificates that are valid at this time, in milliseconds since the epoch. Default: dates do not count
  */
 export function findPath(
   chain: readonly [Certificate, ...Certificate[]],
@@ -36,7 +37,7 @@ export function findPath(
   const anchors = authorities.filter(isUsable);
   let best: Path | undefined;
   let level: readonly Partial[] = [{ certificates: [leaf], last: leaf, notAfter: leaf.notAfter }];
-  // The latest end with which each intermediate was reached: of certificates that all sign one another there are factorially many paths.
+  // The best end with which each intermediate was reached. Worse paths are dropped: if all certificates sign each other, there are n! paths.
   const reached = new Map<Certificate, number>();
   for (let casBelow = 0; level.length > 0; casBelow++) {
     const next = new Map<Certificate, Partial>();
@@ -63,15 +64,18 @@ function complete({ certificates }: Partial, authority: Certificate, notAfter: n
   return { certificates, authority, notBefore, notAfter };
 }
 
-/** @param at milliseconds since the epoch */
+/**
+ * Whether the certificate is valid at a time; its notAfter is the first time at which it is not.
+ * @param at milliseconds since the epoch
+ */
 export function isValidAt({ notBefore, notAfter }: Certificate, at: number): boolean {
   return notBefore <= at && at < notAfter;
 }
 
 /**
- * Whether `issuer` has signed `subject` and may do so. A key usage that is absent forbids nothing (RFC 5280, section 6.1.4 (n)). Whether it
- * is a CA at all is the caller's to know: an authority of a bundle is trusted as a name and a key (section 6.1.1 (d)).
- * @param casBelow how many CAs stand between the two on the path
+ * Whether `issuer` signed `subject` and was allowed to. Without a key usage extension it is allowed (RFC 5280, section 6.1.4 (n)). The
+ * caller checks that the issuer is a CA: for an authority of a bundle only its name and key count (section 6.1.1 (d)).
+ * @param casBelow how many CAs are between the two on the path
  */
 export function signs(issuer: Certificate, subject: Certificate, casBelow: number): boolean {
   return (
@@ -81,14 +85,14 @@ export function signs(issuer: Certificate, subject: Certificate, casBelow: numbe
   );
 }
 
-/** Whether it is the end of every path that it stands on. */
+/** Whether the certificate is signed with its own key: every path through it ends there. */
 export function isSelfSigned(certificate: Certificate): boolean {
   return hasSigned(certificate, certificate);
 }
 
 const verdicts = new WeakMap<Certificate, WeakMap<Certificate, boolean>>();
 
-/** Looks at the signature once for as long as both certificates are in use. */
+/** Verifies a signature once for as long as both certificates are in use. */
 function hasSigned(issuer: Certificate, subject: Certificate): boolean {
   const known = verdicts.get(issuer) ?? new WeakMap<Certificate, boolean>();
   verdicts.set(issuer, known);

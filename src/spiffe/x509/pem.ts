@@ -1,6 +1,6 @@
 /**
- * PEM (RFC 7468) written into a Buffer that the caller owns: strings stay in memory until the collector takes them and cannot be
- * wiped, and private keys pass through here.
+ * Writes PEM (RFC 7468) into a Buffer that the caller owns. Private keys are written here, and a string could not be overwritten: it stays
+ * in memory until it is garbage collected.
  */
 import type { Steps } from './steps.ts';
 
@@ -47,12 +47,12 @@ function base64Lines(input: Uint8Array, out: Buffer, start: number): number {
   return at;
 }
 
-/** What is encoded in one step: a millisecond or two. */
+/** How many lines one step encodes. A step takes one or two milliseconds. */
 const STEP_LINES = 4096;
 const LINE_BYTES = (LINE / 4) * 3;
 
 /**
- * The PEM block of something long that is no secret: by way of strings, which is faster.
+ * The PEM block of something long that is not secret. It uses strings, which is faster.
  * @returns the block, ending with a newline
  */
 export function* pemSteps(label: 'X509 CRL', der: Uint8Array): Steps<Buffer> {
@@ -69,7 +69,7 @@ export function* pemSteps(label: 'X509 CRL', der: Uint8Array): Steps<Buffer> {
   return out;
 }
 
-/** Written where the lines will end, then moved forward line by line. */
+/** Writes the text at the end of its space, then moves it forward line by line to make room for the newlines. */
 function brokenLines(base64: string, out: Buffer, start: number): number {
   const to = start + base64.length + Math.ceil(base64.length / LINE);
   out.write(base64, to - base64.length, 'latin1');

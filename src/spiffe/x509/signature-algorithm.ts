@@ -1,22 +1,22 @@
-/** With what something was signed: AlgorithmIdentifier of RFC 5280, section 4.1.1.2, as RFC 3279, 4055, 5758 and 8410 name them. */
+/** Signature algorithms: AlgorithmIdentifier of RFC 5280, section 4.1.1.2, with the identifiers of RFC 3279, 4055, 5758 and 8410. */
 import { constants, createVerify, type KeyObject, type VerifyKeyObjectInput, verify } from 'node:crypto';
 import { type DerElement, derChildren } from './der.ts';
 import type { Steps } from './steps.ts';
 
 export interface SignatureAlgorithm {
   readonly keyType: 'rsa' | 'ec' | 'ed25519';
-  /** By node:crypto's name; null: the algorithm says it. */
+  /** node:crypto's name of the hash; null when the signature algorithm includes it (Ed25519). */
   readonly hash: string | null;
-  /** Of RSASSA-PSS, in bytes. */
+  /** The salt length of RSASSA-PSS in bytes. */
   readonly saltLength?: number;
 }
 
-/** What is hashed in one step: some milliseconds even where the processor does not help. */
+/** How many bytes one step hashes. A step takes some milliseconds on a processor without SHA instructions. */
 const STEP_BYTES = 1 << 20;
 
 const TAG = { integer: 0x02, nothing: 0x05, oid: 0x06, sequence: 0x30 } as const;
 
-/** By the DER of their object identifiers in hexadecimal. */
+/** The keys are object identifiers, DER in hexadecimal. */
 const ALGORITHMS: ReadonlyMap<string, SignatureAlgorithm> = new Map([
   ['2a864886f70d010105', { keyType: 'rsa', hash: 'sha1' }],
   ['2a864886f70d01010e', { keyType: 'rsa', hash: 'sha224' }],
@@ -39,23 +39,24 @@ const HASHES: ReadonlyMap<string, { readonly name: string; readonly bytes: numbe
 ]);
 
 /**
+ * Reads an algorithm.
  * @param der an AlgorithmIdentifier, with its tag and length
- * @throws Error when it is unknown, or has parameters that it should not have
+ * @throws Error when the algorithm is unknown or has unexpected parameters
  */
 export function readSignatureAlgorithm(der: Uint8Array): SignatureAlgorithm {
   const { oid, parameters } = identifierOf(der);
   if (oid === RSASSA_PSS) return pssOf(parameters);
   const algorithm = ALGORITHMS.get(oid);
   if (algorithm === undefined) throw new Error('it is signed with an algorithm that is not known here');
-  // Written as NULL or not at all; which of them is right for which algorithm, nobody minds but for Ed25519.
+  // The parameters are NULL or absent. Verifiers accept both for each algorithm except Ed25519.
   const mayBeNull = algorithm.keyType !== 'ed25519' && isNull(parameters);
   if (parameters !== undefined && !mayBeNull) throw new Error('its signature algorithm has parameters');
   return algorithm;
 }
 
 /**
- * Whether the signature is right; not when the key is of another kind than the algorithm. In steps, for something large: node:crypto's own
- * thread would take a copy along, which lets others wait longer than this does. Ed25519 takes one step.
+ * Verifies a signature in steps; false when the key does not fit the algorithm. The asynchronous functions of node:crypto copy the data
+ * first, and that blocks the event loop for longer than one of these steps. Ed25519 takes only one step.
  */
 export function* verifySteps(
   algorithm: SignatureAlgorithm,
@@ -73,12 +74,12 @@ export function* verifySteps(
     }
     return verifier.verify(keyInput(algorithm, key), signature);
   } catch {
-    // A signature that this key cannot have made.
+    // node:crypto throws when this key cannot have made the signature.
     return false;
   }
 }
 
-/** node:crypto would verify with the algorithm of the key. */
+/** This must be checked, because node:crypto uses the algorithm of the key. */
 function isKeyFor({ keyType }: SignatureAlgorithm, { asymmetricKeyType }: KeyObject): boolean {
   return asymmetricKeyType === keyType;
 }
@@ -88,8 +89,8 @@ function keyInput({ saltLength }: SignatureAlgorithm, key: KeyObject): KeyObject
 }
 
 /**
- * RSASSA-PSS-params (RFC 4055, section 3.1). Of the many only those that BoringSSL takes: one hash for all, SHA-256 or better, and a salt as
- * long as it.
+ * Reads RSASSA-PSS-params (RFC 4055, section 3.1). Only the combinations that BoringSSL accepts are allowed: the same hash in all places,
+ * SHA-256 or stronger, and a salt as long as the hash.
  */
 function pssOf(parameters: DerElement | undefined): SignatureAlgorithm {
   const [hash, mask, salt, ...more] = parameters?.tag === TAG.sequence ? derChildren(parameters.bytes) : [];

@@ -1,10 +1,10 @@
-/** Long work in short steps, so that others get their turn in between. */
+/** Splits long work into short steps, so that it does not block the event loop. */
 import { setImmediate } from 'node:timers/promises';
 
-/** Yields after each step, which should take no more than some milliseconds. */
+/** A generator that yields after each step. A step should take only some milliseconds. */
 export type Steps<T> = Generator<void, T, void>;
 
-/** All steps, one after the other. */
+/** Runs all steps without a pause. */
 export function atOnce<T>(steps: Steps<T>): T {
   for (;;) {
     const { done, value } = steps.next();
@@ -12,7 +12,7 @@ export function atOnce<T>(steps: Steps<T>): T {
   }
 }
 
-/** The same; after each step whatever else waits for the event loop has its turn. */
+/** Runs all steps, and lets the event loop continue after each. */
 export async function inTurns<T>(steps: Steps<T>): Promise<T> {
   for (;;) {
     const { done, value } = steps.next();

@@ -4,7 +4,7 @@ import { gatherSubscribers, type SubscriberFilter, type Subscribers } from '../.
 import { configurationDigest } from '../../../src/config/digest.ts';
 import type { Event } from '../../../src/events.ts';
 import type { StreamStatus } from '../../../src/sds/stream/stream-status.ts';
-import type { SecretDescription } from '../../../src/secrets/secret-set.ts';
+import type { NameDescription } from '../../../src/secrets/secret-set.ts';
 import { parseSpiffeId, parseTrustDomain } from '../../../src/spiffe/spiffe-id.ts';
 import { Observed } from '../../../src/state/observed.ts';
 import { ManualClock } from '../../support/clocks/manual-clock.ts';
@@ -36,7 +36,7 @@ const gathered = (streams: Iterable<StreamStatus>, filter: SubscriberFilter = {}
   gatherSubscribers(streams, filter, async () => undefined);
 
 /** What there is to say ten minutes after the start, when these events came in its first moment. */
-function told(events: readonly Event[], { text = '', names = {} as Readonly<Record<string, SecretDescription>> } = {}): Status {
+function told(events: readonly Event[], { text = '', names = {} as Readonly<Record<string, NameDescription>> } = {}): Status {
   const observed = new Observed(new ManualClock(START));
   for (const event of events) observed.hear(event);
   return statusOf({

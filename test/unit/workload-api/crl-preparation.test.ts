@@ -53,7 +53,7 @@ test('when it is taken in, its signature is verified already', async () => {
   played.call.message(revoking);
   await handled(played, 1);
   const [authority] = reader.readAll(own.der).certificates;
-  expect(authority && played.contexts[0]?.crls[0]?.hasJudged(authority)).toBe(true);
+  expect(authority && played.contexts[0]?.crls[0]?.hasChecked(authority)).toBe(true);
 });
 
 test('what comes after it does not overtake it, on either stream', async () => {

@@ -1,20 +1,20 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
-import { judge } from '../../../src/workload-api/verdict.ts';
+import { verdictOf } from '../../../src/workload-api/verdict.ts';
 
 const codes = Object.values(status).filter((code) => typeof code === 'number');
 
 describe('the end of a Workload API stream', () => {
   test('withdraws identities only when permission is denied', () => {
-    expect(codes.filter((code) => judge(code).identities === 'withdraw')).toEqual([status.PERMISSION_DENIED]);
+    expect(codes.filter((code) => verdictOf(code).identities === 'withdraw')).toEqual([status.PERMISSION_DENIED]);
   });
 
   test('is final only when the same call can never succeed', () => {
-    expect(codes.filter((code) => judge(code).next === 'stop')).toEqual([status.INVALID_ARGUMENT, status.UNIMPLEMENTED]);
+    expect(codes.filter((code) => verdictOf(code).next === 'stop')).toEqual([status.INVALID_ARGUMENT, status.UNIMPLEMENTED]);
   });
 
   test('with a code that gRPC does not have is trouble on the way', () => {
-    expect(judge(99 as status)).toMatchObject({ identities: 'keep', next: 'retry' });
+    expect(verdictOf(99 as status)).toMatchObject({ identities: 'keep', next: 'retry' });
   });
 
   test.for([
@@ -23,6 +23,6 @@ describe('the end of a Workload API stream', () => {
     [status.UNIMPLEMENTED, 'is it the right socket?'],
     [status.UNAVAILABLE, 'does the agent run'],
   ] as const)('of status %i tells an operator where to look', ([code, hint]) => {
-    expect(judge(code).meaning).toContain(hint);
+    expect(verdictOf(code).meaning).toContain(hint);
   });
 });
