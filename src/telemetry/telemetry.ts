@@ -78,6 +78,7 @@ export class Telemetry {
       randomHex: pooledHex(randomBytes),
       parent: parseTraceparent(env['TRACEPARENT'] ?? ''),
       onTrace: (trace) => this.#exportTrace(trace),
+      isSampled: (start) => this.#otlp?.isSampled(start),
     });
   }
 

@@ -9,7 +9,7 @@ import {
   trace as traces,
 } from '@opentelemetry/api';
 import type { IdGenerator } from '@opentelemetry/sdk-trace';
-import type { RemoteContext, Span, Trace } from '../traces/span.ts';
+import type { RemoteContext, Span, Trace, TraceStart } from '../traces/span.ts';
 
 /** Hands out the ids of the span that is about to be started: they are started one after the other. */
 export class RecordedIds implements IdGenerator {
@@ -50,7 +50,22 @@ export function exportTrace({ traceId, parent, root }: Trace, tracer: Tracer, id
     for (const child of span.children) exportSpan(child, within);
     started.end(span.end);
   };
-  exportSpan(root, parent === undefined ? ROOT_CONTEXT : traces.setSpanContext(ROOT_CONTEXT, spanContext(parent)));
+  exportSpan(root, contextOf(parent));
+}
+
+/**
+ * Asks the sampler of the tracer's provider before the trace has ended.
+ * @param ids those of the tracer's provider
+ * @returns whether `exportTrace` exports a trace that started so
+ */
+export function isSampled({ traceId, spanId, name, parent }: TraceStart, tracer: Tracer, ids: RecordedIds): boolean {
+  ids.next(traceId, spanId);
+  // A span that is not ended is not exported.
+  return tracer.startSpan(name, { kind: kindOf(name) }, contextOf(parent)).isRecording();
+}
+
+function contextOf(parent: RemoteContext | undefined): Context {
+  return parent === undefined ? ROOT_CONTEXT : traces.setSpanContext(ROOT_CONTEXT, spanContext(parent));
 }
 
 /**

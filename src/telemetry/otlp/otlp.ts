@@ -11,13 +11,13 @@ import { messageOf } from '../../error.ts';
 import { whyUnreachable } from '../../unreachable.ts';
 import { version } from '../../version.ts';
 import type { Attributes, Metric } from '../metrics/metric.ts';
-import type { Trace } from '../traces/span.ts';
+import type { Trace, TraceStart } from '../traces/span.ts';
 import { ExportProblems } from './export-problems.ts';
 import { logExporter, metricExporter, traceExporter } from './otlp-exporters.ts';
 import { exportLog, type OtlpLogRecord } from './otlp-logs.ts';
 import { metricProducer } from './otlp-metrics.ts';
 import type { ExporterSettings, OtlpSettings, Signal } from './otlp-settings.ts';
-import { exportTrace, RecordedIds } from './otlp-traces.ts';
+import { exportTrace, isSampled, RecordedIds } from './otlp-traces.ts';
 
 const SCOPE = 'spiffe-sds';
 /** Kubernetes and Docker want the process gone; a collector that does not answer must not hold it. */
@@ -41,6 +41,8 @@ export interface OtlpOptions {
 export interface Otlp {
   exportTrace(trace: Trace): void;
   exportLog(record: OtlpLogRecord): void;
+  /** Whether `exportTrace` exports a trace that starts so: the sampler decides, and without an exporter no trace is sampled. */
+  isSampled(start: TraceStart): boolean;
   /**
    * Sends what is queued, for two seconds at most. Never rejects. An export that hangs then keeps the process alive until its own
    * timeout, so whoever wants to end calls `process.exit`.
@@ -98,6 +100,7 @@ export async function startOtlp(options: OtlpOptions): Promise<Otlp> {
   return {
     exportTrace: (recorded) => exportTrace(recorded, tracer, ids),
     exportLog: (record) => exportLog(record, logger),
+    isSampled: (start) => isSampled(start, tracer, ids),
     shutdown() {
       stopped ??= (async () => {
         if (!(await isDoneWithin(SHUTDOWN_MS, sdk.shutdown()))) {

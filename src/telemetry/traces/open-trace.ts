@@ -1,12 +1,14 @@
 /** A trace while it is recorded. */
 import type { AnswerTime, ResponseInfo, SecretVersion, StreamInfo } from '../../events.ts';
-import type { RemoteContext, Span, SpanAttributes, SpanContext, SpanEvent, Trace } from './span.ts';
+import type { RemoteContext, Span, SpanAttributes, SpanContext, SpanEvent, Trace, TraceStart } from './span.ts';
 
 export interface OpenTraceOptions {
   readonly parent: RemoteContext | undefined;
   readonly links: readonly RemoteContext[];
   readonly randomHex: (bytes: number) => string;
   readonly maxPushes: number;
+  /** See `TraceRecorderOptions`. */
+  readonly isSampled: (start: TraceStart) => boolean | undefined;
 }
 
 /** Of one span. */
@@ -43,6 +45,8 @@ export class OpenTrace {
   /** That have a span although they were not among the first. */
   #rejections = 0;
   #overtaken = false;
+  /** What the sampler decided; undefined until it was asked and knew. */
+  #sampled: boolean | undefined;
   /** The number of the update that it brought about. */
   update: number | undefined;
 
@@ -69,6 +73,13 @@ export class OpenTrace {
       'sds.node': node,
       ...(uid !== undefined && { 'peer.uid': String(uid), 'peer.gid': String(gid), 'peer.pid': String(pid) }),
     };
+  }
+
+  /** The context of the root span; undefined when the sampler drops the trace, or has not decided yet. */
+  get sampledContext(): SpanContext | undefined {
+    const { parent, isSampled } = this.#options;
+    this.#sampled ??= isSampled({ ...this.context, name: this.#name, ...(parent && { parent }) });
+    return this.#sampled === true ? this.context : undefined;
   }
 
   get isAnswered(): boolean {

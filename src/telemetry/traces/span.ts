@@ -35,6 +35,14 @@ export interface SpanEvent {
   readonly attributes: SpanAttributes;
 }
 
+/** What is known of a trace when its root span starts: enough for a sampler to decide. */
+export interface TraceStart extends SpanContext {
+  /** The name of the root span. */
+  readonly name: string;
+  /** Absent: the root span has no parent. */
+  readonly parent?: RemoteContext;
+}
+
 export interface Trace {
   readonly traceId: string;
   /** Absent: `root` has no parent. */

@@ -5,7 +5,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Event, ResponseInfo, StreamInfo, WorkloadApiMethod } from '../../events.ts';
 import { OpenTrace } from './open-trace.ts';
-import { parseTraceparent, type RemoteContext, type SpanContext, type Trace } from './span.ts';
+import { parseTraceparent, type RemoteContext, type SpanContext, type Trace, type TraceStart } from './span.ts';
 
 export interface TraceRecorderOptions {
   /** How many pushes of one trace have a span of their own, at most. */
@@ -16,6 +16,8 @@ export interface TraceRecorderOptions {
   /** Who started this process: the first trace continues theirs, the later ones link to it. */
   readonly parent?: RemoteContext | undefined;
   readonly onTrace: (trace: Trace) => void;
+  /** Whether the sampler keeps a trace that starts so; undefined while no sampler is loaded. It is asked again until it knows. */
+  readonly isSampled: (start: TraceStart) => boolean | undefined;
 }
 
 /** A trace ends then, whoever has not answered. */
@@ -51,9 +53,9 @@ export class TraceRecorder {
     this.#options = options;
   }
 
-  /** The root span of the trace of an update, while it is open. */
+  /** The root span of the trace of an update, while the trace is open; undefined when the sampler drops it or has not decided. */
   spanOf(update: number): SpanContext | undefined {
-    return this.#open.get(update)?.trace.context;
+    return this.#open.get(update)?.trace.sampledContext;
   }
 
   /** @param at milliseconds since the epoch, fractions included */
@@ -196,10 +198,10 @@ export class TraceRecorder {
   }
 
   #create(name: string, at: number, attributes: Readonly<Record<string, string>>, caller?: RemoteContext): OpenTrace {
-    const { parent: starter, randomHex, pushSpans } = this.#options;
+    const { parent: starter, randomHex, pushSpans, isSampled } = this.#options;
     const parent = caller ?? (this.#begun ? undefined : starter);
     const links = caller === undefined && this.#begun && starter !== undefined ? [starter] : [];
     if (caller === undefined) this.#begun = true;
-    return new OpenTrace(name, at, attributes, { parent, links, randomHex, maxPushes: pushSpans });
+    return new OpenTrace(name, at, attributes, { parent, links, randomHex, maxPushes: pushSpans, isSampled });
   }
 }
