@@ -8,7 +8,7 @@ export interface OpenTraceOptions {
   readonly randomHex: (bytes: number) => string;
   readonly maxPushes: number;
   /** See `TraceRecorderOptions`. */
-  readonly isSampled: (start: TraceStart) => boolean | undefined;
+  readonly isSampled: (start: TraceStart) => boolean;
 }
 
 /** Of one span. */
@@ -45,7 +45,7 @@ export class OpenTrace {
   /** That have a span although they were not among the first. */
   #rejections = 0;
   #overtaken = false;
-  /** What the sampler decided; undefined until it was asked and knew. */
+  /** What the sampler decided; undefined until it was asked. */
   #sampled: boolean | undefined;
   /** The number of the update that it brought about. */
   update: number | undefined;
@@ -75,11 +75,11 @@ export class OpenTrace {
     };
   }
 
-  /** The context of the root span; undefined when the sampler drops the trace, or has not decided yet. */
+  /** The context of the root span; undefined when the sampler drops the trace. */
   get sampledContext(): SpanContext | undefined {
     const { parent, isSampled } = this.#options;
     this.#sampled ??= isSampled({ ...this.context, name: this.#name, ...(parent && { parent }) });
-    return this.#sampled === true ? this.context : undefined;
+    return this.#sampled ? this.context : undefined;
   }
 
   get isAnswered(): boolean {

@@ -16,8 +16,8 @@ export interface TraceRecorderOptions {
   /** Who started this process: the first trace continues theirs, the later ones link to it. */
   readonly parent?: RemoteContext | undefined;
   readonly onTrace: (trace: Trace) => void;
-  /** Whether the sampler keeps a trace that starts so; undefined while no sampler is loaded. It is asked again until it knows. */
-  readonly isSampled: (start: TraceStart) => boolean | undefined;
+  /** Whether the sampler keeps a trace that starts so. Asked at most once for each trace. */
+  readonly isSampled: (start: TraceStart) => boolean;
 }
 
 /** A trace ends then, whoever has not answered. */
@@ -53,7 +53,7 @@ export class TraceRecorder {
     this.#options = options;
   }
 
-  /** The root span of the trace of an update, while the trace is open; undefined when the sampler drops it or has not decided. */
+  /** The root span of the trace of an update, while the trace is open; undefined when the sampler drops it. */
   spanOf(update: number): SpanContext | undefined {
     return this.#open.get(update)?.trace.sampledContext;
   }
