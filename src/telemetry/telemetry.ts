@@ -1,6 +1,6 @@
 /**
- * Everything that listens to the events. The log, what they add up to, and what is measured listen from the first on; what is heavy is
- * loaded by `openRest`, and hears then what it has missed.
+ * Everything that listens to the events. The log, the state and the metrics hear each event at once. The exporters (OTLP, audit) are
+ * slow to load: `openRest` loads them, and gives them every event since the start.
  */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
@@ -20,40 +20,46 @@ import type { Otlp } from './otlp/otlp.ts';
 import { auditRecord, logRecord } from './otlp/otlp-records.ts';
 import { type OtlpSettings, otlpSettings } from './otlp/otlp-settings.ts';
 import { resourceAttributes } from './resource.ts';
-import { pooledHex } from './traces/random-hex.ts';
-import { parseTraceparent, type Trace } from './traces/span.ts';
-import { TraceRecorder } from './traces/trace-recorder.ts';
+import type { Trace } from './traces/span.ts';
+import type { TraceRecorder } from './traces/trace-recorder.ts';
 
-/** What is kept for those who listen later: half a second of it, as a rule far less. */
-const MAX_MISSED = 10_000;
+/** Events and log lines. At 10 000 events a second, which is much, this is one second. */
+const MAX_BACKLOG = 10_000;
 
+/** What the exporters are given, now or later. Times are milliseconds since the epoch. */
+type Told = { readonly event: Event; readonly at: number } | { readonly line: LogLine; readonly at: number };
+
+/** What `Telemetry.open` needs. */
 export interface TelemetryOptions {
   readonly configuration: Configuration;
   readonly env: Environment;
   readonly clock: Clock;
 }
 
+/** Log, metrics, traces and audit of one sidecar. */
 export class Telemetry {
+  /** The state of the sidecar, as the events say it. */
   readonly observed: Observed;
   readonly #options: TelemetryOptions;
   readonly #measurements: Measurements;
   readonly #resource: Attributes;
   readonly #settings: OtlpSettings | undefined;
-  readonly #recorder: TraceRecorder | undefined;
   readonly #log: Log;
   #audit: Audit | undefined;
   #otlp: Otlp | undefined;
   #rest: Promise<void> | undefined;
-  /** For the audit, until it is open; undefined when there is none. */
-  #missed: { readonly event: Event; readonly at: number }[] | undefined;
-  /** What came before anything could export it; undefined from then on. */
-  #unexported: ((otlp: Otlp) => void)[] | undefined = [];
+  /** Undefined until OTLP is loaded, and when traces are not exported. */
+  #recorder: TraceRecorder | undefined;
+  /** What the exporters have not been given yet; undefined when they are loaded, and when there are none. */
+  #backlog: Told[] | undefined;
+  /** How many did not fit into the backlog. */
+  #lost = 0;
 
-  /** Opens the log; the rest waits for `openRest`. */
+  /** Opens the log. The exporters wait for `openRest`. Variables of OpenTelemetry that cannot be used are logged, and ignored. */
   static async open(options: TelemetryOptions): Promise<Telemetry> {
     let telemetry: Telemetry | undefined;
     const log = await openLog(options.configuration.log, (line) => {
-      if (telemetry !== undefined) telemetry.#exportLine(line);
+      if (telemetry !== undefined) telemetry.#hearLine(line);
     });
     const problems: string[] = [];
     telemetry = new Telemetry(options, log, (sentence) => problems.push(sentence));
@@ -66,59 +72,57 @@ export class Telemetry {
     const { telemetry } = configuration;
     this.#options = options;
     this.#log = log;
-    this.#missed = configuration.log.audit === 'off' ? undefined : [];
     this.observed = new Observed(clock);
     this.#measurements = new Measurements(this.observed);
     this.#settings = otlpSettings(telemetry, env, onProblem);
     this.#resource = resourceAttributes(telemetry.resource, env, randomBytes(16).toString('hex'), onProblem);
-    if (this.#settings?.signals.traces === undefined) return;
-    this.#recorder = new TraceRecorder({
-      pushSpans: telemetry.otlp.push_spans,
-      clock,
-      randomHex: pooledHex(randomBytes),
-      parent: parseTraceparent(env['TRACEPARENT'] ?? ''),
-      onTrace: (trace) => this.#exportTrace(trace),
-    });
+    const { traces, logs } = this.#settings?.signals ?? {};
+    if (configuration.log.audit !== 'off' || traces !== undefined || logs !== undefined) this.#backlog = [];
   }
 
-  /** Hears of everything. */
+  /** Hears every event of the sidecar. */
   readonly events: EventListener = (event) => {
     const at = now();
     this.observed.hear(event);
     this.#log.events(event);
+    // Before the recorder, which may end the trace that an exemplar names.
     this.#measurements.hear(event, at);
-    this.#recorder?.hear(event, at);
-    if (this.#audit !== undefined) this.#audit.hear(event, at);
-    else if (this.#missed !== undefined && this.#missed.length < MAX_MISSED) this.#missed.push({ event, at });
+    if (this.#backlog === undefined) this.#exportEvent(event, at);
+    else this.#keep(this.#backlog, { event, at });
   };
 
-  /** The page for Prometheus; undefined when nobody wants it. */
+  /**
+   * The metrics as Prometheus reads them.
+   * @param accept the request's `Accept` header
+   * @returns undefined when `telemetry.prometheus` is off
+   */
   metrics(accept: string): Exposition | undefined {
     if (!this.#options.configuration.telemetry.prometheus) return undefined;
     return formatPrometheus([...this.#measurements.collect(), ...processMetrics()], this.#resource, accept);
   }
 
-  /** How many there are of what only the sidecar can count. */
+  /** Sets the function that counts connections, streams and subscriptions for the gauges. Until then they are zero. */
   count(counts: () => SidecarCounts): void {
     this.#measurements.attach(counts, (update) => this.#recorder?.spanOf(update));
   }
 
+  /** The lowest level that is logged from now on. */
   setLogLevel(level: Configuration['log']['level']): void {
     this.#log.setLevel(level);
   }
 
-  /** The audit's file was moved away. */
+  /** Opens the audit's file again by its path: call it when somebody moved the file away. */
   reopen(): void {
     this.#audit?.reopen();
   }
 
-  /** OTLP, then the audit, which may go there. Never rejects. */
+  /** Loads OTLP, then the audit, which may write to OTLP; then gives both the events since the start. Never rejects. */
   openRest(): Promise<void> {
     this.#rest ??= this.#openRest();
     return this.#rest;
   }
 
-  /** Whoever takes what was told has two seconds for it. Never rejects. */
+  /** Ends all open traces, and gives the exporters two seconds to send what they have. Never rejects. */
   async close(): Promise<void> {
     await this.openRest();
     this.#recorder?.flush(now());
@@ -128,29 +132,18 @@ export class Telemetry {
   }
 
   async #openRest(): Promise<void> {
-    await this.#startOtlp();
-    const { configuration, clock } = this.#options;
-    const target = configuration.log.audit;
-    if (target === 'off') return;
-    const { openAudit } = await import('./audit/audit-sink.ts');
-    const otlp = this.#settings?.signals.logs === undefined ? undefined : this.#otlp;
-    const audit = await openAudit(target, {
-      events: this.events,
-      clock,
-      ...(otlp && { otlp: (record) => otlp.exportLog(auditRecord(record)) }),
-    });
-    for (const { event, at } of this.#missed ?? []) audit.hear(event, at);
-    this.#missed = undefined;
-    this.#audit = audit;
+    this.#otlp = await this.#startOtlp();
+    await Promise.all([this.#openRecorder(this.#otlp), this.#openAudit(this.#otlp)]);
+    this.#replay();
   }
 
-  async #startOtlp(): Promise<void> {
+  async #startOtlp(): Promise<Otlp | undefined> {
     const settings = this.#settings;
-    if (settings === undefined) return;
+    if (settings === undefined) return undefined;
     const onProblem = (reason: string) => this.events({ type: 'telemetry_failed', reason });
     try {
       const { startOtlp } = await import('./otlp/otlp.ts');
-      this.#otlp = await startOtlp({
+      return await startOtlp({
         settings,
         resource: this.#resource,
         collect: () => [...this.#measurements.collect(), ...otlpProcessMetrics()],
@@ -159,32 +152,74 @@ export class Telemetry {
       });
     } catch (error) {
       onProblem(`nothing is exported by OTLP: ${messageOf(error)}`);
+      return undefined;
     }
-    for (const exportTo of this.#unexported ?? []) if (this.#otlp !== undefined) exportTo(this.#otlp);
-    this.#unexported = undefined;
   }
 
-  /** Later: a push must not wait for spans to be made. */
-  #exportTrace(trace: Trace): void {
-    if (this.#unexported === undefined) setImmediate(() => this.#otlp?.exportTrace(trace));
-    else this.#keep((otlp) => otlp.exportTrace(trace));
+  async #openRecorder(otlp: Otlp | undefined): Promise<void> {
+    if (otlp === undefined || this.#settings?.signals.traces === undefined) return;
+    const { configuration, env, clock } = this.#options;
+    const { openRecorder } = await import('./traces/open-recorder.ts');
+    this.#recorder = openRecorder({
+      pushSpans: configuration.telemetry.otlp.push_spans,
+      clock,
+      traceparent: env['TRACEPARENT'] ?? '',
+      // Later: a push must not wait for spans to be made.
+      onTrace: (trace: Trace) => void setImmediate(() => otlp.exportTrace(trace)),
+      isSampled: (start) => otlp.isSampled(start),
+    });
   }
 
-  #exportLine(line: LogLine): void {
+  async #openAudit(otlp: Otlp | undefined): Promise<void> {
+    const { configuration, clock } = this.#options;
+    const target = configuration.log.audit;
+    if (target === 'off') return;
+    const { openAudit } = await import('./audit/audit-sink.ts');
+    const takesLogs = otlp !== undefined && this.#settings?.signals.logs !== undefined;
+    this.#audit = await openAudit(target, {
+      events: this.events,
+      clock,
+      ...(takesLogs && { otlp: (record) => otlp.exportLog(auditRecord(record)) }),
+    });
+  }
+
+  #replay(): void {
+    // What they cause is added at the end of the backlog, and is given to them too.
+    for (const told of this.#backlog ?? []) {
+      if ('line' in told) this.#exportLine(told.line, told.at);
+      else this.#exportEvent(told.event, told.at);
+    }
+    this.#backlog = undefined;
+    if (this.#lost === 0) return;
+    const reason = `traces, audit and exported logs lack ${this.#lost} entries of the start: more than ${MAX_BACKLOG} came before the exporters were loaded`;
+    this.events({ type: 'telemetry_failed', reason });
+  }
+
+  #hearLine(line: LogLine): void {
     if (this.#settings?.signals.logs === undefined) return;
-    const record = logRecord(line, Date.now());
-    if (this.#unexported === undefined) this.#otlp?.exportLog(record);
-    else this.#keep((otlp) => otlp.exportLog(record));
+    const at = Date.now();
+    if (this.#backlog === undefined) this.#exportLine(line, at);
+    else this.#keep(this.#backlog, { line, at });
   }
 
-  #keep(exportTo: (otlp: Otlp) => void): void {
-    if (this.#unexported !== undefined && this.#unexported.length < MAX_MISSED) this.#unexported.push(exportTo);
+  #keep(backlog: Told[], told: Told): void {
+    if (backlog.length < MAX_BACKLOG) backlog.push(told);
+    else this.#lost += 1;
+  }
+
+  #exportEvent(event: Event, at: number): void {
+    this.#recorder?.hear(event, at);
+    this.#audit?.hear(event, at);
+  }
+
+  #exportLine(line: LogLine, at: number): void {
+    this.#otlp?.exportLog(logRecord(line, at));
   }
 }
 
 const TIME_ORIGIN = performance.timeOrigin;
 
-/** Milliseconds since the epoch, fractions included; a change of the wall clock does not touch it. */
+/** Milliseconds since the epoch, with fractions. A change of the wall clock does not change it. */
 function now(): number {
   return TIME_ORIGIN + performance.now();
 }

@@ -20,6 +20,7 @@ export interface HistogramPoint {
   readonly exemplars: readonly (Exemplar | undefined)[];
 }
 
+/** A value with the trace that it was measured in: only a trace that the sampler keeps, so that people who follow it find it. */
 export interface Exemplar {
   readonly value: number;
   /** Milliseconds since the epoch. */

@@ -1,35 +1,33 @@
-/**
- * What exporting runs into, for the log: one line each, without what is secret, and for each collector at most one a minute, however
- * long it is gone.
- */
+/** Problems of the exporters, for the log: one line each, without secrets, and at most one line a minute for each collector. */
 import type { Clock } from '../../clock.ts';
 
 const QUIET_MS = 60_000;
 const MAX_LENGTH = 500;
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\s]+/gu;
-/** Shorter ones would take away parts of ordinary words. */
+/** To redact a shorter secret would remove parts of ordinary words. */
 const MIN_SECRET_LENGTH = 4;
 
 interface Told {
   at: number;
-  /** Since then, and not told. */
+  /** How many came since then and were not reported. */
   more: number;
 }
 
+/** Reports problems: cleans their text, and counts repeats within a minute. */
 export class ExportProblems {
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #tell: (sentence: string) => void;
   readonly #secrets: readonly string[];
   readonly #told = new Map<string, Told>();
 
-  /** @param secrets must not be told */
+  /** @param secrets texts that are replaced by `[redacted]` */
   constructor(clock: Pick<Clock, 'monotonic'>, secrets: readonly string[], tell: (sentence: string) => void) {
     this.#clock = clock;
     this.#secrets = secrets.filter(({ length }) => length >= MIN_SECRET_LENGTH).sort((a, b) => b.length - a.length);
     this.#tell = tell;
   }
 
-  /** @param about what problems of one kind have in common; there are few of them */
+  /** @param about the kind of the problem, such as an endpoint; use few of them, because each is kept */
   hear(about: string, sentence: string): void {
     const now = this.#clock.monotonic();
     const told = this.#told.get(about);

@@ -1,4 +1,4 @@
-/** From settings to OpenTelemetry's exporters. */
+/** Makes OpenTelemetry's exporters from settings. */
 import { readFile } from 'node:fs/promises';
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { OTLPLogExporter as GrpcLogExporter } from '@opentelemetry/exporter-logs-otlp-grpc';
@@ -12,19 +12,28 @@ import type { ExporterSettings } from './otlp-settings.ts';
 type GrpcOptions = NonNullable<ConstructorParameters<typeof GrpcTraceExporter>[0]>;
 type HttpOptions = NonNullable<ConstructorParameters<typeof HttpTraceExporter>[0]>;
 
-/** @throws when a file cannot be read or holds no key or certificate */
+/**
+ * Makes the exporter of traces.
+ * @throws when a file cannot be read or holds no key or certificate
+ */
 export async function traceExporter(settings: ExporterSettings): Promise<GrpcTraceExporter | HttpTraceExporter> {
   if (settings.protocol === 'grpc') return new GrpcTraceExporter(await grpcOptions(settings));
   return new HttpTraceExporter(await httpOptions(settings));
 }
 
-/** @throws as `traceExporter` does */
+/**
+ * Makes the exporter of metrics.
+ * @throws as `traceExporter` does
+ */
 export async function metricExporter(settings: ExporterSettings): Promise<GrpcMetricExporter | HttpMetricExporter> {
   if (settings.protocol === 'grpc') return new GrpcMetricExporter(await grpcOptions(settings));
   return new HttpMetricExporter(await httpOptions(settings));
 }
 
-/** @throws as `traceExporter` does */
+/**
+ * Makes the exporter of logs.
+ * @throws as `traceExporter` does
+ */
 export async function logExporter(settings: ExporterSettings): Promise<GrpcLogExporter | HttpLogExporter> {
   if (settings.protocol === 'grpc') return new GrpcLogExporter(await grpcOptions(settings));
   return new HttpLogExporter(await httpOptions(settings));

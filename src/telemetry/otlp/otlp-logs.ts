@@ -2,6 +2,7 @@
 import { type Attributes, type Logger, ROOT_CONTEXT, SeverityNumber, TraceFlags, trace } from '@opentelemetry/api';
 import type { SpanContext } from '../traces/span.ts';
 
+/** One log record. */
 export interface OtlpLogRecord {
   /** Milliseconds since the epoch, fractions included. */
   readonly at: number;
@@ -15,6 +16,7 @@ export interface OtlpLogRecord {
   readonly context?: SpanContext;
 }
 
+/** A value as JSON has it. */
 export type LogValue = string | number | boolean | null | readonly LogValue[] | { readonly [key: string]: LogValue };
 
 const SEVERITIES = {
@@ -24,6 +26,7 @@ const SEVERITIES = {
   error: SeverityNumber.ERROR,
 } as const;
 
+/** Gives one record to OpenTelemetry's logger. */
 export function exportLog({ at, level, event, body, attributes, context }: OtlpLogRecord, logger: Logger): void {
   logger.emit({
     timestamp: at,

@@ -1,4 +1,4 @@
-/** `Metric` values in the form in which OpenTelemetry's reader takes them: sums since the start, as they are. */
+/** Gives `Metric` values to OpenTelemetry's reader. They stay sums since the start (cumulative temporality). */
 import { type HrTime, ValueType } from '@opentelemetry/api';
 import { emptyResource } from '@opentelemetry/resources';
 import { AggregationTemporality, DataPointType, type MetricData, type MetricProducer } from '@opentelemetry/sdk-metrics';
@@ -6,7 +6,10 @@ import { version } from '../../version.ts';
 import { BUCKETS } from '../metrics/instruments.ts';
 import { type HistogramPoint, isHistogram, type Metric, type NumberPoint } from '../metrics/metric.ts';
 
-/** @param startedAt milliseconds since the epoch: what counters count from */
+/**
+ * Makes the producer that OpenTelemetry's reader asks at each export.
+ * @param startedAt when counters began to count: milliseconds since the epoch
+ */
 export function metricProducer(
   collect: () => readonly Metric[],
   startedAt: number,

@@ -1,6 +1,6 @@
 /**
- * What is exported by OTLP, and how: from the configuration and the variables of the OpenTelemetry specification, which win. Nothing
- * here is loaded from OpenTelemetry, so that whoever exports nothing pays nothing.
+ * The settings of OTLP: from the configuration and from the variables of the OpenTelemetry specification, which win. This file imports
+ * nothing of OpenTelemetry, so that a sidecar that exports nothing does not load it.
  */
 import type { Configuration } from '../../config/schema/schema.ts';
 import { parseOtlpEndpoint } from '../../config/schema/telemetry-schema.ts';
@@ -8,8 +8,10 @@ import type { Environment } from '../../config/source/sources.ts';
 import { messageOf } from '../../error.ts';
 import { StandardVariables } from '../standard-variables.ts';
 
+/** A signal of OpenTelemetry. */
 export type Signal = 'traces' | 'metrics' | 'logs';
 
+/** What is exported, and how. */
 export interface OtlpSettings {
   /** A signal that is absent is not exported. */
   readonly signals: Readonly<Partial<Record<Signal, ExporterSettings>>>;
@@ -21,6 +23,7 @@ export interface OtlpSettings {
   readonly logRecords: BatchSettings;
 }
 
+/** How one signal is exported. */
 export interface ExporterSettings {
   readonly protocol: 'grpc' | 'http/protobuf';
   /** For people: without a path, a user or a password. */
@@ -41,7 +44,7 @@ export interface ExporterSettings {
   readonly compression: 'none' | 'gzip';
 }
 
-/** Of spans or log records: what is beyond the queue is dropped. Times are milliseconds. */
+/** Batches of spans or log records. Items beyond the queue are dropped. Times are milliseconds. */
 export interface BatchSettings {
   readonly scheduledDelayMillis: number;
   readonly exportTimeoutMillis: number;
@@ -53,14 +56,14 @@ type FileSettings = Configuration['telemetry']['otlp'];
 
 const SIGNALS = ['traces', 'metrics', 'logs'] as const;
 const PREFIX = 'OTEL_EXPORTER_OTLP';
-/** What a header may hold with both protocols. */
+/** Characters that both protocols allow in a header. */
 const HEADER_VALUE = /^[\x20-\x7e]*$/;
 const HEADER_NAME = /^[\w.-]+$/;
 
 /**
- * A signal is exported when it is wanted and there is an endpoint for it.
+ * Reads the settings. A signal is exported when it is on and has an endpoint.
  *
- * @param tell hears of each variable that will not do, in a sentence
+ * @param tell called with a sentence for each variable that cannot be used
  * @returns undefined when nothing is exported
  */
 export function otlpSettings(
@@ -91,7 +94,7 @@ export function otlpSettings(
   };
 }
 
-/** One variable can be of all signals. */
+/** Reports each sentence once: one variable can concern all signals. */
 function once(tell: (sentence: string) => void): (sentence: string) => void {
   const told = new Set<string>();
   return (sentence) => {

@@ -1,4 +1,4 @@
-/** `Trace` values as OpenTelemetry spans: with the ids and times that were recorded. */
+/** Makes OpenTelemetry spans from `Trace` values, with the recorded ids and times. */
 import {
   type Attributes,
   type Context,
@@ -9,9 +9,9 @@ import {
   trace as traces,
 } from '@opentelemetry/api';
 import type { IdGenerator } from '@opentelemetry/sdk-trace';
-import type { RemoteContext, Span, Trace } from '../traces/span.ts';
+import type { RemoteContext, Span, Trace, TraceStart } from '../traces/span.ts';
 
-/** Hands out the ids of the span that is about to be started: they are started one after the other. */
+/** Gives OpenTelemetry the recorded ids: call `next` before each span is started. */
 export class RecordedIds implements IdGenerator {
   #traceId = '';
   #spanId = '';
@@ -30,7 +30,10 @@ export class RecordedIds implements IdGenerator {
   }
 }
 
-/** @param ids those of the tracer's provider */
+/**
+ * Exports a finished trace, when the sampler keeps it.
+ * @param ids those of the tracer's provider
+ */
 export function exportTrace({ traceId, parent, root }: Trace, tracer: Tracer, ids: RecordedIds): void {
   const exportSpan = (span: Span, context: Context) => {
     ids.next(traceId, span.spanId);
@@ -42,7 +45,7 @@ export function exportTrace({ traceId, parent, root }: Trace, tracer: Tracer, id
       links: links.map((link) => ({ context: spanContext(link) })),
     };
     const started = tracer.startSpan(name, options, context);
-    // Not sampled; then its children are not either.
+    // The sampler drops this trace, so its children are dropped too.
     if (!started.isRecording()) return;
     for (const event of span.events) started.addEvent(event.name, event.attributes as Attributes, event.at);
     if (error !== undefined) started.setStatus({ code: SpanStatusCode.ERROR, message: error });
@@ -50,12 +53,27 @@ export function exportTrace({ traceId, parent, root }: Trace, tracer: Tracer, id
     for (const child of span.children) exportSpan(child, within);
     started.end(span.end);
   };
-  exportSpan(root, parent === undefined ? ROOT_CONTEXT : traces.setSpanContext(ROOT_CONTEXT, spanContext(parent)));
+  exportSpan(root, contextOf(parent));
 }
 
 /**
- * A fetch asks the Workload API, so it is a client's span. A push is a producer's: it begins here, without a request that it would
- * answer, and is over when the other side has dealt with it. As a server's, the time until an Envoy acknowledges would pass for ours.
+ * Asks the sampler of the tracer's provider before the trace has ended.
+ * @param ids those of the tracer's provider
+ * @returns whether `exportTrace` exports a trace that started so
+ */
+export function isSampled({ traceId, spanId, name, parent }: TraceStart, tracer: Tracer, ids: RecordedIds): boolean {
+  ids.next(traceId, spanId);
+  // A span that is not ended is not exported.
+  return tracer.startSpan(name, { kind: kindOf(name) }, contextOf(parent)).isRecording();
+}
+
+function contextOf(parent: RemoteContext | undefined): Context {
+  return parent === undefined ? ROOT_CONTEXT : traces.setSpanContext(ROOT_CONTEXT, spanContext(parent));
+}
+
+/**
+ * A fetch calls the Workload API, so its span is a client's. A push answers no request and ends when Envoy has handled it, so its span
+ * is a producer's. A server's span would count Envoy's time as ours.
  */
 function kindOf(name: string): SpanKind {
   if (name.startsWith('workload_api.fetch')) return SpanKind.CLIENT;

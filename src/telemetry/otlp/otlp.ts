@@ -1,4 +1,4 @@
-/** Exports by OTLP what others have recorded. It is heavy: import it when there are settings, and after the socket listens. */
+/** Exports traces, metrics and log records by OTLP. It is slow to load: import it only with settings, and after the socket listens. */
 import { context, DiagLogLevel, diag, logs, metrics, trace } from '@opentelemetry/api';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchLogRecordProcessor } from '@opentelemetry/sdk-logs';
@@ -11,36 +11,41 @@ import { messageOf } from '../../error.ts';
 import { whyUnreachable } from '../../unreachable.ts';
 import { version } from '../../version.ts';
 import type { Attributes, Metric } from '../metrics/metric.ts';
-import type { Trace } from '../traces/span.ts';
+import type { Trace, TraceStart } from '../traces/span.ts';
 import { ExportProblems } from './export-problems.ts';
 import { logExporter, metricExporter, traceExporter } from './otlp-exporters.ts';
 import { exportLog, type OtlpLogRecord } from './otlp-logs.ts';
 import { metricProducer } from './otlp-metrics.ts';
 import type { ExporterSettings, OtlpSettings, Signal } from './otlp-settings.ts';
-import { exportTrace, RecordedIds } from './otlp-traces.ts';
+import { exportTrace, isSampled, RecordedIds } from './otlp-traces.ts';
 
 const SCOPE = 'spiffe-sds';
-/** Kubernetes and Docker want the process gone; a collector that does not answer must not hold it. */
+/** A collector that does not answer must not keep the process from ending. */
 const SHUTDOWN_MS = 2000;
 
+/** What `startOtlp` needs. */
 export interface OtlpOptions {
   readonly settings: OtlpSettings;
-  /** Who speaks: see `resourceAttributes`. */
+  /** The resource of all signals: see `resourceAttributes`. */
   readonly resource: Attributes;
-  /** Called for each export. */
+  /** Returns the metrics as they are now; called for each export. */
   readonly collect: () => readonly Metric[];
-  /** Milliseconds since the epoch: what counters count from. */
+  /** When counters began to count: milliseconds since the epoch. */
   readonly startedAt: number;
-  /** Hears in a sentence what went wrong, each collector's troubles at most once a minute. */
+  /** Called with a sentence about what went wrong, at most once a minute for each collector. */
   readonly onProblem: (sentence: string) => void;
-  /** Default: the machine's. */
+  /** Default: the system's clock. */
   readonly clock?: Pick<Clock, 'monotonic'>;
 }
 
-/** What is exported is queued; a signal that is off is dropped. */
+/** Exporters at work. Items are queued; items of a signal that is off are dropped. */
 export interface Otlp {
+  /** Exports a finished trace, when the sampler keeps it. */
   exportTrace(trace: Trace): void;
+  /** Exports one log record. */
   exportLog(record: OtlpLogRecord): void;
+  /** Whether `exportTrace` exports a trace that starts so: the sampler decides, and without an exporter no trace is sampled. */
+  isSampled(start: TraceStart): boolean;
   /**
    * Sends what is queued, for two seconds at most. Never rejects. An export that hangs then keeps the process alive until its own
    * timeout, so whoever wants to end calls `process.exit`.
@@ -49,8 +54,8 @@ export interface Otlp {
 }
 
 /**
- * One at a time: OpenTelemetry keeps what it is given in globals.
- * A signal whose files cannot be read is told and off.
+ * Starts the exporters. Only one may run at a time, because OpenTelemetry keeps its state in globals.
+ * A signal whose certificate files cannot be read is reported and off.
  */
 export async function startOtlp(options: OtlpOptions): Promise<Otlp> {
   const { settings, resource, collect, startedAt, onProblem, clock = systemClock } = options;
@@ -74,7 +79,7 @@ export async function startOtlp(options: OtlpOptions): Promise<Otlp> {
   });
 
   const ids = new RecordedIds();
-  // What it is not given it would make up itself, and send to localhost.
+  // Without these options the SDK would choose its own exporters, which send to localhost.
   const sdk = withoutConsole(
     () =>
       new NodeSDK({
@@ -89,7 +94,7 @@ export async function startOtlp(options: OtlpOptions): Promise<Otlp> {
       }),
   );
   sdk.start();
-  // Spans know their parents; nothing need follow asynchronous calls.
+  // Each span is given its parent, so no context has to follow asynchronous calls.
   context.disable();
 
   const tracer = trace.getTracer(SCOPE, version);
@@ -98,6 +103,7 @@ export async function startOtlp(options: OtlpOptions): Promise<Otlp> {
   return {
     exportTrace: (recorded) => exportTrace(recorded, tracer, ids),
     exportLog: (record) => exportLog(record, logger),
+    isSampled: (start) => isSampled(start, tracer, ids),
     shutdown() {
       stopped ??= (async () => {
         if (!(await isDoneWithin(SHUTDOWN_MS, sdk.shutdown()))) {
@@ -116,7 +122,7 @@ interface Exporter<Items> {
 
 type TellFailures = <Items, E extends Exporter<Items>>(exporter: E & Exporter<Items>) => E;
 
-/** None or one, as the SDK takes them. */
+/** Returns a list with one item when the signal is on, else an empty list: the SDK takes lists. */
 async function whenOn<T>(
   signal: Signal,
   settings: ExporterSettings | undefined,
@@ -140,12 +146,12 @@ async function whenOn<T>(
 
 function explained({ endpoint, url }: ExporterSettings, error: Error | undefined): string {
   const why = messageOf(error ?? 'no reason given');
-  // Only here does the path matter: it can hold what an operator keeps to himself.
+  // The path can hold a secret, so it is shown only where it explains the error.
   if ((error as { readonly code?: unknown } | undefined)?.code === NOT_FOUND) return `${why}: it has no ${new URL(url).pathname}`;
   return endpoint.startsWith('unix:') ? whyUnreachable(parseEndpoint(endpoint), why) : why;
 }
 
-/** Where it can be said whose failure it is; the SDK then hears of none, or it would tell them all again. */
+/** Reports failures with the name of their signal. The SDK sees success, or it would report them again. */
 function failuresTold(tell: (error: Error | undefined) => void): TellFailures {
   return (exporter) => {
     const send = exporter.export.bind(exporter);
@@ -160,7 +166,7 @@ function failuresTold(tell: (error: Error | undefined) => void): TellFailures {
 
 /** `ExportResultCode.SUCCESS` */
 const SUCCESS = 0;
-/** Of HTTP; gRPC's codes are smaller. */
+/** HTTP's code; those of gRPC are smaller. */
 const NOT_FOUND = 404;
 
 function problemLogger(problems: ExportProblems) {
@@ -169,7 +175,7 @@ function problemLogger(problems: ExportProblems) {
   return { error: hear, warn: hear, info: ignore, debug: ignore, verbose: ignore };
 }
 
-/** With OTEL_LOG_LEVEL the SDK would take the console for its messages, and stdout is not its own. */
+/** With OTEL_LOG_LEVEL the SDK would write to stdout, which is for the output of commands. */
 function withoutConsole<T>(create: () => T): T {
   const { OTEL_LOG_LEVEL: level } = process.env;
   delete process.env['OTEL_LOG_LEVEL'];
@@ -180,7 +186,7 @@ function withoutConsole<T>(create: () => T): T {
   }
 }
 
-/** What must not be told, also when a collector repeats it: headers, the token of `Bearer TOKEN`, and what an URL logs in with. */
+/** Secrets that a collector could repeat in its errors: headers, the token of `Bearer TOKEN`, and the URL's user and password. */
 function secretsOf({ signals }: OtlpSettings): readonly string[] {
   return Object.values(signals).flatMap(({ headers, url }) => {
     const { username, password } = new URL(url);
@@ -189,7 +195,7 @@ function secretsOf({ signals }: OtlpSettings): readonly string[] {
   });
 }
 
-/** Done is also what failed. */
+/** Whether the work ended in time, with success or not. */
 async function isDoneWithin(milliseconds: number, work: Promise<unknown>): Promise<boolean> {
   const { promise: tooLate, resolve } = Promise.withResolvers<false>();
   const timer = setTimeout(resolve, milliseconds, false);

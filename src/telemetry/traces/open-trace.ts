@@ -1,15 +1,22 @@
-/** A trace while it is recorded. */
+/** One trace, from its start until it ends and becomes a `Trace` value. */
 import type { AnswerTime, ResponseInfo, SecretVersion, StreamInfo } from '../../events.ts';
-import type { RemoteContext, Span, SpanAttributes, SpanContext, SpanEvent, Trace } from './span.ts';
+import type { RemoteContext, Span, SpanAttributes, SpanContext, SpanEvent, Trace, TraceStart } from './span.ts';
 
+/** How an `OpenTrace` begins, and what bounds it. */
 export interface OpenTraceOptions {
+  /** The span that the root span continues; undefined: the trace is new. */
   readonly parent: RemoteContext | undefined;
+  /** What the root span links to. */
   readonly links: readonly RemoteContext[];
+  /** Returns so many random bytes in hexadecimal. */
   readonly randomHex: (bytes: number) => string;
+  /** How many pushes have a span of their own, at most; as many rejected pushes beyond them have one too. */
   readonly maxPushes: number;
+  /** See `TraceRecorderOptions`. */
+  readonly isSampled: (start: TraceStart) => boolean;
 }
 
-/** Of one span. */
+/** How many events one span has, at most. */
 const MAX_EVENTS = 64;
 
 type Push = ResponseInfo & StreamInfo;
@@ -20,7 +27,9 @@ interface WaitingPush {
   readonly caller: RemoteContext | undefined;
 }
 
+/** Collects what happens until the trace ends. All times are milliseconds since the epoch, with fractions. */
 export class OpenTrace {
+  /** The ids of the root span. */
   readonly context: SpanContext;
   readonly #options: OpenTraceOptions;
   readonly #name: string;
@@ -32,18 +41,20 @@ export class OpenTrace {
   #secretsUpdate:
     | { readonly start: number; end: number; readonly attributes: SpanAttributes; readonly events: SpanEvent[] }
     | undefined;
-  /** The pushes that have a span and no answer, by stream and nonce. */
+  /** Pushes that get a span and have no answer yet, by stream and nonce. */
   readonly #waiting = new Map<string, WaitingPush>();
   readonly #pushes: Span[] = [];
-  /** Of the first pushes. */
+  /** How many of the first pushes got a span. */
   #spans = 0;
   #pushed = 0;
   #acked = 0;
   #nacked = 0;
-  /** That have a span although they were not among the first. */
+  /** How many rejected pushes got a span although they were not among the first. */
   #rejections = 0;
   #overtaken = false;
-  /** The number of the update that it brought about. */
+  /** What the sampler decided; undefined until it was asked. */
+  #sampled: boolean | undefined;
+  /** The number of the update that the message caused; undefined when it caused none. */
   update: number | undefined;
 
   constructor(name: string, start: number, attributes: SpanAttributes, options: OpenTraceOptions) {
@@ -55,7 +66,7 @@ export class OpenTrace {
     this.context = { traceId: parent?.traceId ?? randomHex(16), spanId: randomHex(8) };
   }
 
-  /** What is told of a push. */
+  /** The attributes of a push's span. */
   static attributesOf({ secrets, removed, nonce, stream, method, node, peer }: Push): Readonly<Record<string, string>> {
     const { uid, gid, pid } = peer.credentials ?? {};
     return {
@@ -71,34 +82,47 @@ export class OpenTrace {
     };
   }
 
+  /** The context of the root span; undefined when the sampler drops the trace. */
+  get sampledContext(): SpanContext | undefined {
+    const { parent, isSampled } = this.#options;
+    this.#sampled ??= isSampled({ ...this.context, name: this.#name, ...(parent && { parent }) });
+    return this.#sampled ? this.context : undefined;
+  }
+
+  /** Whether every push so far has an answer. */
   get isAnswered(): boolean {
     return this.#acked + this.#nacked >= this.#pushed;
   }
 
+  /** Whether a newer update came; see `overtake`. */
   get isOvertaken(): boolean {
     return this.#overtaken;
   }
 
+  /** The message was verified; `attributes` are added to the root span. */
   verified(at: number, attributes: SpanAttributes): void {
     this.#verifiedAt = at;
     this.#attributes = { ...this.#attributes, ...attributes };
     this.tell('verified', at, {});
   }
 
+  /** The message was discarded: the root span fails with this error. */
   failed(error: string): void {
     this.#error = error;
   }
 
+  /** Adds an event to the root span, unless it has 64. */
   tell(name: string, at: number, attributes: SpanAttributes): void {
     if (this.#events.length < MAX_EVENTS) this.#events.push({ name, at, attributes });
   }
 
+  /** The secrets were updated: adds the span `secrets.update`. */
   updated(update: number, at: number, attributes: SpanAttributes): void {
     this.update = update;
     this.#secretsUpdate = { start: this.#verifiedAt ?? this.#start, end: at, attributes, events: [] };
   }
 
-  /** Secrets are encoded when they are first sent. */
+  /** A secret was encoded, which happens when it is first sent: `secrets.update` lasts until then. */
   encoded({ name, kind, version, bytes }: SecretVersion & { readonly bytes: number }, at: number): void {
     const span = this.#secretsUpdate;
     if (span === undefined) return;
@@ -112,6 +136,10 @@ export class OpenTrace {
     this.#overtaken = true;
   }
 
+  /**
+   * A response was sent.
+   * @param caller the trace context of the stream, which the span of the push links to
+   */
   pushed(push: Push, at: number, caller: RemoteContext | undefined): void {
     this.#pushed += 1;
     if (this.#spans >= this.#options.maxPushes) return;
@@ -119,6 +147,10 @@ export class OpenTrace {
     this.#waiting.set(keyOf(push), { start: at, push, caller });
   }
 
+  /**
+   * An ACK or a NACK came.
+   * @param error undefined for an ACK
+   */
   answered(push: Push & AnswerTime, at: number, error: string | undefined): void {
     if (error === undefined) this.#acked += 1;
     else this.#nacked += 1;
@@ -128,12 +160,13 @@ export class OpenTrace {
       this.#waiting.delete(key);
       this.#pushes.push(this.#pushSpan(waiting, at, error === undefined ? 'ack' : 'nack', error));
     } else if (error !== undefined && this.#rejections < this.#options.maxPushes) {
-      // What went wrong is what people look for, wherever it stood in the row.
+      // People look for what failed, so a rejected push gets a span even when the first pushes used them up.
       this.#rejections += 1;
       this.#pushes.push(this.#pushSpan({ start: at - push.afterMs, push, caller: undefined }, at, 'nack', error));
     }
   }
 
+  /** Ends the root span; pushes without an answer end as failed. */
   end(at: number): Trace {
     const { parent, links } = this.#options;
     const update = this.#secretsUpdate;
@@ -194,7 +227,7 @@ export class OpenTrace {
 /** How a push ended. */
 type Outcome = 'ack' | 'nack' | 'unanswered';
 
-/** An aggregated stream may carry a thousand names. */
+/** How many names an attribute lists: an aggregated stream may carry a thousand. */
 const MAX_LISTED = 16;
 
 function listed(names: readonly string[]): string {

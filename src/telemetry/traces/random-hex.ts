@@ -1,10 +1,10 @@
-/** Random identifiers for spans: the system is asked for many of them at once. */
+/** Random ids for spans. The system gives 4096 random bytes at once, because each call costs time. */
 
 const POOL_BYTES = 4096;
 
 /**
- * @param randomBytes so many random bytes
- * @returns so many random bytes in hexadecimal, at most 4096
+ * @param randomBytes returns so many random bytes
+ * @returns a function that returns so many random bytes in hexadecimal, 4096 bytes at most
  */
 export function pooledHex(randomBytes: (size: number) => Buffer): (bytes: number) => string {
   let pool: Buffer = Buffer.alloc(0);

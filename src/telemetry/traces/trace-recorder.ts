@@ -5,29 +5,33 @@
 import type { Clock } from '../../clock.ts';
 import type { Event, ResponseInfo, StreamInfo, WorkloadApiMethod } from '../../events.ts';
 import { OpenTrace } from './open-trace.ts';
-import { parseTraceparent, type RemoteContext, type SpanContext, type Trace } from './span.ts';
+import { parseTraceparent, type RemoteContext, type SpanContext, type Trace, type TraceStart } from './span.ts';
 
+/** What a `TraceRecorder` needs. */
 export interface TraceRecorderOptions {
   /** How many pushes of one trace have a span of their own, at most. */
   readonly pushSpans: number;
   readonly clock: Clock;
-  /** So many random bytes, hexadecimal. */
+  /** Returns so many random bytes in hexadecimal. */
   readonly randomHex: (bytes: number) => string;
-  /** Who started this process: the first trace continues theirs, the later ones link to it. */
+  /** The span of the program that started this process: the first trace continues it, the later traces link to it. */
   readonly parent?: RemoteContext | undefined;
+  /** Called with each trace that has ended. */
   readonly onTrace: (trace: Trace) => void;
+  /** Whether the sampler keeps a trace that starts so. Asked at most once for each trace. */
+  readonly isSampled: (start: TraceStart) => boolean;
 }
 
-/** A trace ends then, whoever has not answered. */
+/** A trace ends after this time, even when an Envoy has not answered. */
 const MAX_OPEN_MS = 60_000;
-/** What is not answered is kept no longer than for so many newer updates. */
+/** How many traces are open, at most. When there are more, the oldest ends. */
 const MAX_OPEN = 64;
 const SPANS = {
   FetchX509SVID: 'workload_api.fetch_x509_svid',
   FetchX509Bundles: 'workload_api.fetch_x509_bundles',
   FetchJWTSVID: 'workload_api.fetch_jwt_svid',
 } as const;
-/** Streams of callers that trace. */
+/** For how many streams the caller's trace context is kept, at most. */
 const MAX_CALLERS = 20_000;
 
 interface Message {
@@ -35,13 +39,14 @@ interface Message {
   readonly at: number;
 }
 
+/** Makes traces from events. It opens no spans of OpenTelemetry and needs none of its code. */
 export class TraceRecorder {
   readonly #options: TraceRecorderOptions;
   /** Messages that are not handled yet. */
   readonly #messages = new Map<number, Message>();
-  /** Of the message that is being handled. */
+  /** The trace of the message that is being handled. */
   #handling: OpenTrace | undefined;
-  /** By the number of the update that they are about. */
+  /** Open traces by the number of their update. */
   readonly #open = new Map<number, { readonly trace: OpenTrace; readonly forget: () => void }>();
   #newest = 0;
   readonly #callers = new Map<number, RemoteContext>();
@@ -51,12 +56,12 @@ export class TraceRecorder {
     this.#options = options;
   }
 
-  /** The root span of the trace of an update, while it is open. */
+  /** The root span of the trace of an update, while the trace is open; undefined when the sampler drops it. */
   spanOf(update: number): SpanContext | undefined {
-    return this.#open.get(update)?.trace.context;
+    return this.#open.get(update)?.trace.sampledContext;
   }
 
-  /** @param at milliseconds since the epoch, fractions included */
+  /** @param at when it happened: milliseconds since the epoch, with fractions */
   hear(event: Event, at: number): void {
     switch (event.type) {
       case 'secrets_pushed':
@@ -117,7 +122,7 @@ export class TraceRecorder {
     }
   }
 
-  /** Ends every trace as it is. */
+  /** Ends all open traces now. */
   flush(at: number): void {
     for (const update of [...this.#open.keys()]) this.#close(update, at);
   }
@@ -131,7 +136,7 @@ export class TraceRecorder {
     return this.#handling;
   }
 
-  /** What changed nothing has no pushes to wait for. */
+  /** A message that caused no update has no pushes to wait for: its trace ends now. */
   #handled(message: number, at: number): void {
     this.#messages.delete(message);
     const trace = this.#handling;
@@ -153,7 +158,7 @@ export class TraceRecorder {
     if (overtaken?.isAnswered) this.#close(before, at);
   }
 
-  /** Timers know no fractions, and need none. */
+  /** The time when a timer fires; not before the trace began. */
   #wallTime(after: number): number {
     return Math.max(after, this.#options.clock.now());
   }
@@ -196,10 +201,10 @@ export class TraceRecorder {
   }
 
   #create(name: string, at: number, attributes: Readonly<Record<string, string>>, caller?: RemoteContext): OpenTrace {
-    const { parent: starter, randomHex, pushSpans } = this.#options;
+    const { parent: starter, randomHex, pushSpans, isSampled } = this.#options;
     const parent = caller ?? (this.#begun ? undefined : starter);
     const links = caller === undefined && this.#begun && starter !== undefined ? [starter] : [];
     if (caller === undefined) this.#begun = true;
-    return new OpenTrace(name, at, attributes, { parent, links, randomHex, maxPushes: pushSpans });
+    return new OpenTrace(name, at, attributes, { parent, links, randomHex, maxPushes: pushSpans, isSampled });
   }
 }

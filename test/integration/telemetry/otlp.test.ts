@@ -326,6 +326,41 @@ describe('a trace', () => {
     stack.defer(() => void delete process.env['OTEL_TRACES_SAMPLER']);
     expect(await exported(trace())).toEqual([]);
   });
+
+  test.each([
+    [undefined, true],
+    ['always_on', true],
+    ['always_off', false],
+    ['parentbased_always_off', false],
+  ])('is known to be sampled or not before it ends: OTEL_TRACES_SAMPLER=%s', async (sampler, sampled) => {
+    if (sampler !== undefined) process.env['OTEL_TRACES_SAMPLER'] = sampler;
+    stack.defer(() => void delete process.env['OTEL_TRACES_SAMPLER']);
+    const collector = await receiver({ protocol: 'grpc' });
+    const otlp = await start({ endpoint: collector.endpoint, protocol: 'grpc', metrics: false });
+    const { traceId, root } = trace();
+    expect(otlp.isSampled({ traceId, spanId: root.spanId, name: root.name })).toBe(sampled);
+    await otlp.shutdown();
+    // To ask exports nothing.
+    expect(collector.items('traces')).toEqual([]);
+  });
+
+  test('of a remote parent is known to be sampled as that is', async () => {
+    const collector = await receiver({ protocol: 'grpc' });
+    const otlp = await start({ endpoint: collector.endpoint, protocol: 'grpc', metrics: false });
+    const parent = { traceId: 'a1'.repeat(16), spanId: '91'.repeat(8), flags: 1 };
+    const started = { traceId: parent.traceId, spanId: 'b1'.repeat(8), name: 'sds.push' };
+    expect([otlp.isSampled({ ...started, parent }), otlp.isSampled({ ...started, parent: { ...parent, flags: 0 } })]).toEqual([
+      true,
+      false,
+    ]);
+  });
+
+  test('is not sampled when traces are not exported', async () => {
+    const collector = await receiver({ protocol: 'grpc' });
+    const otlp = await start({ endpoint: collector.endpoint, protocol: 'grpc', traces: false });
+    const { traceId, root } = trace();
+    expect(otlp.isSampled({ traceId, spanId: root.spanId, name: root.name })).toBe(false);
+  });
 });
 
 test('metrics are cumulative from the start, with units, descriptions and the bounds of the buckets', async () => {

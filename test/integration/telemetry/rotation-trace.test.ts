@@ -17,7 +17,13 @@ function recorded(events: readonly Event[]): { readonly traces: readonly Trace[]
   const traces: Trace[] = [];
   const measurements = new Measurements(new Observed(systemClock));
   const randomHex = (bytes: number) => 'ab'.repeat(bytes);
-  const recorder = new TraceRecorder({ pushSpans: 100, clock: systemClock, randomHex, onTrace: (trace) => traces.push(trace) });
+  const recorder = new TraceRecorder({
+    pushSpans: 100,
+    clock: systemClock,
+    randomHex,
+    onTrace: (trace) => traces.push(trace),
+    isSampled: () => true,
+  });
   for (const [at, event] of events.entries()) {
     measurements.hear(event, at);
     recorder.hear(event, at);

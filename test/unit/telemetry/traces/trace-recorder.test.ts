@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Event } from '../../../../src/events.ts';
-import type { Trace } from '../../../../src/telemetry/traces/span.ts';
+import type { Trace, TraceStart } from '../../../../src/telemetry/traces/span.ts';
 import { TraceRecorder, type TraceRecorderOptions } from '../../../../src/telemetry/traces/trace-recorder.ts';
 import { ManualClock } from '../../../support/clocks/manual-clock.ts';
 import { accepted, message, pushed, rejected, response, streamInfo, svid, updated } from '../../../support/telemetry/told.ts';
@@ -21,6 +21,7 @@ class Recording {
       clock: this.clock,
       randomHex: (bytes) => String(++this.#ids).padStart(bytes * 2, '0'),
       onTrace: (trace) => this.traces.push(trace),
+      isSampled: () => true,
       ...options,
     });
   }
@@ -234,6 +235,20 @@ test('the span of an update is known while its trace is open', () => {
   recording.hear(accepted(1), SETTLED);
   const { traceId, root } = recording.trace;
   expect([open, recording.recorder.spanOf(1)]).toEqual([{ traceId, spanId: root.spanId }, undefined]);
+});
+
+test('the span of an update that the sampler drops is not given to exemplars', () => {
+  const recording = new Recording({ isSampled: () => false }).hear(...message(1, 1), pushed(1));
+  expect(recording.recorder.spanOf(1)).toBeUndefined();
+});
+
+test('the sampler is asked once for each trace, with its ids, its name and its parent', () => {
+  const asked: TraceStart[] = [];
+  const isSampled = (start: TraceStart) => asked.push(start) > 0;
+  const { recorder } = new Recording({ isSampled, parent: CALLER }).hear(...message(1, 1), pushed(1));
+  const span = recorder.spanOf(1);
+  expect(recorder.spanOf(1)).toBe(span);
+  expect(asked).toEqual([{ ...span, name: 'workload_api.fetch_x509_svid', parent: CALLER }]);
 });
 
 test('a push of very many names lists some of them', () => {
