@@ -11,8 +11,9 @@ import { ContainerEngine, HARDENED } from '../support/containers/engine.ts';
 import { missingForContainers } from '../support/containers/install.ts';
 import { buildImages, nodeImage, RELEASE_IMAGE } from '../support/containers/stand-ins.ts';
 import { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
-import { measureMemory, measureReady } from './measures.ts';
+import { measureMemory, measureStart } from './measures.ts';
 import { memoryMb } from './server-process.ts';
+import { median } from './statistics.ts';
 import { type Running, type Subject, sidecarSubject } from './subject.ts';
 
 const quick = process.argv.includes('--quick');
@@ -23,6 +24,10 @@ const LIMIT_MS = 600_000;
 
 const missing = missingForContainers();
 if (missing !== undefined) throw new Error(missing);
+const whole = new AbortController();
+whole.signal.addEventListener('abort', () => {
+  throw whole.signal.reason;
+});
 const limit = setTimeout(() => {
   process.stderr.write(`the benchmark did not end within ${LIMIT_MS / 1000} s\n`);
   process.exit(1);
@@ -42,11 +47,12 @@ await buildImages(engine);
 
   const overBase = ((await engine.size(RELEASE_IMAGE)) - (await engine.size(await nodeImage()))) / 1e6;
   const ready = [
-    await measureReady(bare, STARTS),
-    await measureReady(container, STARTS),
-    await measureReady(uncached, STARTS),
+    await repeated(STARTS, async () => (await measureStart(bare, whole)).ms),
+    await repeated(STARTS, async () => (await measureStart(container, whole)).ms),
+    await repeated(STARTS, async () => (await measureStart(uncached, whole)).ms),
   ] as const;
-  const memory = [await measureMemory(bare, RUNS, IDLE_MS), await measureMemory(container, RUNS, IDLE_MS)] as const;
+  const resident = (subject: Subject) => repeated(RUNS, async () => (await measureMemory(subject, whole, IDLE_MS)).resident);
+  const memory = [await resident(bare), await resident(container)] as const;
   const runtime = await emptyRun();
 
   print('| what | bare process | container | goal |\n|---|---|---|---|');
@@ -84,6 +90,13 @@ function containerSubject(workloadApi: string, ...options: readonly string[]): S
       };
     },
   };
+}
+
+/** The median of so many runs. */
+async function repeated(runs: number, measure: () => Promise<number>): Promise<number> {
+  const values: number[] = [];
+  for (let run = 0; run < runs; run++) values.push(await measure());
+  return median(values);
 }
 
 /** What any container costs here: Node that ends at once, less Node itself. */

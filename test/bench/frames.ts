@@ -2,11 +2,16 @@
 
 const HEADER_BYTES = 5;
 const SECRET_TYPE_URL = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
-/** envoy.service.discovery.v3.DiscoveryRequest and, below it, envoy.config.core.v3.Node and Extension. */
-const REQUEST = { node: 2, resourceNames: 3, typeUrl: 4, responseNonce: 5 } as const;
+/** The two ways to ask for secrets: envoy.service.discovery.v3.DiscoveryRequest and DeltaDiscoveryRequest. */
+export type Protocol = 'sotw' | 'delta';
+const REQUEST = {
+  sotw: { node: 2, resourceNames: 3, typeUrl: 4, responseNonce: 5 },
+  delta: { node: 1, resourceNames: 3, typeUrl: 2, responseNonce: 6 },
+} as const;
+/** Below them, envoy.config.core.v3.Node and Extension. */
 const NODE = { id: 1, cluster: 2, userAgentName: 6, extensions: 9 } as const;
 const EXTENSION = { name: 1, category: 2, typeUrls: 6 } as const;
-/** envoy.service.discovery.v3.DiscoveryResponse */
+/** envoy.service.discovery.v3.DiscoveryResponse and DeltaDiscoveryResponse */
 const RESPONSE_NONCE = 5;
 const LENGTH_DELIMITED = 2;
 
@@ -33,10 +38,11 @@ export function messageReader(onMessage: (message: Buffer) => void): (chunk: Buf
 }
 
 /**
- * The first DiscoveryRequest of a stream, framed.
+ * The first request of a stream, framed.
  * @param extensions how many the node lists; Envoy 1.40 lists some 500, which makes 60 KB
  */
-export function subscription(name: string, extensions: number): Buffer {
+export function subscription(name: string, extensions: number, protocol: Protocol = 'sotw'): Buffer {
+  const request = REQUEST[protocol];
   const listed = Array.from({ length: extensions }, (_, index) =>
     field(
       NODE.extensions,
@@ -48,25 +54,26 @@ export function subscription(name: string, extensions: number): Buffer {
   return frame(
     Buffer.concat([
       field(
-        REQUEST.node,
+        request.node,
         field(NODE.id, Buffer.from('bench')),
         field(NODE.cluster, Buffer.from('bench')),
         field(NODE.userAgentName, Buffer.from('envoy')),
         ...listed,
       ),
-      field(REQUEST.resourceNames, Buffer.from(name)),
-      field(REQUEST.typeUrl, Buffer.from(SECRET_TYPE_URL)),
+      field(request.resourceNames, Buffer.from(name)),
+      field(request.typeUrl, Buffer.from(SECRET_TYPE_URL)),
     ]),
   );
 }
 
 /** The ACK of a response, framed, as small as Envoy sends it with set_node_on_first_message_only. */
-export function acknowledgement(name: string, response: Buffer): Buffer {
+export function acknowledgement(name: string, response: Buffer, protocol: Protocol = 'sotw'): Buffer {
+  const request = REQUEST[protocol];
   return frame(
     Buffer.concat([
-      field(REQUEST.resourceNames, Buffer.from(name)),
-      field(REQUEST.typeUrl, Buffer.from(SECRET_TYPE_URL)),
-      field(REQUEST.responseNonce, nonceOf(response)),
+      ...(protocol === 'sotw' ? [field(request.resourceNames, Buffer.from(name))] : []),
+      field(request.typeUrl, Buffer.from(SECRET_TYPE_URL)),
+      field(request.responseNonce, nonceOf(response)),
     ]),
   );
 }

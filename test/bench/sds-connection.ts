@@ -5,9 +5,13 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:h
 import { createConnection, type Socket } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageReader } from './frames.ts';
+import { messageReader, type Protocol } from './frames.ts';
 
-const STREAM_SECRETS = '/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets';
+/** Where a stream of each protocol is opened. */
+export const METHODS: Readonly<Record<Protocol, string>> = {
+  sotw: '/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets',
+  delta: '/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets',
+};
 const WINDOW_BYTES = 16 * 1024 * 1024;
 
 export class SdsConnection implements Disposable {
@@ -40,7 +44,7 @@ export class SdsConnection implements Disposable {
   stream(
     request: Buffer,
     onMessage: (message: Buffer, stream: ClientHttp2Stream) => void,
-    path: string = STREAM_SECRETS,
+    path: string = METHODS.sotw,
   ): ClientHttp2Stream {
     const stream = this.#session.request(
       { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' },

@@ -5,10 +5,18 @@ import { readFileSync } from 'node:fs';
 
 const TICKS_PER_SECOND = 100;
 
+/** Megabytes of a process. */
+export interface Memory {
+  readonly resident: number;
+  /** What no other process shares: what each further pod costs. */
+  readonly private: number;
+  /** Resident, at its highest. */
+  readonly peak: number;
+}
+
 /** A process as it is measured. */
 export interface Measured {
-  /** Resident memory now, and at its highest. */
-  memoryMb(): { readonly now: number; readonly peak: number };
+  memoryMb(): Memory;
   /** User and system time of all its threads, in microseconds; the kernel counts in steps of 10 ms. */
   cpuUs(): number;
 }
@@ -17,21 +25,27 @@ export class ServerProcess implements Measured, AsyncDisposable {
   readonly #child: ChildProcess;
   #stopping = false;
 
-  /** @param args after those of Node */
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv) {
+  /**
+   * @param args after those of Node
+   * @param part what the process is started for: the process ends when that is aborted, and aborts it when it ends by itself
+   */
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv, part: AbortController) {
+    part.signal.throwIfAborted();
     this.#child = spawn(process.execPath, args, {
       env: { ...env, MALLOC_ARENA_MAX: '1' },
       stdio: 'ignore',
     });
     process.once('exit', this.#kill);
+    part.signal.addEventListener('abort', this.#kill);
     this.#child.once('exit', (code, signal) => {
       process.off('exit', this.#kill);
+      part.signal.removeEventListener('abort', this.#kill);
       // Nobody could measure on, or would want to wait.
-      if (!this.#stopping || code !== 0) throw new Error(`${args.join(' ')} ended with ${code ?? signal}`);
+      if (!this.#stopping || code !== 0) part.abort(new Error(`${args.join(' ')} ended with ${code ?? signal}`));
     });
   }
 
-  memoryMb(): { readonly now: number; readonly peak: number } {
+  memoryMb(): Memory {
     return memoryMb(this.#child.pid ?? 0);
   }
 
@@ -54,9 +68,10 @@ export class ServerProcess implements Measured, AsyncDisposable {
   readonly #kill = () => this.#child.kill('SIGKILL');
 }
 
-/** Resident memory of a process now, and at its highest. */
-export function memoryMb(pid: number): { readonly now: number; readonly peak: number } {
+/** Memory of a process, from /proc. */
+export function memoryMb(pid: number): Memory {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const mb = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024;
-  return { now: mb('VmRSS'), peak: mb('VmHWM') };
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  const mb = (text: string, name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]) / 1024;
+  return { resident: mb(status, 'VmRSS'), private: mb(rollup, 'Anonymous'), peak: mb(status, 'VmHWM') };
 }

@@ -11,8 +11,11 @@ import { SdsConnection } from './sds-connection.ts';
 import { type Measured, ServerProcess } from './server-process.ts';
 
 export interface Subject {
-  /** Spawns it, and waits for nothing. */
-  start(): Running;
+  /**
+   * Spawns it, and waits for nothing.
+   * @param part its abort ends the process
+   */
+  start(part: AbortController): Running;
 }
 
 export interface Running extends AsyncDisposable {
@@ -56,8 +59,8 @@ export function sidecarSubject(
     ...options.env,
   };
   return {
-    start() {
-      const server = new ServerProcess([...flags, SIDECAR, 'serve'], env);
+    start(part) {
+      const server = new ServerProcess([...flags, SIDECAR, 'serve'], env, part);
       let sent = 0;
       return {
         process: server,
@@ -79,7 +82,8 @@ export function bareSubject(folder: string, kind: 'own' | 'grpc-js', sizes: Size
   return relaySubject(folder, kind, BARE, [kind], sizes);
 }
 
-interface Sizes {
+/** Bytes of messages. */
+export interface Sizes {
   readonly answer: number;
   readonly push: number;
 }
@@ -92,8 +96,12 @@ function relaySubject(folder: string, name: string, source: string, args: readon
   buildSync({ entryPoints: [source], outfile: script, bundle: true, platform: 'node', format: 'esm', banner });
   const message = frame(Buffer.alloc(sizes.push, 'y'));
   return {
-    start() {
-      const server = new ServerProcess(['--max-semi-space-size=2', script, ...args, socket, String(sizes.answer)], process.env);
+    start(part) {
+      const server = new ServerProcess(
+        ['--max-semi-space-size=2', script, ...args, socket, String(sizes.answer)],
+        process.env,
+        part,
+      );
       let source: SdsConnection | undefined;
       return {
         process: server,
@@ -107,7 +115,6 @@ function relaySubject(folder: string, name: string, source: string, args: readon
         async [Symbol.asyncDispose]() {
           source?.[Symbol.dispose]();
           await server[Symbol.asyncDispose]();
-          rmSync(socket, { force: true });
         },
       };
     },
@@ -121,6 +128,25 @@ export async function issueRotations(api: TestWorkloadApi, count: number): Promi
     await api.rotate();
     api.send((response) => {
       rotations.push(encode('X509SVIDResponse', padded(response)));
+      return response;
+    });
+  }
+  return rotations;
+}
+
+/** Messages in which the default identity alone is new, whatever stands beside it. */
+export async function issueRotationsOfOne(api: TestWorkloadApi, count: number): Promise<readonly Buffer[]> {
+  const rotations: Buffer[] = [];
+  let before: X509SVIDResponse | undefined;
+  api.send((response) => {
+    before = response;
+    return response;
+  });
+  for (let i = 0; i < count; i++) {
+    await api.rotate();
+    api.send((response) => {
+      const svids = [...response.svids.slice(0, 1), ...(before?.svids.slice(1) ?? [])];
+      rotations.push(encode('X509SVIDResponse', { ...response, svids }));
       return response;
     });
   }
