@@ -52,8 +52,6 @@ export interface Protocol<Message extends RequestMessage, State, Response extend
   due(state: State, view: SecretsView): { readonly state: State; readonly response: Response } | undefined;
   /** Without the content of what was overtaken before it was answered: of a client that is too far behind. */
   withoutOvertaken(state: State): State;
-  /** Whether the stream has one name and can get no other by itself: one secret is all that can be due then. */
-  hasOneName(state: State): boolean;
   heldNames(state: State, view: SecretsView): readonly string[];
   unanswered(state: State): Iterable<Unanswered>;
   /** How many responses have no answer. */
@@ -102,7 +100,6 @@ export const SOTW: Protocol<DiscoveryRequest, SotwState, SotwResponse> = {
   next: (state, view) => nextOf(SOTW, sotw.next, state, view),
   due: sotw.next,
   withoutOvertaken: (state) => ({ ...state, unanswered: withoutOvertaken(state.unanswered, state.names) }),
-  hasOneName: ({ subscription, names }) => subscription.kind === 'names' && names.size === 1,
   heldNames: sotw.heldNames,
   unanswered: ({ unanswered }) => unanswered,
   unansweredCount: ({ unanswered }) => unanswered.length,
@@ -140,7 +137,6 @@ export const DELTA: Protocol<DeltaDiscoveryRequest, delta.DeltaState, delta.Delt
     const responses = withoutOvertaken(state.unanswered.values(), state.names);
     return { ...state, unanswered: new Map(responses.map((response) => [response.nonce, response])) };
   },
-  hasOneName: ({ everything, named, names }) => !everything && named.size === 1 && names.size === 1,
   heldNames: delta.heldNames,
   unanswered: ({ unanswered }) => unanswered.values(),
   unansweredCount: ({ unanswered }) => unanswered.size,

@@ -81,8 +81,6 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   #rate: Rate;
   /** A response has not left yet: what changes meanwhile goes out after it, and only the newest. */
   #writing = false;
-  /** What the response that is leaving was made from, while that is all there is; undefined: look again when it has left. */
-  #leaving: { readonly secrets: SecretSet; readonly update: number } | undefined;
   #open = true;
   #greeted = false;
   /** The names that were told to be held. */
@@ -115,7 +113,6 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   }
 
   deliver(): void {
-    if (this.#writing) this.#leaving = undefined;
     if (this.#writing || !this.#open) return;
     const view = this.#view();
     const { backlog, update, onSettled } = this.#context;
@@ -181,13 +178,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   /** The last response has left. */
   sent(): void {
     this.#writing = false;
-    const { secrets, update, backlog } = this.#context;
-    const leaving = this.#leaving;
-    this.#leaving = undefined;
-    const isNewest = leaving?.update === update() && leaving.secrets === secrets();
-    // As a rule: to look for more would cost what the push itself did.
-    if (isNewest && !backlog.isFull(this.#info.peer.connection, this.#weight)) this.#upToDate = leaving.update;
-    else this.deliver();
+    this.deliver();
   }
 
   /** Tells that the call is over. */
@@ -280,11 +271,9 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   }
 
   #send({ state, response }: { readonly state: State; readonly response: Response }): void {
-    const { update, secrets } = this.#context;
+    const { update } = this.#context;
     this.#advanceTo(state);
     this.#writing = true;
-    const isAll = response.secrets.length === 1 && this.#protocol.hasOneName(state);
-    this.#leaving = isAll ? { secrets: secrets(), update: update() } : undefined;
     this.#call.send(this.#protocol.encode(response));
     this.#record.pushed(response, update(), this.#upToDate === update() ? 'request' : 'update', this.#info);
   }
@@ -293,7 +282,6 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   #tellHeld(view: SecretsView): void {
     const names = this.#protocol.heldNames(this.#state, view);
     this.#record.count(this.#protocol.states(this.#state).size, names.length);
-    if (names.length === 0 && this.#held.size === 0) return;
     const available = this.#context.secrets().names;
     if (available.length === 0) return;
     const missing = names.filter((name) => !view.pending(name));
