@@ -42,6 +42,7 @@ async function run(): Promise<void> {
   execFileSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' });
   const load = loadavg()[0]?.toFixed(1);
   const machine = `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}, ${process.platform}/${process.arch}, load ${load}`;
+  if (values.quick) print('Small numbers: this shows that the suite works, and nothing else.');
   print(`${machine}\n\n${HEADER}`);
   const rows: Row[] = [];
   const failures: Report['failures'][number][] = [];

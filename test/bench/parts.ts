@@ -77,7 +77,7 @@ export function parts(quick: boolean): readonly Part[] {
       rows: [
         { key: 'pushUs', what: `CPU a push, ${what}`, unit: 'µs', ...goalOf(goal?.push) },
         { key: 'lastMs', what: `last receipt, ${what}`, unit: 'ms', ...goalOf(goal?.push) },
-        // A handful of streams is less than the kernel's clock can tell.
+        // Beside a handful of streams it is what else the server does meanwhile that counts.
         ...(many ? [{ key: 'newStreamUs', what: `CPU a new stream, ${what}`, unit: 'µs', ...goalOf(goal?.stream) }] : []),
         { key: 'resident', what: `resident memory after ${full} rounds, ${what}`, unit: 'MB', ...goalOf(goal?.memory) },
         { key: 'private', what: `private memory after ${full} rounds, ${what}`, unit: 'MB' },
@@ -117,7 +117,7 @@ export function parts(quick: boolean): readonly Part[] {
 /** How many rotations of one identity are issued for the part that needs them. */
 export const ROTATIONS = 20;
 const ONE_STREAM = { protocol: 'sotw', connections: 1, streams: 1, acknowledge: true } as const;
-/** Enough for the kernel's clock, by the number of streams. */
+/** So many that a figure is steady, by the number of streams. */
 const PUSHES: Readonly<Record<number, number>> = { 1: 200, 100: 60, 1000: 20, 10000: 6 };
 
 function goalOf(goal: number | undefined): { readonly goal?: number } {

@@ -97,6 +97,8 @@ function relaySubject(folder: string, name: string, source: string, args: readon
   const message = frame(Buffer.alloc(sizes.push, 'y'));
   return {
     start(part) {
+      // One that was killed has left its socket behind.
+      rmSync(socket, { force: true });
       const server = new ServerProcess(
         ['--max-semi-space-size=2', script, ...args, socket, String(sizes.answer)],
         process.env,
