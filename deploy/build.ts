@@ -86,6 +86,7 @@ const LOADED_LATER: readonly string[] = [
   'spiffe/jwt/jwt-svid.ts',
   'telemetry/audit/audit-sink.ts',
   'telemetry/otlp/otlp.ts',
+  'telemetry/traces/open-recorder.ts',
 ];
 
 /**

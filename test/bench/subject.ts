@@ -1,5 +1,5 @@
 /** What is measured: the sidecar as it is released, and beside it a bare HTTP/2 server that does as much. */
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { stringify } from 'yaml';
