@@ -1,22 +1,25 @@
-/** What differs between two configurations, and whether it can be applied while running. */
+/** The differences between two configurations, and which of them can be applied without a restart. */
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { isMapping } from '../mapping.ts';
 import { type Configuration, configurationSchema } from './schema/schema.ts';
 
-/** Paths of values: `sds.limits.connections`; a list is one value. */
+/** The paths of changed values, such as `sds.limits.connections`. A list is one value. */
 export interface ConfigurationChanges {
+  /** Changes that are applied while the sidecar runs. */
   readonly live: readonly string[];
+  /** Changes that are applied at the next start. */
   readonly needRestart: readonly string[];
 }
 
 const LIVE = ['names', 'secrets', 'validation', 'on_permission_denied', 'sds.limits', 'sds.bundle_ack_timeout', 'log.level'];
 
-/** Whether a change of the value at a path is applied while running; any other needs a restart. */
+/** Whether a change of the value at this path is applied while the sidecar runs. */
 export function isLive(path: string): boolean {
   return LIVE.some((live) => path === live || path.startsWith(`${live}.`));
 }
 
+/** All values that differ. Defaults count like written values. */
 export function changesBetween(before: Configuration, after: Configuration): ConfigurationChanges {
   const paths = changedPaths(z.encode(configurationSchema, before), z.encode(configurationSchema, after), []);
   return { live: paths.filter(isLive), needRestart: paths.filter((path) => !isLive(path)) };

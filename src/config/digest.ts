@@ -1,10 +1,10 @@
-/** One word for all that is configured: the same on every sidecar that does the same. */
+/** A digest of the configuration, so that operators can see which sidecars run with the same one. */
 import { createHash } from 'node:crypto';
 import { isMapping } from '../mapping.ts';
 import { shownConfiguration } from './format.ts';
 import type { Configuration } from './schema/schema.ts';
 
-/** `sha256:` and the hash of the effective configuration in whatever order it was written; the values of headers are not in it. */
+/** `sha256:` and the hash of the effective configuration. The order of keys and the values of OTLP headers do not change it. */
 export function configurationDigest(configuration: Configuration): string {
   const sorted = (_: string, value: unknown) =>
     isMapping(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value;

@@ -1,4 +1,4 @@
-/** From flags, environment and file to the configuration in force. */
+/** Loads the configuration from flags, environment and file. */
 
 import * as z from 'zod';
 import { messageOf, SpiffeSdsError } from '../error.ts';
@@ -20,26 +20,29 @@ import {
 import { parseYaml, type YamlFile } from './source/yaml-file.ts';
 import type { RegexProblem } from './values/regex.ts';
 
+/** Where the configuration comes from. */
 export interface ConfigurationInputs {
   readonly flags: Flags;
   readonly env: Environment;
-  /** The text of a file; throws when it cannot be read. */
+  /** Returns the text of a file; throws when it cannot be read. */
   readonly readFile: (path: string) => string;
   /** Default: regular expressions are not checked. */
   readonly regexProblem?: RegexProblem | undefined;
 }
 
+/** A valid configuration, and where it comes from. */
 export interface LoadedConfiguration {
   readonly configuration: Configuration;
-  /** Where each value comes from, by its path: see `sourcesOf`. */
+  /** The source of each value. The keys are paths, see `sourcesOf`. */
   readonly sources: ReadonlyMap<string, string>;
-  /** The path of the file, if there is one. */
+  /** The path of the configuration file; absent when none was given. */
   readonly file?: string;
 }
 
 /**
- * Flags win over environment, environment over file, file over its preset, that over defaults; an empty variable counts as unset.
- * @throws SpiffeSdsError `config_unreadable`, or `config_invalid` with a line for each problem.
+ * Merges all sources and checks the result. The first source that has a value wins: flag, environment variable (an empty one counts as
+ * unset), file, preset of the file, default.
+ * @throws SpiffeSdsError `config_unreadable`, or `config_invalid` with one line for each problem
  */
 export function loadConfiguration({
   flags,

@@ -1,4 +1,4 @@
-/** Follows the configuration file while the sidecar runs. */
+/** Watches the configuration file while the sidecar runs, and loads it after each change. */
 import { type FSWatcher, readFileSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../clock.ts';
@@ -7,30 +7,31 @@ import { type ConfigurationChanges, changesBetween } from './changes.ts';
 import type { LoadedConfiguration } from './load.ts';
 import type { Configuration } from './schema/schema.ts';
 
-/** Whoever writes a file seldom does it at once: one that stood still for so long counts as written. */
+/** A file is often written in several steps. It is loaded when it has not changed for this long. */
 const SETTLED_MS = 100;
 
+/** The dependencies and listeners of a `ConfigurationWatch`. */
 export interface ConfigurationWatchOptions {
   /** The configuration file. */
   readonly path: string;
-  /** The configuration that the sidecar was started with, as it was loaded. */
+  /** The configuration with which the sidecar was started. */
   readonly running: Configuration;
   readonly clock: Clock;
-  /** Throws what is wrong with the file. */
+  /** Loads the configuration; throws when the file cannot be used. */
   readonly load: () => LoadedConfiguration;
-  /** `needRestart` is all that the running sidecar lacks, also from earlier changes. */
+  /** Called after each load. `needRestart` lists all values that differ from `running`, also because of earlier changes. */
   readonly onChange: (loaded: LoadedConfiguration, changes: ConfigurationChanges) => void;
-  /** The file cannot be used, or not be watched: what was in force before is in force still. */
+  /** Called when the file cannot be used or watched. The previous configuration stays in force. */
   readonly onProblem: (error: unknown) => void;
 }
 
-/** Tells of each content of the file once, and after `reload` in any case. */
+/** Reports each new content of the file once; `reload` reports also an unchanged file. */
 export class ConfigurationWatch {
   readonly #options: ConfigurationWatchOptions;
   #watcher: FSWatcher | undefined;
   #cancelTimer: (() => void) | undefined;
-  /** Undefined: it could not be read. */
-  #told: string | undefined;
+  /** The last content that was loaded; undefined when the file could not be read. */
+  #loadedText: string | undefined;
   #inForce: Configuration;
 
   constructor(options: ConfigurationWatchOptions) {
@@ -38,19 +39,19 @@ export class ConfigurationWatch {
     this.#inForce = options.running;
   }
 
-  /** What changed since the sidecar loaded its configuration is told at once. */
+  /** Starts to watch. It reports at once what changed after the sidecar loaded its configuration. */
   start(): void {
     this.#watch();
-    this.#told = this.#read();
-    this.#load({ tellUnchanged: false });
+    this.#loadedText = this.#read();
+    this.#load({ reportUnchanged: false });
   }
 
-  /** Loads the file now, and tells what came of it. */
+  /** Loads the file now, and reports the result even if nothing changed. */
   reload(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    this.#told = this.#read();
-    this.#load({ tellUnchanged: true });
+    this.#loadedText = this.#read();
+    this.#load({ reportUnchanged: true });
   }
 
   stop(): void {
@@ -58,7 +59,7 @@ export class ConfigurationWatch {
     this.#watcher?.close();
   }
 
-  /** The folder, not the file: editors put a new file in its place, Kubernetes swaps a symbolic link beside it. */
+  /** Watches the folder instead of the file: editors replace the file, and Kubernetes replaces a symbolic link next to it. */
   #watch(): void {
     const { path, onProblem } = this.#options;
     const folder = dirname(path);
@@ -82,14 +83,14 @@ export class ConfigurationWatch {
       const now = this.#read();
       if (now !== content) {
         this.#settle(now);
-      } else if (now !== this.#told) {
-        this.#told = now;
-        this.#load({ tellUnchanged: true });
+      } else if (now !== this.#loadedText) {
+        this.#loadedText = now;
+        this.#load({ reportUnchanged: true });
       }
     });
   }
 
-  #load({ tellUnchanged }: { readonly tellUnchanged: boolean }): void {
+  #load({ reportUnchanged }: { readonly reportUnchanged: boolean }): void {
     const { running, load, onChange, onProblem } = this.#options;
     let loaded: LoadedConfiguration;
     try {
@@ -101,7 +102,7 @@ export class ConfigurationWatch {
     const { live } = changesBetween(this.#inForce, loaded.configuration);
     const { needRestart } = changesBetween(running, loaded.configuration);
     this.#inForce = loaded.configuration;
-    if (tellUnchanged || live.length + needRestart.length > 0) onChange(loaded, { live, needRestart });
+    if (reportUnchanged || live.length + needRestart.length > 0) onChange(loaded, { live, needRestart });
   }
 
   #read(): string | undefined {

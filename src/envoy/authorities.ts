@@ -1,13 +1,13 @@
-/** Which authorities of a bundle are sent to Envoy, and what it cannot do with them. */
+/** Selects the authorities of a bundle that Envoy gets, and warns about those that Envoy cannot use. */
 import type { Certificate } from '../spiffe/x509/certificate.ts';
 import { canonicalName } from '../spiffe/x509/distinguished-name.ts';
 import { isSelfSigned, isValidAt } from '../spiffe/x509/path.ts';
 import { authorityKeyWarning } from './keys.ts';
 
 /**
- * Without those that are not valid now while another of the same name and key is. Envoy's path builder takes one of the two by their order,
- * whether it is valid or not: with the expired one first, handshakes fail on 1.38 – 1.40, with the new one first on 1.36 – 1.37. One that
- * has no such twin is sent: whether it is valid, Envoy sees by itself.
+ * Leaves out an authority that is not valid now if a valid one has the same name and key. Envoy picks one of the two by their order and
+ * ignores the dates: handshakes fail on 1.38 – 1.40 when the expired one is first, and on 1.36 – 1.37 when the new one is first. Other
+ * authorities are sent even if they are not valid, because Envoy checks the dates itself.
  * @param now milliseconds since the epoch
  */
 export function sentAuthorities(authorities: readonly Certificate[], now: number): readonly Certificate[] {
@@ -15,7 +15,7 @@ export function sentAuthorities(authorities: readonly Certificate[], now: number
   return authorities.filter((authority) => isValidAt(authority, now) || !valid.has(identityOf(authority)));
 }
 
-/** The next time at which others are sent, at the earliest: milliseconds since the epoch; Infinity when that will not happen. */
+/** The earliest time at which the result of `sentAuthorities` may change, in milliseconds since the epoch; Infinity if never. */
 export function nextAuthorityChange(authorities: readonly Certificate[], now: number): number {
   const counts = new Map<string, number>();
   for (const authority of authorities) counts.set(identityOf(authority), (counts.get(identityOf(authority)) ?? 0) + 1);
@@ -23,7 +23,7 @@ export function nextAuthorityChange(authorities: readonly Certificate[], now: nu
   return Math.min(...twins.flatMap(({ notBefore, notAfter }) => [notBefore, notAfter]).filter((time) => time > now));
 }
 
-/** What Envoy takes without a word, but cannot verify a peer with; undefined when there is nothing to say. */
+/** Warns about authorities that Envoy loads without an error but cannot verify a peer with; undefined when there are none. */
 export function bundleWarning(authorities: readonly Certificate[]): string | undefined {
   const warnings = authorities.map(authorityKeyWarning).filter((warning) => warning !== undefined);
   if (!authorities.some(isSelfSigned))
@@ -35,7 +35,7 @@ export function bundleWarning(authorities: readonly Certificate[]): string | und
 
 const identities = new WeakMap<Certificate, string>();
 
-/** The same for certificates of one name and key. */
+/** A text that is the same for certificates with the same name and key. */
 function identityOf(authority: Certificate): string {
   let identity = identities.get(authority);
   if (identity === undefined) {

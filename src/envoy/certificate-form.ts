@@ -1,7 +1,7 @@
 /**
- * Which certificates Envoy can read. OpenSSL forgives what is not strict DER, BoringSSL does not: one such certificate makes Envoy reject
- * the whole validation context, the bundles of all other trust domains included. So this says what a certificate looks like that all
- * Envoys take, and any other is refused. RFC 5280, section 4.1; what is within an extension or a key, Envoy leaves for the handshake.
+ * Checks that Envoy can read a certificate (RFC 5280, section 4.1). BoringSSL requires strict DER, OpenSSL does not. One certificate that
+ * Envoy cannot read makes it reject the whole validation context, with the bundles of all other trust domains. So only the forms that all
+ * supported Envoys accept pass. The content of extensions and keys is not checked here, because Envoy reads it only during a handshake.
  */
 import { messageOf } from '../error.ts';
 import type { Certificate } from '../spiffe/x509/certificate.ts';
@@ -24,10 +24,10 @@ const TAG = {
 
 const known = new WeakMap<Readable, string>();
 
-/** That OpenSSL has read. */
+/** A certificate that OpenSSL has already read. */
 type Readable = Pick<Certificate, 'der'>;
 
-/** Why Envoy would reject this certificate and all that comes with it; undefined when it would not. Remembered for each certificate. */
+/** Why Envoy would reject this certificate; undefined when it would accept it. The result is cached for each certificate. */
 export function formProblem(certificate: Readable): string | undefined {
   let problem = known.get(certificate);
   if (problem === undefined) {
@@ -51,7 +51,7 @@ function problemOf(der: Uint8Array): string {
 }
 
 function checkToBeSigned(fields: Fields): void {
-  const version = versionOf(fields);
+  const version = x509VersionOf(fields);
   fields.take(TAG.integer, 'its serial number');
   checkAlgorithm(fields.within(TAG.sequence, 'its signature algorithm'));
   checkName(fields.within(TAG.sequence, 'its issuer'));
@@ -64,15 +64,15 @@ function checkToBeSigned(fields: Fields): void {
   checkAlgorithm(publicKey.within(TAG.sequence, 'the algorithm of its public key'));
   checkBitString(publicKey.take(TAG.bitString, 'its public key'));
   publicKey.end();
-  // BIT STRINGs by another tag, which is not that of a constructed one.
+  // These are BIT STRINGs with a context-specific tag of the primitive form.
   if (version >= 2 && fields.next === TAG.issuerUniqueId) checkBitString(fields.any('its issuer unique id'));
   if (version >= 2 && fields.next === TAG.subjectUniqueId) checkBitString(fields.any('its subject unique id'));
   if (version >= 3 && fields.next === TAG.extensions) checkExtensions(fields.within(TAG.extensions, 'its extensions'));
   fields.end();
 }
 
-/** 1 to 3. RFC 5280, section 4.1.2.1: a number less by one, and none for version 1. */
-function versionOf(fields: Fields): number {
+/** The version, 1 to 3. The field contains the version minus one and is absent for version 1 (RFC 5280, section 4.1.2.1). */
+function x509VersionOf(fields: Fields): number {
   if (fields.next !== TAG.version) return 1;
   const wrapper = fields.within(TAG.version, 'its version');
   const [version = 0xff, ...more] = wrapper.take(TAG.integer, 'its version').content;

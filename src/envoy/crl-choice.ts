@@ -1,21 +1,22 @@
 /**
- * Which CRLs go out beside a bundle. Envoy takes an expired or foreign one without a word and then refuses every peer, and once there is
- * one it refuses every peer whose CA has none.
+ * Selects the CRLs that are sent with a bundle. Envoy loads an expired or foreign CRL without an error and then refuses every peer. If there
+ * is any CRL, Envoy also refuses every peer whose CA has none.
  */
 
 import type { Crl } from '../spiffe/crl/crl.ts';
 import type { Certificate } from '../spiffe/x509/certificate.ts';
 
+/** The CRLs for one bundle. */
 export interface VettedCrls {
-  /** One for each CA, or none at all. */
+  /** One for each CA, or empty. */
   readonly crls: readonly Crl[];
-  /** Why there are none although the Workload API sent some for this trust domain. */
+  /** Why no CRL is sent although the Workload API sent some for this trust domain. */
   readonly problem?: string;
 }
 
 /**
- * The lists to send along with a bundle: the newest valid one of each CA, if each has one.
- * @param issuers the bundle's authorities, and the intermediate CAs that are known of their trust domain
+ * The CRLs to send with a bundle: the newest valid one of each CA, or none if a CA has no valid one.
+ * @param issuers the bundle's authorities, and the known intermediate CAs of their trust domain
  * @param now milliseconds since the epoch
  */
 export function vetCrls(issuers: readonly Certificate[], crls: readonly Crl[], now: number): VettedCrls {
@@ -41,7 +42,10 @@ export function vetCrls(issuers: readonly Certificate[], crls: readonly Crl[], n
   return { crls: vetted };
 }
 
-/** A CA for whose list Envoy may take that of another, and then refuse the peers of one of both: it looks by name and key identifier only. */
+/**
+ * A CA for which Envoy could use the CRL of another CA; undefined when there is none. Envoy selects a CRL only by name and key identifier,
+ * and would refuse the peers of one of the two CAs.
+ */
 export function mistakenFor(issuers: readonly Certificate[], crls: readonly Crl[]): Certificate | undefined {
   return issuers.find((authority) => crls.some((crl) => crl.means(authority) && !crl.isSignedBy(authority)));
 }

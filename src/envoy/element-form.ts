@@ -1,4 +1,4 @@
-/** The elements that a certificate is made of, as strict as Envoy takes them. X.690; RFC 5280, section 4.1. */
+/** Checks the elements of a certificate as strictly as Envoy does (X.690; RFC 5280, section 4.1). */
 import { isUtf8 } from 'node:buffer';
 import { type DerElement, elementsOf, isBitString } from '../spiffe/x509/der.ts';
 
@@ -12,7 +12,7 @@ const TAG = {
   universalString: 0x1c,
   bmpString: 0x1e,
 } as const;
-/** Any byte is a character in these. */
+/** String types in which every byte is valid. */
 const BYTE_STRINGS: ReadonlySet<number> = new Set([TAG.numericString, TAG.printableString, TAG.t61String, TAG.ia5String]);
 
 /** UTCTime and GeneralizedTime. */
@@ -21,13 +21,16 @@ const TIMES: ReadonlyMap<number, RegExp> = new Map([
   [0x18, /^(?!0000)\d{14}Z$/],
 ]);
 
-/** What is in a SEQUENCE or SET, one after the other. Each error says what it is of. */
+/** Reads the elements of a SEQUENCE or SET in order. Each error names the element. */
 export class Fields {
   readonly #elements: readonly DerElement[];
   readonly #what: string;
   #at = 0;
 
-  /** @throws RangeError when it is not DER */
+  /**
+   * @param what the name of the SEQUENCE or SET, for errors
+   * @throws RangeError when the content is not DER
+   */
   constructor(content: Uint8Array, what: string) {
     this.#elements = elementsOf(content);
     this.#what = what;
@@ -38,7 +41,10 @@ export class Fields {
     return this.#elements[this.#at]?.tag;
   }
 
-  /** @throws when there is none */
+  /**
+   * Takes the next element.
+   * @throws Error when there is none
+   */
   any(what: string): DerElement {
     const element = this.#elements[this.#at];
     if (element === undefined) throw new Error(`${what} is missing`);
@@ -46,47 +52,50 @@ export class Fields {
     return element;
   }
 
-  /** @throws when the next one is of another type */
+  /**
+   * Takes the next element, which must have this tag.
+   * @throws Error when it has another tag or is missing
+   */
   take(tag: number, what: string): DerElement {
     const element = this.any(what);
     if (element.tag !== tag) throw new Error(`${what} has the ASN.1 tag ${element.tag} instead of ${tag}`);
     return element;
   }
 
-  /** What is in the next one. */
+  /** Takes the next element, which must have this tag, and returns its content. */
   within(tag: number, what: string): Fields {
     return new Fields(this.take(tag, what).content, what);
   }
 
-  /** @throws when there is more */
+  /** @throws Error when there are more elements */
   end(): void {
     if (this.next !== undefined) throw new Error(`${this.#what} has more in it than it should`);
   }
 }
 
-/** @throws when what does not count is not zero */
+/** @throws Error when the unused bits are not zero (X.690, section 11.2.1) */
 export function checkBitString({ content }: DerElement): void {
   if (!isBitString(content)) throw new Error('a BIT STRING does not end as it says');
 }
 
 /**
- * UTCTime may have an offset instead of its Z, against RFC 5280; GeneralizedTime neither that nor a fraction. With a year 0 Envoy cannot
- * answer `/certs` any more.
- * @throws when it is not written so; whether there is such a day, whoever reads the certificate judges
+ * Checks the form of a time. Envoy accepts an offset instead of Z in UTCTime (against RFC 5280, section 4.1.2.5.1), but no offset and no
+ * fraction in GeneralizedTime. The year 0 is refused, because with it Envoy's admin page `/certs` fails.
+ * @throws Error when the form is wrong; the parser of the certificate checks whether the date exists
  */
 export function checkTime({ tag, content }: DerElement): void {
   const written = TIMES.get(tag)?.test(Buffer.from(content).toString('latin1'));
   if (written !== true) throw new Error('a time of its validity is not written as RFC 5280 wants it');
 }
 
-/** @throws when it is no string that a name may have, or not in its own encoding */
+/** @throws Error when the type is not a string type for names, or the content does not fit the type */
 export function checkNameValue({ tag, content }: DerElement): void {
   if (BYTE_STRINGS.has(tag) || (tag === TAG.bitString && isBitString(content))) return;
   if (charactersOf(tag, Buffer.from(content))?.every(isCharacter) !== true)
     throw new Error(`a name has a value with the ASN.1 tag ${tag} that is none of its strings, or not in the encoding of that`);
 }
 
-/** Code points; undefined when it is no string of Unicode. */
+/** The code points of the string; undefined when it is not a Unicode string. */
 function charactersOf(tag: number, content: Buffer): readonly number[] | undefined {
   if (tag === TAG.utf8String && isUtf8(content))
     return Array.from(content.toString(), (character) => character.codePointAt(0) ?? 0);
@@ -95,7 +104,7 @@ function charactersOf(tag: number, content: Buffer): readonly number[] | undefin
   return Array.from({ length: content.length / size }, (_, index) => content.readUIntBE(index * size, size));
 }
 
-/** Unicode, section 3.4: neither a surrogate nor one of the noncharacters. */
+/** Whether the code point is neither a surrogate nor a noncharacter (Unicode, section 3.4). */
 function isCharacter(code: number): boolean {
   const surrogate = code >= 0xd800 && code <= 0xdfff;
   const noncharacter = (code & 0xfffe) === 0xfffe || (code >= 0xfdd0 && code <= 0xfdef);

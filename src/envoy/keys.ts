@@ -1,19 +1,19 @@
-/** Which keys Envoy loads, and which it verifies a peer with. Seen on Envoy 1.36 – 1.40. */
+/** Which keys Envoy can load, and with which it can verify peers. Observed on Envoy 1.36 – 1.40. */
 import type { KeyObject } from 'node:crypto';
 import type { Certificate } from '../spiffe/x509/certificate.ts';
 import { derChildren } from '../spiffe/x509/der.ts';
 
 const SEQUENCE = 0x30;
 
-/** Envoy loads authorities with other keys, too, and then refuses every peer whose certificate they signed. */
+/** The keys of authorities that Envoy can use. It loads authorities with other keys, but refuses every peer whose certificate they signed. */
 const VERIFIED: ReadonlySet<string> = new Set(['rsa', 'secp224r1', 'prime256v1', 'secp384r1', 'secp521r1', 'ed25519']);
 const MIN_RSA_BITS = 2048;
-/** BoringSSL reads no larger exponent. */
+/** The largest public exponent that BoringSSL reads. */
 const MAX_RSA_EXPONENT = 2n ** 33n - 1n;
-/** By node:crypto's names of curves and key types. Envoy rejects the certificates of others, and what comes beside them. */
+/** The keys of TLS certificates that Envoy loads, with node:crypto's names. It rejects an update that contains any other key. */
 const LOADED: ReadonlySet<string> = new Set(['rsa', 'prime256v1', 'secp384r1', 'secp521r1', 'ed25519']);
 
-/** Why Envoy would reject a TLS certificate with this key; undefined when it would not. */
+/** Why Envoy would reject a TLS certificate with this key; undefined when it would accept it. */
 export function leafKeyProblem({ x509: { publicKey } }: Certificate): string | undefined {
   const kind = kindOf(publicKey);
   if (!LOADED.has(kind)) return `its key is ${kind}, which Envoy does not load: use P-256 or RSA`;
@@ -24,7 +24,7 @@ export function leafKeyProblem({ x509: { publicKey } }: Certificate): string | u
   return undefined;
 }
 
-/** What Envoy loads but does not accept everywhere from a peer; undefined when there is nothing to say. */
+/** Warns about a key that Envoy loads but peers do not always accept; undefined when there is no problem. */
 export function leafKeyWarning({ x509: { publicKey } }: Certificate): string | undefined {
   const kind = kindOf(publicKey);
   if (kind === 'ed25519' || kind === 'secp521r1')
@@ -39,7 +39,7 @@ export function authorityKeyWarning({ serial, x509: { publicKey } }: Certificate
   return VERIFIED.has(kind) ? undefined : `the key of its CA ${serial} is ${kind}: Envoy accepts nobody whom that CA has signed`;
 }
 
-/** SubjectPublicKeyInfo with ECParameters that are not a name (RFC 5480, section 2.1.1 forbids them). */
+/** Whether the key contains the parameters of its curve instead of the curve's name, which RFC 5480, section 2.1.1, forbids. */
 function hasExplicitCurve(publicKey: KeyObject): boolean {
   if (publicKey.asymmetricKeyType !== 'ec') return false;
   const [algorithm] = derChildren(publicKey.export({ type: 'spki', format: 'der' }));

@@ -1,9 +1,9 @@
-/** What the schema cannot tell of `admin`, for it takes two values. */
+/** The rules for `admin` that compare two values, which the schema cannot do. */
 
 import type { Configuration } from '../schema/schema.ts';
 import type { Issue } from './problems.ts';
 
-/** Whoever reaches the admin API learns which identities, peers and names there are. */
+/** The admin API shows identities, peers and names, so it may listen beyond loopback only with `admin.remote`. */
 export function adminProblems({ admin: { listen, remote } }: Configuration): readonly Issue[] {
   if (remote || listen === 'off' || listen.kind === 'unix' || isLoopback(listen.host)) return [];
   const reason = `whoever reaches ${listen.host} could read names, identities and peers`;
@@ -11,7 +11,10 @@ export function adminProblems({ admin: { listen, remote } }: Configuration): rea
   return [{ code: 'custom', path: ['admin', 'listen'], message }];
 }
 
-/** @param host an IP literal */
+/**
+ * Whether an address is a loopback address.
+ * @param host an IP literal
+ */
 export function isLoopback(host: string): boolean {
   return host === '::1' || host.startsWith('127.');
 }

@@ -1,4 +1,4 @@
-/** A name stands for one secret: of those of `names` and of `secrets`, no two may be the same. */
+/** Checks that no two entries of `names` and `secrets` define the same secret name. */
 
 import { AUDIENCE_PREFIX } from '../../spiffe/jwt/jwt-token.ts';
 import type { Configuration } from '../schema/schema.ts';
@@ -10,11 +10,11 @@ const KEYS = ['default_svid', 'default_bundle', 'default_all_bundles'] as const;
 interface NameInForce {
   readonly path: Path;
   readonly name: string;
-  /** Nobody wrote it; "" when somebody did. */
+  /** What set the name when the operator did not write it: the default or the preset. "" when the operator wrote it. */
   readonly givenBy: string;
 }
 
-/** A problem for each name that is there already, told where it can be mended: not at a default. */
+/** One problem for each duplicate name. It points to an entry that the operator wrote, because a default cannot be edited. */
 export function nameClashes({ names, secrets }: Configuration): readonly Issue[] {
   const prefixes = prefixesOf(names.preset);
   const preset = names.preset === 'spire' ? 'the default' : `from preset ${names.preset}`;

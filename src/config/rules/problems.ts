@@ -1,4 +1,4 @@
-/** What the schema refuses, as sentences: where, which key, what was expected, what was found. */
+/** Turns the issues of the schema into sentences: the place, the key, what was expected and what was found. */
 import type { z } from 'zod';
 import { isMapping } from '../../mapping.ts';
 import { quoted } from '../../printable.ts';
@@ -7,15 +7,16 @@ import type { Given } from '../source/sources.ts';
 import type { YamlFile } from '../source/yaml-file.ts';
 import { nearest } from '../values/nearest.ts';
 
+/** The keys from the root of the configuration to a value. */
 export type Path = readonly PropertyKey[];
 
-/** A problem that only several values together show, told as the schema tells those of one; the message is a whole sentence. */
+/** A problem that involves several values, in the form of a schema issue. Its message is a whole sentence. */
 export type Issue = z.core.$ZodIssueCustom;
 
-/** What may be missing at the end of a number: of a duration, of a size. */
+/** Units to suggest for a number without one: of a duration, and of a size. */
 const UNITS = ['s', 'B'];
 
-/** The end of "expected …" where the schema itself does not say it. */
+/** The end of the sentence "expected …" for issues where the schema has no message of its own. */
 export function expectation(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === 'invalid_value') return `one of ${issue.values.join(', ')}`;
   if (issue.code !== 'invalid_type') return undefined;
@@ -24,8 +25,8 @@ export function expectation(issue: z.core.$ZodRawIssue): string | undefined {
 }
 
 /**
- * One sentence for each problem.
- * @param tree what the schema was given: `file` with `overrides` put in
+ * Makes one sentence for each problem.
+ * @param tree the input of the schema: `file` with `overrides`
  */
 export function explain(
   issues: readonly z.core.$ZodIssue[],
@@ -47,7 +48,7 @@ export function explain(
   });
 }
 
-/** `secrets[0].name` */
+/** The path as text: `secrets[0].name`. */
 export function pathText(path: Path): string {
   return path.reduce<string>((text, part) => {
     if (typeof part === 'number') return `${text}[${part}]`;
@@ -55,7 +56,7 @@ export function pathText(path: Path): string {
   }, '');
 }
 
-/** `file:line:column` of the path, or of the nearest thing above it that is in the file. */
+/** `file:line:column` of the value, or of its nearest parent that is in the file. */
 function placeOf(file: YamlFile, path: Path): string {
   const place = file.find(path);
   return place === undefined ? placeOf(file, path.slice(0, -1)) : `${file.name}:${place.line}:${place.column}`;
@@ -72,7 +73,7 @@ function unknownKey(tree: unknown, path: Path, key: string): string {
   return `unknown key ${quoted(name)}${known.length === 0 ? '' : `: there are ${known.join(', ')}`}`;
 }
 
-/** Whether the mapping at a path may have another key in the place of this one: none that is there already, or excludes one that is. */
+/** Whether `other` can replace `key` in the mapping: it must not exist there yet, and must not exclude a key that exists. */
 function mayStandFor(tree: unknown, path: Path, key: string, other: string): boolean {
   const mapping = valueAt(tree, path);
   if (!isMapping(mapping) || Object.hasOwn(mapping, other)) return false;
@@ -85,7 +86,7 @@ function ruleOf(issue: z.core.$ZodIssue, value: unknown): string {
   return issue.code === 'custom' ? issue.message : `expected ${issue.message}, found ${found(value)}`;
 }
 
-/** What to write where a text must stand and something else does; undefined: nothing that would be accepted is known. */
+/** What to write when a text is required and the value is something else; undefined when no accepted text is known. */
 function notText(tree: unknown, issue: z.core.$ZodIssue, value: unknown, written: string | undefined): string | undefined {
   const refused = (text: string) => issueWith(tree, issue.path, text);
   if (value === null || value === undefined || value === false)
@@ -100,7 +101,7 @@ function notText(tree: unknown, issue: z.core.$ZodIssue, value: unknown, written
   return problem.code === 'custom' ? problem.message : undefined;
 }
 
-/** What the schema has against another value at a path. */
+/** The issue that the schema reports if the path has this value instead; undefined when it accepts the value. */
 function issueWith(tree: unknown, path: Path, value: unknown): z.core.$ZodIssue | undefined {
   const { error } = configurationSchema.safeParse(withValue(tree, path, value), { error: expectation });
   return error?.issues.find((issue) => pathText(issue.path) === pathText(path));
@@ -110,7 +111,7 @@ function valueAt(tree: unknown, path: Path): unknown {
   return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)[key], tree);
 }
 
-/** A copy with another value at the path. */
+/** A copy of the tree with another value at the path. */
 function withValue(tree: unknown, [key, ...rest]: Path, value: unknown): unknown {
   if (key === undefined) return value;
   if (Array.isArray(tree)) return tree.map((item, i) => (i === key ? withValue(item, rest, value) : item));

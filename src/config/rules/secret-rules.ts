@@ -1,10 +1,10 @@
-/** What the schema cannot tell of a secret under `secrets:`, for it takes more than the secret. */
+/** The rules for `secrets:` that need more than one secret's own values, which the schema cannot check. */
 
 import type { Configuration } from '../schema/schema.ts';
 import type { RegexProblem } from '../values/regex.ts';
 import type { Issue } from './problems.ts';
 
-/** In a plain list of CAs each could mint the identities of the other trust domains. */
+/** A plain list of CAs must not mix trust domains: each CA could issue identities of the others. */
 export function mergeProblems({ secrets, validation: { unsafe_merge } }: Configuration): readonly Issue[] {
   return secrets.flatMap((secret, i) => {
     const { mode, trust_domains = [] } = 'validation' in secret ? secret.validation : {};
@@ -15,6 +15,7 @@ export function mergeProblems({ secrets, validation: { unsafe_merge } }: Configu
   });
 }
 
+/** One problem for each regular expression that Envoy would refuse. */
 export function regexProblems({ secrets }: Configuration, regexProblem: RegexProblem): readonly Issue[] {
   return secrets.flatMap((secret, i) => {
     const { match } = 'validation' in secret ? secret.validation : { match: [] };

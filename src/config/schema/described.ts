@@ -1,20 +1,20 @@
-/** What is said of a value in docs/configuration.md and, by the JSON Schema beside that page, in an editor. */
+/** Descriptions of values for docs/configuration.md and for the JSON Schema, which editors show. */
 import * as z from 'zod';
 
-/** Keywords of JSON Schema. */
+/** Some keywords of JSON Schema. */
 export interface About {
   /** Whole sentences. */
   readonly description: string;
-  /** What kind of text it is, where `string` says too little. */
+  /** The kind of text, when `string` is not specific enough. */
   readonly title?: string;
-  /** A regular expression that every text matches that is taken; it may match some that are not. */
+  /** A regular expression that matches every accepted text. It may also match texts that are refused. */
   readonly pattern?: string;
   readonly examples?: readonly string[];
   /** Exactly one of these mappings must fit. */
   readonly oneOf?: readonly { readonly required: readonly string[] }[];
 }
 
-/** The same schema, with what is said of it. It must not be shared by two keys. */
+/** Adds a description to a schema and returns it. Two keys must not share the schema. */
 export function described<Schema extends z.ZodType>(schema: Schema, about: About): Schema {
   z.globalRegistry.add(schema, { ...about });
   return schema;

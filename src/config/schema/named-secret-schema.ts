@@ -1,4 +1,4 @@
-/** Names of the operator's own under `secrets:`. The messages are as in schema.ts. */
+/** The schema of `secrets:`, where operators define their own names. For the form of messages see schema.ts. */
 import * as z from 'zod';
 import { SpiffeSdsError } from '../../error.ts';
 import { parseSpiffeId, parseTrustDomain, pathOf, type SpiffeId } from '../../spiffe/spiffe-id.ts';
@@ -7,7 +7,7 @@ import { described } from './described.ts';
 
 const NOT_EMPTY = 'a text that is not empty';
 
-/** Any name but a SPIFFE ID: those stand for themselves. */
+/** Any name that is not a SPIFFE ID, because a SPIFFE ID always names its own secret. */
 export const secretName = z
   .string()
   .regex(/^(?!spiffe:\/\/)/, 'a name that does not begin with "spiffe://": such names are SPIFFE IDs');
@@ -34,7 +34,7 @@ const trustDomains = z
   )
   .min(1, 'a list of at least one trust domain (leave trust_domains out to mean all)')
   .check(({ value, issues }) => {
-    // A context that lists one twice is refused by Envoy as a whole.
+    // Envoy refuses a whole validation context that lists a trust domain twice.
     const i = value.findIndex((name, i) => value.indexOf(name) < i);
     if (i === -1) return;
     issues.push({ code: 'custom', input: value, path: [i], message: `${JSON.stringify(value[i])} stands there twice: keep one` });
@@ -100,7 +100,7 @@ const jwtSvid = described(
   { description: 'A generic_secret: a JWT-SVID.' },
 );
 
-/** Texts that are not empty, each once. */
+/** A list of texts that are not empty, without duplicates. */
 export function audiences(expected: string) {
   return z.array(z.string().min(1, NOT_EMPTY), expected).check(({ value, issues }) => {
     const i = value.findIndex((audience, i) => value.indexOf(audience) < i);
@@ -109,7 +109,7 @@ export function audiences(expected: string) {
   });
 }
 
-/** One of `secrets:`. */
+/** One entry of `secrets:`. */
 export const namedSecret = oneOf(
   { svid, validation, jwt_svid: jwtSvid },
   {
@@ -119,7 +119,7 @@ export const namedSecret = oneOf(
   },
 );
 
-/** A mapping with exactly one of several keys, beside those that it always has: a union whose problems are told by key. */
+/** A mapping with exactly one of the keys of `choices`, and the keys of `always`. Unlike with a zod union, each problem names its key. */
 function oneOf<Choices extends z.ZodRawShape, Always extends z.ZodRawShape = Record<never, never>>(
   choices: Choices,
   always: Always = {} as Always,
@@ -127,7 +127,7 @@ function oneOf<Choices extends z.ZodRawShape, Always extends z.ZodRawShape = Rec
   const keys = Object.keys(choices);
   const schema = z.strictObject({ ...always, ...z.strictObject(choices).partial().shape }).check(({ value, issues }) => {
     const given = keys.filter((key) => Object.hasOwn(value, key));
-    // An unknown key is told by itself, and is likely to be the one that seems to be missing.
+    // An unknown key has its own problem, and is probably a misspelt form of the missing key.
     if (given.length === 1 || issues.some(({ code }) => code === 'unrecognized_keys')) return;
     const message = given.length === 0 ? `one of ${keys.join(', ')} must be there` : `keep one of ${given.join(' and ')}`;
     issues.push({ code: 'custom', input: value, message });

@@ -1,6 +1,6 @@
 /**
- * What a configuration may hold. The message of every rule here is the end of the sentence "expected …"; only the rules that have the
- * code `custom` speak a whole sentence.
+ * The schema of the configuration. The message of each rule is the end of the sentence "expected …". Only rules with the code `custom` have
+ * a whole sentence as their message.
  */
 import * as z from 'zod';
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../../endpoint.ts';
@@ -14,7 +14,7 @@ import { audiences, namedSecret, secretName, validationMode } from './named-secr
 import { adminSettings, auditTarget, telemetrySettings } from './telemetry-schema.ts';
 import { DURATION, ENDPOINT, SIZE, UNIX_SOCKET } from './texts.ts';
 
-// It is read once: to compile the checks would take longer than they do.
+// The schema runs only once or twice, so compiling the checks would take longer than running them.
 z.config({ jitless: true });
 
 const MODE = 'an octal string like "0660"';
@@ -22,11 +22,11 @@ const GROUP = 'the name of a group or a gid';
 const COUNT = 'a whole number from 1';
 const PATTERN = 'a pattern like "*.example.org"';
 const PATTERNS = 'a list of patterns like "*.example.org"';
-/** One less than the value with which chown(2) leaves the group alone. */
+/** The largest group ID: the next value makes chown(2) keep the group. */
 const MAX_GID = 0xfffffffe;
 
 type UnixEndpoint = Endpoint & { readonly kind: 'unix' };
-/** Where Envoys get the keys of JWT-SVIDs. */
+/** The socket from which Envoys fetch the keys of JWT-SVIDs. */
 export type JwksListen = UnixEndpoint | 'off';
 
 const count = z.int(COUNT).min(1, COUNT);
@@ -68,7 +68,7 @@ const names = section({
   }),
 });
 
-/** The whole of it: `z.encode` gives back what a file would say. */
+/** The whole configuration. `z.encode` turns a parsed configuration back into the form of a file. */
 export const configurationSchema = z
   .strictObject({
     workload_api: described(
@@ -184,10 +184,10 @@ export const configurationSchema = z
   })
   .readonly();
 
-/** A configuration in force: addresses are endpoints, `sds.mode` is a number. */
+/** A parsed configuration: durations are milliseconds, addresses are endpoints, `sds.mode` is a number. */
 export type Configuration = z.infer<typeof configurationSchema>;
 
-/** The keys that may stand in the mapping at a path. */
+/** The keys that the mapping at a path can have. */
 export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   let schema: unknown = unwrap(configurationSchema);
   for (const key of path) {

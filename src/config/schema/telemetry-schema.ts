@@ -1,4 +1,4 @@
-/** What tells of the sidecar: `admin`, `telemetry` and where audit lines go. The messages are as in schema.ts. */
+/** The schemas of `admin`, of `telemetry` and of the audit target. For the form of messages see schema.ts. */
 import * as z from 'zod';
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../../endpoint.ts';
 import { textCodec } from '../values/codec.ts';
@@ -12,7 +12,7 @@ const FILE = 'the path of a file';
 
 export const DEFAULT_ADMIN_LISTEN = '127.0.0.1:8082';
 
-/** Where the admin API, or what answers probes, listens. */
+/** Where the admin API or the probe server listens. */
 export type AdminListen = Endpoint | 'off';
 
 /** Where audit lines go. */
@@ -127,8 +127,8 @@ export function formatAdminListen(listen: AdminListen): string {
 }
 
 /**
- * The forms of the OTLP exporter specification, and gRPC's name of a Unix socket.
- * @throws a sentence
+ * Checks an OTLP endpoint: a URL as in the OTLP exporter specification, or gRPC's form of a Unix socket.
+ * @throws Error whose message says which forms are accepted
  */
 export function parseOtlpEndpoint(text: string): string {
   const isUnix = text.startsWith('unix:') && parseEndpoint(text).kind === 'unix';

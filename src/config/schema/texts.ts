@@ -1,4 +1,4 @@
-/** The kinds of text that several keys take, as JSON Schema tells of them. */
+/** Descriptions of the text formats that several keys share, for the JSON Schema. */
 import { DURATION_PATTERN } from '../values/duration.ts';
 import { SIZE_PATTERN } from '../values/size.ts';
 

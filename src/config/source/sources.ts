@@ -1,10 +1,10 @@
-/** Where a value comes from: a flag, the environment, the file, its preset or the defaults, in this order. */
+/** The sources of values. The first one that has a value wins: flag, environment, file, preset of the file, default. */
 
 import { isMapping } from '../../mapping.ts';
 import { PRESETS, type PresetName } from '../values/presets.ts';
 import type { YamlFile } from './yaml-file.ts';
 
-/** What `serve` and `dev` take on the command line. */
+/** The flags of `serve` and `dev`. */
 export interface Flags {
   readonly config?: string | undefined;
   readonly workload_api?: string | undefined;
@@ -16,7 +16,7 @@ export interface Flags {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A text that was given, and where: `flag --listen`, `environment SPIFFE_SDS_LISTEN`. */
+/** A text and its source: `flag --listen`, `environment SPIFFE_SDS_LISTEN`. */
 export interface Given {
   readonly text: string;
   readonly source: string;
@@ -24,7 +24,7 @@ export interface Given {
 
 export const DEFAULT_LISTEN = 'unix:///run/spiffe-sds/sds.sock';
 
-/** What a flag or a variable can give in place of the file. */
+/** The values that a flag or an environment variable can set. */
 export const SETTINGS = [
   { section: 'workload_api', key: 'address', flag: 'workload_api', variable: 'SPIFFE_ENDPOINT_SOCKET' },
   { section: 'sds', key: 'listen', flag: 'listen', variable: 'SPIFFE_SDS_LISTEN' },
@@ -34,18 +34,18 @@ export const SETTINGS = [
   { section: 'log', key: 'format', flag: 'log_format', variable: 'SPIFFE_SDS_LOG_FORMAT' },
 ] as const;
 
-/** The name of the configuration file, if one was given. */
+/** The path of the configuration file; undefined when none was given. */
 export function configurationFile(flags: Flags, env: Environment): Given | undefined {
   return given(flags, env, 'config', 'SPIFFE_SDS_CONFIG');
 }
 
-/** What `sds.listen` is, as far as no file has to be read for it. */
+/** The value of `sds.listen` if it is known without reading the configuration file. */
 export function listenWithoutFile(flags: Flags, env: Environment): string | undefined {
   const found = given(flags, env, 'listen', 'SPIFFE_SDS_LISTEN')?.text;
   return found ?? (configurationFile(flags, env) === undefined ? DEFAULT_LISTEN : undefined);
 }
 
-/** What flags and environment say, by the path of the value: `sds.listen`. */
+/** The values from flags and environment. The keys are paths: `sds.listen`. */
 export function overridesOf(flags: Flags, env: Environment): ReadonlyMap<string, Given> {
   const overrides = new Map<string, Given>();
   for (const { section, key, flag, variable } of SETTINGS) {
@@ -55,11 +55,11 @@ export function overridesOf(flags: Flags, env: Environment): ReadonlyMap<string,
   return overrides;
 }
 
-/** The content of a file with the overrides put in; what is no mapping stays as it is, for the schema to refuse. */
+/** The content of a file with the overrides. Content that is not a mapping stays as it is, and the schema refuses it. */
 export function withOverrides(content: unknown, overrides: ReadonlyMap<string, Given>): unknown {
   const root = content ?? {};
   if (!isMapping(root)) return root;
-  // A section whose keys are all commented out reads as null.
+  // YAML reads a section whose keys are all commented out as null.
   const tree = Object.fromEntries(Object.entries(root).filter(([, value]) => value !== null));
   for (const { section, key } of SETTINGS) {
     const override = overrides.get(`${section}.${key}`);
@@ -69,7 +69,7 @@ export function withOverrides(content: unknown, overrides: ReadonlyMap<string, G
   return tree;
 }
 
-/** The content of a file with the names that its preset gives put in. */
+/** The content of a file with the names of its preset. */
 export function withPreset(tree: unknown): unknown {
   const names = isMapping(tree) ? tree['names'] : undefined;
   if (!isMapping(tree) || !isMapping(names)) return tree;
@@ -78,8 +78,8 @@ export function withPreset(tree: unknown): unknown {
 }
 
 /**
- * Where each value comes from: `default`, `preset istio`, `file /etc/x.yaml:7`, or as in `Given`.
- * @returns by the path of the value: `sds.listen`, `secrets.0.name`
+ * The source of each value: `default`, `preset istio`, `file /etc/x.yaml:7`, or as in `Given`.
+ * @returns a map whose keys are paths: `sds.listen`, `secrets.0.name`
  */
 export function sourcesOf(
   tree: unknown,
@@ -106,7 +106,7 @@ function given(flags: Flags, env: Environment, flag: keyof Flags | undefined, va
   return value === undefined || value === '' ? undefined : { text: value, source: `environment ${variable}` };
 }
 
-/** The paths of all that is set and neither a mapping nor a list with something in it. */
+/** The paths of all values that are not a mapping or a list with items. */
 function leaves(value: unknown, path: readonly string[] = []): readonly (readonly string[])[] {
   const below = isMapping(value) ? Object.entries(value) : Array.isArray(value) ? Object.entries<unknown>(value) : [];
   if (below.length > 0) return below.flatMap(([key, part]) => leaves(part, [...path, key]));

@@ -1,27 +1,28 @@
-/** A YAML file as plain values that still know where they stand. */
+/** Reads a YAML file as plain values and remembers the line and column of each. */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { messageOf } from '../../error.ts';
 
-/** Where a value stands. */
+/** The place of a value in the file: where its key or its list item begins. */
 export interface Place {
-  /** From 1, as is `column`: where its key begins, or the item of a list. */
+  /** Line and column begin with 1. */
   readonly line: number;
   readonly column: number;
-  /** A scalar as the file writes it, without quotes. */
+  /** The text of a scalar in the file, without quotes. */
   readonly written?: string | undefined;
 }
 
+/** A YAML file that was read, perhaps with problems. */
 export interface YamlFile {
   readonly name: string;
-  /** The content; `undefined` when there is none, or when it is no YAML. */
+  /** The content; `undefined` when the file is empty or not YAML. */
   readonly content: unknown;
-  /** What is wrong with it as YAML, each with its place. */
+  /** The YAML errors, each with its place. */
   readonly problems: readonly string[];
-  /** The place of what is at a path; the file's begin for the empty path. */
+  /** The place of the value at a path; the begin of the file for the empty path. */
   find(path: readonly PropertyKey[]): Place | undefined;
 }
 
-/** Reads YAML 1.2; duplicate keys, unknown tags and a second document are problems. */
+/** Reads YAML 1.2. It reports duplicate keys, unknown tags and a second document as problems. */
 export function parseYaml(name: string, text: string): YamlFile {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
@@ -49,7 +50,7 @@ export function parseYaml(name: string, text: string): YamlFile {
     return { line: Math.max(line, 1), column: Math.max(col, 1), written: isScalar(value) ? value.source : undefined };
   };
 
-  // After a syntax error the rest is guesswork; a duplicate key or an unknown tag leaves the rest readable.
+  // After a syntax error the rest of the file cannot be trusted. After a duplicate key or an unknown tag it can.
   if (document.errors.some(({ code }) => code !== 'DUPLICATE_KEY')) return { name, content: undefined, problems, find };
   try {
     return { name, content: document.toJS(), problems, find };
@@ -62,7 +63,7 @@ function keyText(key: unknown): string {
   return String(isScalar(key) ? key.value : key);
 }
 
-/** Where the parser speaks to programmers, or names no key. */
+/** Better messages for errors where the parser's message does not name the key or does not help an operator. */
 function inOurWords(code: string, source: string): string | undefined {
   if (code === 'MULTIPLE_DOCS') return 'a second document begins here: keep one';
   if (code !== 'DUPLICATE_KEY') return undefined;

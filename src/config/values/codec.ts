@@ -1,8 +1,8 @@
-/** Values that a file writes as text. */
+/** A codec for values that are text in a file. */
 import * as z from 'zod';
 import { messageOf } from '../../error.ts';
 
-/** A value that is read from a text; the message of what `parse` throws becomes the problem. */
+/** Reads a value from a text. If `parse` throws, the error's message becomes the problem. */
 export function textCodec<T>(parse: (text: string) => T, format: (value: T) => string) {
   return z.codec(z.string(), z.custom<T>(), {
     decode(text, context) {

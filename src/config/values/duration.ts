@@ -1,4 +1,4 @@
-/** Durations as people write them: `200ms`, `5s`, `1m30s`. */
+/** Durations as text: `200ms`, `5s`, `1m30s`. */
 import { SpiffeSdsError } from '../../error.ts';
 
 const UNITS = [
@@ -8,16 +8,16 @@ const UNITS = [
   ['s', 1000],
   ['ms', 1],
 ] as const;
-/** Node's timers take no more. */
+/** The longest time that Node's timers accept. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
-/** Each unit at most once, the largest first; one at least. */
+/** At least one unit, each at most once, the largest first. */
 export const DURATION_PATTERN = `^(?=\\d)${UNITS.map(([unit]) => `(?:(\\d+)${unit})?`).join('')}$`;
 const FORM = new RegExp(DURATION_PATTERN);
 
 /**
  * @param text whole numbers with units d, h, m, s, ms, the largest first
  * @returns milliseconds
- * @throws SpiffeSdsError `config_invalid`, saying the form.
+ * @throws SpiffeSdsError `config_invalid`; the message says which form is accepted
  */
 export function parseDuration(text: string): number {
   const amounts = FORM.exec(text)?.slice(1);
@@ -36,7 +36,7 @@ export function parseDuration(text: string): number {
  * @param text a duration that a timer can wait for, 24d at most
  * @param least milliseconds; default: 1
  * @returns milliseconds
- * @throws SpiffeSdsError `config_invalid`, saying what will do
+ * @throws SpiffeSdsError `config_invalid`; the message says which values are accepted
  */
 export function parseWait(text: string, least = 1): number {
   const milliseconds = parseDuration(text);
@@ -45,7 +45,10 @@ export function parseWait(text: string, least = 1): number {
   throw new SpiffeSdsError('config_invalid', `cannot wait for ${JSON.stringify(text)}: write a duration from ${range}`);
 }
 
-/** @param milliseconds a whole number, not negative */
+/**
+ * The shortest text for a duration.
+ * @param milliseconds a whole number, not negative
+ */
 export function formatDuration(milliseconds: number): string {
   let rest = milliseconds;
   const parts = UNITS.map(([unit, size]) => {

@@ -1,9 +1,9 @@
-/** What somebody may have meant by a word that is not known. */
+/** Suggests a known word for an unknown one. */
 
-/** How many letters may be wrong. */
+/** The number of wrong letters that a suggestion allows. */
 const MAX_TYPOS = 2;
 
-/** The candidate that differs by a letter or two; undefined: none. */
+/** The candidate that differs by at most two letters; undefined when there is none. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const ranked = candidates
     .map((candidate) => ({ candidate, typos: editDistance(word, candidate) }))

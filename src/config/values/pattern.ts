@@ -1,14 +1,15 @@
-/** Patterns of names: `*` stands for any number of any characters, upper and lower case are the same, as in DNS. */
+/** Patterns of names: `*` matches any number of any characters. As in DNS, upper and lower case are equal. */
 
+/** Whether a name matches. */
 export type NameMatcher = (name: string) => boolean;
 
-/** A function that tells whether one of the patterns matches. */
+/** Makes a function that checks whether a name matches at least one of the patterns. */
 export function matcherOf(patterns: readonly string[]): NameMatcher {
   const lowerCase = patterns.map((pattern) => pattern.toLowerCase().split('*'));
   return (name) => lowerCase.length > 0 && lowerCase.some((parts) => matches(parts, name.toLowerCase()));
 }
 
-/** Literal parts one after the other: linear, whatever a peer puts into a name. */
+/** Finds the literal parts in order. This takes linear time, so a peer cannot slow it down with a special name. */
 function matches([first = '', ...rest]: readonly string[], name: string): boolean {
   const last = rest.pop();
   if (last === undefined) return name === first;

@@ -1,10 +1,10 @@
-/** Regular expressions in matchers: Envoy reads them as RE2 and refuses the whole secret when it cannot. */
+/** Checks regular expressions in matchers. Envoy uses RE2 and refuses the whole secret if an expression is not valid RE2. */
 import { messageOf } from '../../error.ts';
 
-/** What is wrong with a regular expression, and how to mend it; undefined: nothing. */
+/** Says what is wrong with a regular expression and how to fix it; returns undefined when it is valid. */
 export type RegexProblem = (regex: string) => string | undefined;
 
-/** Checks syntax; the engine that it takes is loaded by the first call. */
+/** Makes a syntax check. The first call loads the RE2 engine. */
 export async function regexChecker(): Promise<RegexProblem> {
   const { RE2JS } = await import('re2js');
   return (regex) => {
