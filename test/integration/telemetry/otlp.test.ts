@@ -179,7 +179,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
   test('a collector that is gone is told once, and does not hold the end', async () => {
     const otlp = await start(
       { endpoint: `http://127.0.0.1:${await closedPort()}`, protocol },
-      { OTEL_EXPORTER_OTLP_TIMEOUT: '200', OTEL_BSP_SCHEDULE_DELAY: '1', OTEL_METRIC_EXPORT_INTERVAL: '50' },
+      { OTEL_EXPORTER_OTLP_TIMEOUT: '200', OTEL_BSP_SCHEDULE_DELAY: '1', OTEL_METRIC_EXPORT_INTERVAL: '10000' },
     );
     for (let i = 0; i < 100; i += 1) otlp.exportTrace(trace());
     otlp.exportLog(LOG_RECORD);
