@@ -5,7 +5,7 @@
  * have a loopback interface and nothing else, and with which whatever they started ends.
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { chmod, copyFile, cp, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Fence, ROOT } from './document.ts';
@@ -42,7 +42,7 @@ export async function clone(folder: string, { installed }: { readonly installed:
   });
   const files = listed.split('\0').filter((file) => file !== '' && file !== '.tools' && file !== 'node_modules');
   for (const parent of new Set(files.map(dirname))) await mkdir(join(folder, parent), { recursive: true });
-  await Promise.all(files.map((file) => copyFile(join(ROOT, file), join(folder, file))));
+  await Promise.all(files.map((file) => cp(join(ROOT, file), join(folder, file), { verbatimSymlinks: true })));
   await symlink(join(ROOT, '.tools'), join(folder, '.tools'));
   if (!installed) return;
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
