@@ -9,7 +9,7 @@ import { Status } from '../../server/grpc/status.ts';
 import { MalformedMessage } from '../../wire/wire-format.ts';
 import type { Subscriber } from '../delivery/delivery.ts';
 import { type Backlog, weightOf } from '../protocol/backlog.ts';
-import type { Recall } from '../protocol/name-state.ts';
+import { NO_RECALL } from '../protocol/name-state.ts';
 import type { Protocol, Received, RequestMessage, Sent, Unanswered } from '../protocol/protocol.ts';
 import type { Rejections } from '../protocol/rejections.ts';
 import type { SecretsView } from '../protocol/view.ts';
@@ -17,8 +17,9 @@ import { envoyKey, envoyKeys } from './envoy-key.ts';
 import { formFor } from './node.ts';
 import { type RefusedDomains, refusedDomain } from './refused-domains.ts';
 import { REQUEST_RATE } from './request-rate.ts';
-import { StreamRecord, type Totals } from './stream-record.ts';
+import { StreamRecord, type StreamRecordOptions, type Totals } from './stream-record.ts';
 import { nameStatuses, type StreamStatus } from './stream-status.ts';
+import type { Views } from './views.ts';
 
 /** What the operator may change while streams are open. */
 export interface StreamSettings {
@@ -42,6 +43,7 @@ export interface StreamContext {
   readonly onRefused: () => void;
   /** The newest. */
   readonly secrets: () => SecretSet;
+  readonly views: Views;
   /** The number of the newest update. */
   readonly update: () => number;
   /** An answer came from this subscriber. */
@@ -51,6 +53,7 @@ export interface StreamContext {
   /** This stream is over. */
   readonly onClosed: (stream: Subscriber & { readonly status: StreamStatus }) => void;
   readonly totals: Totals;
+  readonly responseInfos: StreamRecordOptions['responseInfos'];
 }
 
 /** A stream as it comes. */
@@ -116,9 +119,9 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     if (this.#writing || !this.#open) return;
     const view = this.#view();
     const { backlog, update, onSettled } = this.#context;
-    const isFull = () => backlog.isFull(this.#info.peer.connection, this.#weight);
-    if (isFull()) this.#advanceTo(this.#protocol.withoutOvertaken(this.#state));
-    const step = isFull() ? undefined : this.#protocol.next(this.#state, view);
+    const { connection } = this.#info.peer;
+    if (backlog.isFull(connection, this.#weight)) this.#advanceTo(this.#protocol.withoutOvertaken(this.#state));
+    const step = backlog.isFull(connection, this.#weight) ? undefined : this.#protocol.next(this.#state, view);
     if (step !== undefined) this.#send(step);
     this.#tellHeld(view);
     if (step !== undefined) return;
@@ -210,8 +213,9 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
         `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`,
       );
     } else {
-      const shown = this.#protocol.shown(message, this.#protocol.states(this.#state));
-      const recall: Recall = this.#protocol.resumes(message) ? rejections.recall(envoyKeys(this.#info), shown) : () => undefined;
+      const isKnown = rejections.size > 0 && this.#protocol.resumes(message);
+      const shown = () => this.#protocol.shown(message, this.#protocol.states(this.#state));
+      const recall = isKnown ? rejections.recall(envoyKeys(this.#info), shown()) : NO_RECALL;
       this.#advance(message, this.#protocol.receive(this.#state, message, { answerEmptyRequest, recall }));
     }
   }
@@ -229,10 +233,11 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       const names = subscription.kind === 'names' ? subscription.names : [];
       events({ type: 'stream_subscribed', subscription: subscription.kind, names, form: this.#formNow, ...this.#info });
     }
-    const states = this.#protocol.states(state);
     // Without an id it is not known again.
-    if (answered !== undefined && this.#info.node !== '')
+    if (answered !== undefined && this.#info.node !== '' && (culprit !== undefined || rejections.size > 0)) {
+      const states = this.#protocol.states(state);
       rejections.heard(envoyKey(this.#info), states, this.#protocol.shown(message, states), culprit);
+    }
     if (answered !== undefined) this.#record.answered(answered, message.error_detail?.message, this.#info);
     if (message.error_detail) this.#refuse(refusedDomain(message.error_detail.message));
     this.deliver();
@@ -282,6 +287,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   #tellHeld(view: SecretsView): void {
     const names = this.#protocol.heldNames(this.#state, view);
     this.#record.count(this.#protocol.states(this.#state).size, names.length);
+    if (names.length === 0 && this.#held.size === 0) return;
     const available = this.#context.secrets().names;
     if (available.length === 0) return;
     const missing = names.filter((name) => !view.pending(name));
@@ -295,17 +301,8 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   }
 
   #view(): SecretsView {
-    const { secrets, settings, refused } = this.#context;
-    const newest = secrets();
-    const form = this.#formNow;
-    const without = refused.size === 0 ? undefined : refused.of(envoyKey(this.#info));
-    return {
-      everything: newest.ids,
-      complete: newest.complete,
-      get: (name) => newest.get(name, form, without),
-      pending: (name) => newest.pending(name),
-      onDemand: settings().onDemand,
-    };
+    const { views, refused } = this.#context;
+    return views.of(this.#formNow, refused.size === 0 ? undefined : refused.of(envoyKey(this.#info)));
   }
 
   get #formNow(): ValidationForm {
