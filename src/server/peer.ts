@@ -2,14 +2,21 @@
 import type { Socket } from 'node:net';
 import type { Peer, PeerCredentials } from '../events.ts';
 
+/** All that decides what a peer may have. */
+export interface PeerIdentity {
+  readonly credentials: PeerCredentials;
+  /** Its supplementary groups (SO_PEERGROUPS), at the time when it connected. */
+  readonly groups: readonly number[];
+}
+
 /** Undefined when the kernel does not tell. */
-export type CredentialsReader = (socket: Socket) => PeerCredentials | undefined;
+export type CredentialsReader = (socket: Socket) => PeerIdentity | undefined;
 
 /** Known by its number at once, by its credentials as soon as there is something to read them with. */
 export class ConnectedPeer implements Peer {
   readonly connection: number;
   readonly #socket: Socket;
-  #credentials: PeerCredentials | undefined;
+  #identity: PeerIdentity | undefined;
 
   constructor(connection: number, socket: Socket) {
     this.connection = connection;
@@ -17,15 +24,19 @@ export class ConnectedPeer implements Peer {
   }
 
   get credentials(): PeerCredentials | undefined {
-    return this.#credentials;
+    return this.#identity?.credentials;
+  }
+
+  get identity(): PeerIdentity | undefined {
+    return this.#identity;
   }
 
   /** Only while the connection is open: afterwards there is nobody to ask about. */
   identify(read: CredentialsReader): void {
-    this.#credentials ??= read(this.#socket);
+    this.#identity ??= read(this.#socket);
   }
 
   toJSON(): object {
-    return { connection: this.connection, ...this.#credentials };
+    return { connection: this.connection, ...this.credentials };
   }
 }

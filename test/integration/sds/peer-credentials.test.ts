@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,9 +7,11 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Event, Peer } from '../../../src/events.ts';
 import { GrpcServer } from '../../../src/server/grpc/grpc-server.ts';
+import { ConnectedPeer } from '../../../src/server/peer.ts';
 import { loadCredentialsReader } from '../../../src/server/peer-credentials.ts';
 import { UnixListener } from '../../../src/server/unix-listener.ts';
 import { logEvents } from '../../../src/telemetry/log/log.ts';
+import { eventually } from '../../support/eventually.ts';
 import { Child } from '../../support/sidecar/child.ts';
 
 const self = { uid: process.getuid?.(), gid: process.getgid?.(), pid: process.pid };
@@ -17,23 +19,32 @@ const self = { uid: process.getuid?.(), gid: process.getgid?.(), pid: process.pi
 let path: string;
 let stack: AsyncDisposableStack;
 let server: GrpcServer;
-let opened: Promise<Peer>;
+let first: Promise<Peer>;
+let peers: ConnectedPeer[];
+/** A process takes other groups only as root. */
+const isRoot = process.getuid?.() === 0;
 const ignore = () => undefined;
 
 beforeEach(async () => {
   stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'peer-credentials-'));
+  await chmod(folder, 0o755);
+  peers = [];
   stack.defer(() => rm(folder, { recursive: true }));
   path = join(folder, 'sds.sock');
   const { promise, resolve } = Promise.withResolvers<Peer>();
-  opened = promise;
+  first = promise;
+  const opened = (peer: Peer) => {
+    resolve(peer);
+    if (peer instanceof ConnectedPeer) peers.push(peer);
+  };
   server = new GrpcServer([], {
-    listener: { opened: resolve, closed: ignore, refused: ignore, notHttp2: ignore, broken: ignore, malformed: ignore },
+    listener: { opened, closed: ignore, refused: ignore, notHttp2: ignore, broken: ignore, malformed: ignore },
   });
   stack.defer(() => server.close(0));
   const listener = await UnixListener.open({
     path,
-    mode: 0o600,
+    mode: 0o666,
     setting: 'sds.listen',
     server: createServer((socket) => server.accept(socket)),
   });
@@ -51,7 +62,7 @@ async function load(): Promise<readonly Event[]> {
 async function connected(): Promise<Peer> {
   const socket = connect(path);
   stack.defer(() => void socket.destroy());
-  return opened;
+  return first;
 }
 
 describe.runIf(process.platform === 'linux')('a peer is known', () => {
@@ -64,7 +75,19 @@ describe.runIf(process.platform === 'linux')('a peer is known', () => {
     await load();
     const program = `require('node:net').connect(${JSON.stringify(path)})`;
     await using child = new Child(process.execPath, ['--eval', program]);
-    expect((await opened).credentials).toEqual({ ...self, pid: child.pid });
+    expect((await first).credentials).toEqual({ ...self, pid: child.pid });
+  });
+
+  test.skipIf(!isRoot)('by its supplementary groups too, however many they are', async () => {
+    await load();
+    for (const groups of [[], [55, 77], Array.from({ length: 300 }, (_, index) => 10_000 + index)]) {
+      peers.length = 0;
+      const program = `process.setgroups(${JSON.stringify(groups)}); process.setgid(1234); process.setuid(1234);
+        require('node:net').connect(${JSON.stringify(path)})`;
+      await using child = new Child(process.execPath, ['--eval', program]);
+      const peer = await eventually('the peer', async () => peers[0]);
+      expect(peer.identity).toEqual({ credentials: { uid: 1234, gid: 1234, pid: child.pid }, groups });
+    }
   });
 
   test('also when it connected before there was something to ask with', async () => {
@@ -77,7 +100,7 @@ describe.runIf(process.platform === 'linux')('a peer is known', () => {
   test('still when it has gone', async () => {
     await load();
     const socket = connect(path);
-    const peer = await opened;
+    const peer = await first;
     socket.destroy();
     await once(socket, 'close');
     expect(peer.credentials).toEqual(self);

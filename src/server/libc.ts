@@ -1,0 +1,32 @@
+/** What is asked of libc because Node does not: loaded with koffi, and only where somebody needs it. */
+
+/** Of Linux, on every architecture that Node runs on there. */
+export const SOL_SOCKET = 1;
+export const SocketOption = { PEERCRED: 17, PEERGROUPS: 59, PEERPIDFD: 77 } as const;
+
+/** Each returns -1 when it failed. */
+export interface Libc {
+  /** Fills `value` and sets `length` to its bytes. */
+  getsockopt(fd: number, level: number, option: number, value: Uint32Array, length: Uint32Array): number;
+  /**
+   * @param pollfds struct pollfd, one after the other
+   * @returns how many of them are ready
+   */
+  poll(pollfds: Int16Array, count: number, timeoutMs: number): number;
+  /** @param fds two descriptors are put there */
+  socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
+  /** Why the last call failed. */
+  errno(): number;
+}
+
+/** @throws Error where koffi cannot be loaded */
+export async function loadLibc(): Promise<Libc> {
+  const { default: koffi } = await import('koffi');
+  const libc = koffi.load(null);
+  return {
+    getsockopt: libc.func('int getsockopt(int, int, int, _Out_ uint32_t *, _Inout_ uint32_t *)'),
+    poll: libc.func('int poll(_Inout_ int16_t *, unsigned long, int)'),
+    socketpair: libc.func('int socketpair(int, int, int, _Out_ int32_t *)'),
+    errno: () => koffi.errno(),
+  };
+}
