@@ -1,12 +1,14 @@
 /** What /v1/status says: all that the running sidecar knows and may be told, as JSON. No key is in reach of what it is made from. */
-import { configurationDigest } from '../config/digest.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
+import { nearest } from '../config/values/nearest.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import type { NameDescription } from '../secrets/secret-set.ts';
 import type { SidecarCounts } from '../state/counts.ts';
 import type { Observed, ObservedIdentity, Upstream } from '../state/observed.ts';
 import { allPassed, type Check, readyz } from '../state/readiness.ts';
 import { version } from '../version.ts';
+import { type ConfigurationValue, shownValues } from './configuration-values.ts';
+import { type HistoryStatus, historyStatus } from './history-status.ts';
 import { type HeldName, type SubscriberStatus, type Subscribers, timestamp } from './subscribers.ts';
 
 export interface StatusInputs {
@@ -14,7 +16,7 @@ export interface StatusInputs {
   /** Where SDS is served. */
   readonly listen: Endpoint;
   /** The configuration in force, and its file. */
-  readonly loaded: Pick<LoadedConfiguration, 'configuration' | 'file'>;
+  readonly loaded: LoadedConfiguration;
   readonly names: ReadonlyMap<string, NameDescription>;
   readonly counts: SidecarCounts;
   readonly subscribers: Subscribers;
@@ -34,6 +36,8 @@ export interface Status {
   readonly configuration: {
     readonly digest: string;
     readonly file?: string;
+    /** By path, as `sds.listen`. */
+    readonly values: Readonly<Record<string, ConfigurationValue>>;
     readonly last_reload?: { readonly at: string; readonly problem?: string; readonly need_restart: readonly string[] };
   };
   readonly upstream: UpstreamStatus;
@@ -46,6 +50,7 @@ export interface Status {
   readonly subscribers_total: number;
   readonly held: readonly HeldName[];
   readonly counts: SidecarCounts;
+  readonly history: HistoryStatus;
 }
 
 export interface UpstreamStatus {
@@ -112,7 +117,7 @@ export function statusOf({ observed, listen, loaded, names, counts, subscribers,
     checks,
     sds: { address: formatEndpoint(listen) },
     configuration: {
-      digest: configurationDigest(configuration),
+      ...shownValues(loaded),
       ...(file !== undefined && { file }),
       ...reloadOf(observed),
     },
@@ -129,9 +134,22 @@ export function statusOf({ observed, listen, loaded, names, counts, subscribers,
     names: [...names].map(([name, { kind, versions }]) => ({ name, kind, versions })),
     subscribers: subscribers.subscribers,
     subscribers_total: subscribers.total,
-    held: subscribers.held,
+    held: withNearest(subscribers.held, [...names.keys()]),
     counts,
+    history: historyStatus(observed.history, now),
   };
+}
+
+/** Of those that most wait for: to compare each with every name costs time. */
+const MAX_NEAREST = 20;
+const MAX_CANDIDATES = 2_000;
+
+function withNearest(held: readonly HeldName[], names: readonly string[]): readonly HeldName[] {
+  const candidates = names.slice(0, MAX_CANDIDATES);
+  return held.map((waiting, place) => {
+    const meant = place < MAX_NEAREST ? nearest(waiting.name, candidates) : undefined;
+    return meant === undefined ? waiting : { ...waiting, nearest: meant };
+  });
 }
 
 function reloadOf({ lastReload }: Observed): Pick<Status['configuration'], 'last_reload'> {

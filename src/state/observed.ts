@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts';
 import type { Event, SvidEvent } from '../events.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
+import { History } from './history.ts';
 
 /** Times are milliseconds since the epoch. */
 export type Upstream =
@@ -80,8 +81,11 @@ export class Observed {
   /** Why nobody can connect there just now. */
   socketLost: string | undefined;
   draining = false;
+  readonly history = new History();
   /** Another one after each event that is not about a single peer. */
   revision = 0;
+  /** Another one after each event. */
+  heard = 0;
   /** Whether an update goes out: not all whom it concerns have it and have answered. */
   pushing = false;
   /** Whether there ever was an identity and a bundle. */
@@ -95,6 +99,8 @@ export class Observed {
 
   hear(event: Event): void {
     if (!('peer' in event)) this.revision += 1;
+    this.heard += 1;
+    this.history.hear(event, this.#now);
     switch (event.type) {
       case 'listening':
         this.listening = event.address;
