@@ -100,6 +100,7 @@ function applyFilter(): void {
   if (filtered.textContent !== said) filtered.textContent = said;
 }
 
+window.addEventListener('hashchange', () => sections.open(location.hash.slice(1)));
 filter.addEventListener('input', applyFilter);
 filter.form?.addEventListener('submit', (event) => event.preventDefault());
 setInterval(() => {

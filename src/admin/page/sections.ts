@@ -94,6 +94,11 @@ export class Sections {
     this.#tokens.section.hidden = status.tokens.length === 0;
   }
 
+  /** @param id of a section */
+  open(id: string): void {
+    this.#all.find(({ section }) => section.id === id)?.open();
+  }
+
   /** Hides the rows that do not have this text in them. */
   filter(text: string): { readonly shown: number; readonly of: number } {
     const counts = this.#all.map((section) => section.filter(text.toLowerCase()));
@@ -125,7 +130,7 @@ function identityRow(identity: IdentityStatus): Row {
 }
 
 function envoyRow(subscriber: SubscriberStatus): Row & { readonly rank: number } {
-  const { stream, node, method, peer, names, names_left_out, opened_at, unanswered, last_ack, last_nack } = subscriber;
+  const { stream, node, method, peer, names, names_left_out, opened_at, last_ack, last_nack } = subscriber;
   const { state, word } = subscriberState(subscriber);
   const who = peer.uid === undefined ? `connection ${peer.connection}` : `uid ${peer.uid}, gid ${peer.gid}, pid ${peer.pid}`;
   return {
@@ -134,7 +139,7 @@ function envoyRow(subscriber: SubscriberStatus): Row & { readonly rank: number }
     shows: JSON.stringify(subscriber),
     cells: () => [
       lines(mono(node || 'no node.id'), element('span', { class: 'quiet' }, `${method}, stream ${stream}, ${who}`)),
-      lines(stateMark(state, word), unanswered > 0 ? `${unanswered} not answered` : undefined),
+      stateMark(state, word),
       subscribedNames(names, names_left_out ?? 0),
       ago(opened_at),
       ago(last_ack),

@@ -36,22 +36,17 @@ export class TableSection {
       element('thead', { role: 'rowgroup' }, element('tr', { role: 'row' }, ...heads)),
       this.#body,
     );
-    this.#details = element('details', {}, element('summary', {}, 'Show'), this.#table) as HTMLDetailsElement;
     const heading = element('h2', { id: `${id}-title` }, `${title} `, this.#count);
-    this.section = element(
-      'section',
-      { id, 'aria-labelledby': `${id}-title`, tabindex: '-1' },
-      heading,
-      this.#none,
-      this.#details,
-    );
+    this.#details = element('details', {}, element('summary', {}, heading), this.#none, this.#table) as HTMLDetailsElement;
+    this.#details.open = true;
+    this.section = element('section', { id, 'aria-labelledby': `${id}-title`, tabindex: '-1' }, this.#details);
   }
 
   /** @param closed whether nobody needs it at first */
   show(rows: readonly Row[], closed = rows.length > OPEN_ROWS): void {
     this.#count.textContent = rows.length === 0 ? '' : String(rows.length);
     this.#none.hidden = rows.length > 0;
-    this.#details.hidden = rows.length === 0;
+    this.#table.hidden = rows.length === 0;
     if (!this.#filled && rows.length > 0) {
       this.#filled = true;
       this.#details.open = !closed;
@@ -69,6 +64,10 @@ export class TableSection {
       if (place !== shown) this.#body.insertBefore(shown, place);
       before = shown;
     }
+  }
+
+  open(): void {
+    this.#details.open = true;
   }
 
   /** @returns how many rows have this text in them, of how many */

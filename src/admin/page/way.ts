@@ -24,7 +24,7 @@ const UPSTREAM: Readonly<Record<Status['upstream']['state'], State>> = {
 export function subscriberState({ names, unanswered }: SubscriberStatus): { readonly state: State; readonly word: string } {
   if (names.some(({ rejected }) => rejected !== undefined)) return { state: 'bad', word: 'rejects' };
   if (names.some(({ held }) => held)) return { state: 'warn', word: 'waits' };
-  if (unanswered > 0) return { state: 'warn', word: 'not answered' };
+  if (unanswered > 0) return { state: 'idle', word: `${unanswered} not answered yet` };
   return { state: 'ok', word: 'up to date' };
 }
 
