@@ -51,7 +51,7 @@ function upstreamStation({ upstream }: Status): Station {
     state: upstream.discarded !== undefined && state === 'connected' ? 'warn' : UPSTREAM[state],
     word: state,
     lines: [
-      ['since ', relative(since)],
+      ['began ', relative(since)],
       ['last message ', ago(last_message)],
       [mono(address ?? 'no address')],
       ...(meaning === undefined ? [] : [[meaning]]),
