@@ -71,6 +71,12 @@ export const ERRORS = {
       'Stop the process that has it, give the user of the sidecar the right to write in its folder, or choose another path: `sds.listen`, `--listen`.',
     exitCode: 1,
   },
+  credentials_unavailable: {
+    meaning:
+      'There are rules on who may have which secret (`sds.allow`), and the kernel cannot be asked who a peer is: this is not Linux, or koffi, with which it is asked, does not load. A start fails. A reload is refused, as the event `configuration_rejected`.',
+    remedy: 'Install the package with its dependency koffi, or remove `sds.allow`: then the permissions of the socket decide.',
+    exitCode: 1,
+  },
   sds_failed: {
     meaning: '`spiffe-sds get` did not get what it asked for in time.',
     remedy: 'The message says which names there are. Look at the log of the sidecar for what the Workload API said.',

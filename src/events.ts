@@ -21,6 +21,8 @@ export interface Peer {
   readonly connection: number;
   /** Absent: not known yet, or not to be had. */
   readonly credentials?: PeerCredentials | undefined;
+  /** Its supplementary groups (SO_PEERGROUPS), at the time when it connected. */
+  readonly groups?: readonly number[] | undefined;
 }
 
 /** One SDS stream, for as long as it lives. */
@@ -87,8 +89,8 @@ export interface TokenEvent {
   readonly notAfter: number;
 }
 
-/** What it was that went beyond a limit, or `malformed`: a request that does not parse. */
-export type DenialReason = 'connections' | 'names' | 'malformed' | 'requests';
+/** What it was that went beyond a limit; `malformed`: a request that does not parse; `access`: what `sds.allow` does not give. */
+export type DenialReason = 'access' | 'connections' | 'names' | 'malformed' | 'requests';
 
 export type Event =
   | { readonly type: 'listening'; readonly address: string; readonly mode: string }
@@ -211,6 +213,8 @@ export type Event =
       readonly available: readonly string[];
       /** Those of `names` that were sent before, and stand for another kind of secret now. */
       readonly otherKind?: readonly string[];
+      /** Those of `names` that there are, and that this rule of `sds.allow` does not give. */
+      readonly notGiven?: { readonly rule: string; readonly names: readonly string[] };
     } & StreamInfo)
   /** On an aggregated stream: a type that is not served here. */
   | ({ readonly type: 'type_ignored'; readonly typeUrl: string } & StreamInfo)
@@ -244,9 +248,18 @@ export type Event =
   /** A stream was ended because its peer asks for too much, or for what cannot be read. */
   | ({
       readonly type: 'stream_denied';
-      readonly reason: Exclude<DenialReason, 'connections'>;
+      readonly reason: Exclude<DenialReason, 'access' | 'connections'>;
       readonly details: string;
     } & StreamInfo)
+  /** A peer asked for secrets, and `sds.allow` gives it none. `rule`: the one that gives it nothing; absent: no rule is for it. */
+  | {
+      readonly type: 'access_denied';
+      readonly peer: Peer;
+      /** What it says that it is; empty: it was not asked. */
+      readonly node: string;
+      readonly rule?: string;
+      readonly reason: string;
+    }
   // What tells of all this
   /** Metrics, traces or log records do not go where they should. */
   | { readonly type: 'telemetry_failed'; readonly reason: string }

@@ -1,5 +1,6 @@
 /** The secret discovery service: the newest secrets, and the streams that hear of them. */
 import type { IncomingHttpHeaders } from 'node:http2';
+import { grantedSet } from '../access/granted-set.ts';
 import type { Clock } from '../clock.ts';
 import type { EventListener } from '../events.ts';
 import type { DiscoveryRequest } from '../gen/messages.ts';
@@ -199,7 +200,14 @@ export class SdsService implements GrpcService {
     call: Call,
     deadline = this.#options.clock.monotonic() + FETCH_PATIENCE_MS,
   ): Frame | Failure | Promise<Frame | Failure> {
-    const { validation, answerEmptyRequest, onDemand, maxNames } = this.#settings;
+    const { validation, answerEmptyRequest, onDemand, maxNames, access } = this.#settings;
+    const node = cut(request.node?.id ?? '');
+    const judgement = access?.judge(call.peer, { id: request.node?.id ?? '', cluster: request.node?.cluster ?? '' });
+    if (judgement?.kind === 'refused') {
+      const { rule, reason } = judgement;
+      this.#options.events({ type: 'access_denied', peer: call.peer, node, reason, ...(rule !== undefined && { rule }) });
+      return { code: Status.PERMISSION_DENIED, details: 'sds.allow gives this peer nothing' };
+    }
     const count = request.resource_names.length;
     if (request.type_url !== '' && request.type_url !== SECRET_TYPE_URL) {
       return { code: Status.INVALID_ARGUMENT, details: `this method serves ${SECRET_TYPE_URL} only` };
@@ -211,16 +219,15 @@ export class SdsService implements GrpcService {
       };
     }
     const form = formFor(request.node) ?? validation;
-    const { ids, complete, get, pending } = this.#secrets;
+    const { ids, complete, get, pending } = judgement === undefined ? this.#secrets : grantedSet(this.#secrets, judgement);
     const view = { everything: ids, complete, onDemand, pending, get: (name: string) => get(name, form) };
-    const fetched = fetchSecrets(request.resource_names, view, answerEmptyRequest);
+    const fetched = fetchSecrets(request.resource_names, view, answerEmptyRequest, this.#secrets.ids.length > 0);
     if (fetched.kind !== 'secrets') {
       const isLate = request.resource_names.some((name) => get(name, form) === undefined && pending(name));
       const left = deadline - this.#options.clock.monotonic();
       if (!isLate || left <= 0 || this.#draining) return fetched;
       return this.#news(left).then(() => this.#fetch(request, call, deadline));
     }
-    const node = cut(request.node?.id ?? '');
     this.#options.events({ type: 'secrets_fetched', secrets: fetched.secrets.map(versionOf), node, peer: call.peer });
     return encodeFetch(fetched.secrets);
   }

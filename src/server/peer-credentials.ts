@@ -15,15 +15,13 @@ const GID_BYTES = 4;
 /** Few users are in more groups; who is in more costs another call. */
 const USUAL_GROUPS = 32;
 
-const nobody: CredentialsReader = () => undefined;
-
-/** Takes some 10 ms. Where the kernel cannot be asked, that is told as an event, and peers stay unknown. */
-export async function loadCredentialsReader(events: EventListener): Promise<CredentialsReader> {
+/** Takes some 10 ms. @returns undefined where the kernel cannot be asked, which is told as an event */
+export async function loadCredentialsReader(events: EventListener): Promise<CredentialsReader | undefined> {
   try {
     return await requireCredentialsReader();
   } catch (error) {
     events({ type: 'peer_credentials_unavailable', reason: messageOf(error) });
-    return nobody;
+    return undefined;
   }
 }
 

@@ -9,6 +9,7 @@ import type { EventListener } from '../events.ts';
 import { allPassed, readyz, startupz } from '../state/readiness.ts';
 import { Telemetry } from '../telemetry/telemetry.ts';
 import { type Sidecar, startSidecar } from './sidecar.ts';
+import { WHY_NO_RULES } from './start-needs.ts';
 import { serviceNotifications } from './systemd.ts';
 
 export interface OperatedSidecarOptions {
@@ -55,10 +56,13 @@ export async function startOperatedSidecar({
   let admin: ReadOnlyServer | undefined;
   let jwks: ReadOnlyServer | undefined;
   let stopped = false;
+  let peersAreUnknown = false;
   /** What nobody needs while the first Envoys wait for their secrets. */
   const openRest = async () => {
     const { loadCredentialsReader } = await import('../server/peer-credentials.ts');
-    sidecar.identifyPeers(await loadCredentialsReader(events));
+    const readCredentials = await loadCredentialsReader(events);
+    if (readCredentials === undefined) peersAreUnknown = true;
+    else sidecar.identifyPeers(readCredentials);
     if (!stopped && configuration.jwks.listen !== 'off') {
       const { startJwksServer } = await import('../admin/jwks-server.ts');
       jwks = await startJwksServer({ configuration, jwtBundles: sidecar.jwtBundles, clock, events });
@@ -88,6 +92,10 @@ export async function startOperatedSidecar({
   return {
     sidecar,
     configure(next, { live, needRestart }) {
+      if (peersAreUnknown && next.configuration.sds.allow !== undefined) {
+        events({ type: 'configuration_rejected', reason: `${WHY_NO_RULES}: peer_credentials_unavailable in the log says why` });
+        return;
+      }
       inForce = next;
       telemetry.setLogLevel(next.configuration.log.level);
       sidecar.configure(next.configuration);

@@ -1,9 +1,11 @@
 /** The composition root: a Workload API on one side, a socket that serves SDS on the other, and what was configured in between. */
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { AccessRules } from '../access/access-rules.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Configuration } from '../config/schema/schema.ts';
-import { matcherOf } from '../config/values/pattern.ts';
+import { exactMatcherOf, matcherOf } from '../config/values/pattern.ts';
 import { prefixesOf } from '../config/values/presets.ts';
 import { formatEndpoint } from '../endpoint.ts';
 import type { EventListener } from '../events.ts';
@@ -76,7 +78,7 @@ export async function startSidecar({
   ready,
 }: SidecarOptions): Promise<Sidecar> {
   const { sds } = configuration;
-  const { workloadApi: endpoint, gid } = await startNeeds(configuration);
+  const { workloadApi: endpoint, gid, readCredentials } = await startNeeds(configuration);
   let inForce = configuration;
   const afterStart = new AfterStart(clock);
   const events: EventListener = (event) => {
@@ -85,10 +87,18 @@ export async function startSidecar({
     // What happens on one stream makes nobody ready, and happens often.
     if (!('stream' in event)) health.look();
   };
-  const service = new SdsService(sdsSettings(configuration), { events, clock });
+  let settings: SdsSettings = { ...sdsSettings(configuration), access: accessRules(configuration) };
+  const service = new SdsService(settings, { events, clock });
   const health = new HealthService({ [SDS]: ready ?? (() => service.secrets.ids.length > 0) });
   const server = new GrpcServer([service, health], {
     limits: grpcLimits(configuration),
+    admits(peer) {
+      const refusal = settings.access?.refuses(peer);
+      if (refusal === undefined) return true;
+      const { rule, reason } = refusal;
+      events({ type: 'access_denied', peer, node: '', reason, ...(rule !== undefined && { rule }) });
+      return false;
+    },
     listener: {
       opened: (peer) => events({ type: 'connection_opened', peer }),
       closed: (peer) => events({ type: 'connection_closed', peer }),
@@ -98,6 +108,7 @@ export async function startSidecar({
       malformed: (peer, call, details) => events({ type: 'request_malformed', call, details, peer }),
     },
   });
+  if (readCredentials !== undefined) server.identifyPeers(readCredentials);
   const address = formatEndpoint(sds.listen);
   const listener = await KeptListener.open({
     path: sds.listen.path,
@@ -176,14 +187,20 @@ export async function startSidecar({
     },
     jwtBundles,
     configure(next) {
+      // The same rules stay the same object: then no stream asks them again.
+      const access = isDeepStrictEqual(next.sds.allow, inForce.sds.allow) ? settings.access : accessRules(next);
+      settings = { ...sdsSettings(next), access };
       inForce = next;
       server.configure(grpcLimits(next));
-      service.configure(sdsSettings(next));
+      service.configure(settings);
       const naming = namingOf(next);
       tokens.configure(tokenRequests(namedTokens(naming)));
       publisher.configure(naming);
     },
-    identifyPeers: (read) => server.identifyPeers(read),
+    identifyPeers(read) {
+      server.identifyPeers(read);
+      if (settings.access !== undefined) service.configure(settings);
+    },
     afterStart: (work) => afterStart.run(work),
     stop,
     [Symbol.asyncDispose]: stop,
@@ -225,4 +242,16 @@ function grpcLimits({ sds: { limits } }: Configuration): GrpcLimits {
 function namingOf({ names, secrets, validation }: Configuration): Naming {
   const { crl, unsafe_merge } = validation;
   return { ...names, prefixes: prefixesOf(names.preset), secrets, crl, unsafe_merge };
+}
+
+function accessRules({ sds: { allow } }: Configuration): AccessRules | undefined {
+  if (allow === undefined) return undefined;
+  const rules = allow.map(({ uid, gid, node_id, node_cluster, names }) => ({
+    uids: uid,
+    gids: gid,
+    nodeId: node_id && exactMatcherOf(node_id),
+    nodeCluster: node_cluster && exactMatcherOf(node_cluster),
+    names,
+  }));
+  return new AccessRules(rules, exactMatcherOf);
 }

@@ -59,6 +59,11 @@ export const ROOMS: readonly Room[] = [
     mayImport: [...WIRE, ...SPIFFE, 'src/envoy/', 'src/events.ts'],
   },
   {
+    path: 'src/access/',
+    holds: 'who may have which secret',
+    mayImport: ['src/events.ts', 'src/secrets/'],
+  },
+  {
     path: 'src/server/',
     holds: 'the socket, and who connects to it',
     mayImport: ['src/events.ts'],
@@ -77,7 +82,15 @@ export const ROOMS: readonly Room[] = [
   {
     path: 'src/sds/stream/',
     holds: 'one stream: its Envoy, its limits, its record',
-    mayImport: [...WIRE, 'src/events.ts', 'src/secrets/', 'src/server/grpc/', 'src/sds/delivery/', 'src/sds/protocol/'],
+    mayImport: [
+      ...WIRE,
+      'src/events.ts',
+      'src/secrets/',
+      'src/access/',
+      'src/server/grpc/',
+      'src/sds/delivery/',
+      'src/sds/protocol/',
+    ],
   },
   {
     path: 'src/sds/',
@@ -86,6 +99,7 @@ export const ROOMS: readonly Room[] = [
       ...WIRE,
       'src/events.ts',
       'src/secrets/',
+      'src/access/',
       'src/server/grpc/',
       'src/sds/delivery/',
       'src/sds/protocol/',
@@ -180,6 +194,7 @@ export const ROOMS: readonly Room[] = [
       'src/config/',
       'src/workload-api/',
       'src/secrets/',
+      'src/access/',
       'src/server/',
       'src/server/grpc/',
       'src/sds/stream/',

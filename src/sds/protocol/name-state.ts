@@ -28,6 +28,8 @@ export interface NameState {
   readonly owed?: true;
   /** A delta client was told that there is none. */
   readonly removed?: true;
+  /** The peer may not have it any more: `sent` has no content, so that nothing sends it again. */
+  readonly revoked?: true;
   /** Envoy has had a state-of-the-world response without it: only the first of those is taken ill. */
   readonly missed?: true;
 }
@@ -67,7 +69,8 @@ export function isOfOtherKind({ sent }: NameState, newest: Secret | undefined): 
 }
 
 /** What Envoy has and is happy with, as far as that is known. */
-export function lastGood({ sent, accepted, rejected, suspect }: NameState): Secret | undefined {
+export function lastGood({ sent, accepted, rejected, suspect, revoked }: NameState): Secret | undefined {
+  if (revoked) return undefined;
   return sent === undefined || sent.version === rejected || sent.version === suspect ? accepted : sent;
 }
 
@@ -76,6 +79,7 @@ export function lastGood({ sent, accepted, rejected, suspect }: NameState): Secr
  * or not known to be; what was rejected is not sent again.
  */
 export function standing(state: NameState): Secret | undefined {
+  if (state.revoked) return undefined;
   return lastGood(state) ?? (state.sent?.version === state.rejected ? undefined : state.sent);
 }
 
@@ -143,6 +147,27 @@ export function afterReject({ suspect: _, ...state }: NameState, secret: SecretV
 export function afterDoubt(state: NameState, { version }: SecretVersion): NameState {
   const { seen = UNSEEN } = state;
   return seen.includes(version) ? state : { ...state, seen: [...seen, version] };
+}
+
+/** What a peer may have now, by name. */
+export interface AccessChange {
+  gives(name: string): boolean;
+  /** Whether it was taken before, and something else has its place. */
+  wasDenied(name: string): boolean;
+}
+
+/** What a peer may not have any more is not kept, so that it cannot be sent again; what it may have again is owed. */
+export function afterAccessChange(states: NameStates, { gives, wasDenied }: AccessChange): NameStates {
+  return new Map([...states].map(([name, state]) => [name, accessChanged(state, gives(name), wasDenied(name))]));
+}
+
+const NO_CONTENT = Buffer.alloc(0);
+
+function accessChanged(state: NameState, isGiven: boolean, wasDenied: boolean): NameState {
+  const { sent, accepted, owed: _, ...rest } = state;
+  if (isGiven) return state.revoked ? { ...state, owed: true } : state;
+  if (wasDenied || (sent === undefined && accepted === undefined)) return state;
+  return { ...rest, ...(sent && { sent: { ...sent, any: NO_CONTENT }, revoked: true }) };
 }
 
 /** Of what was carried only the versions, but for what of each name was sent last: the rest is overtaken. */

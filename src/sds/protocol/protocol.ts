@@ -6,7 +6,7 @@ import { decode } from '../../wire/wire.ts';
 import { type Carried, maxUnanswered } from './backlog.ts';
 import * as delta from './delta.ts';
 import { withShortNames } from './long-name.ts';
-import { type NameStates, type ReceiveOptions, withoutOvertaken } from './name-state.ts';
+import { type AccessChange, afterAccessChange, type NameStates, type ReceiveOptions, withoutOvertaken } from './name-state.ts';
 import type { Shown } from './rejections.ts';
 import { encodeDelta, encodeSotw } from './response.ts';
 import * as sotw from './sotw.ts';
@@ -52,6 +52,8 @@ export interface Protocol<Message extends RequestMessage, State, Response extend
   due(state: State, view: SecretsView): { readonly state: State; readonly response: Response } | undefined;
   /** Without the content of what was overtaken before it was answered: of a client that is too far behind. */
   withoutOvertaken(state: State): State;
+  /** After what the peer may have changed: see `afterAccessChange`. Responses without an answer keep no content of what it may not have. */
+  accessChanged(state: State, change: AccessChange): State;
   heldNames(state: State, view: SecretsView): readonly string[];
   unanswered(state: State): Iterable<Unanswered>;
   /** How many responses have no answer. */
@@ -100,6 +102,7 @@ export const SOTW: Protocol<DiscoveryRequest, SotwState, SotwResponse> = {
   next: (state, view) => nextOf(SOTW, sotw.next, state, view),
   due: sotw.next,
   withoutOvertaken: (state) => ({ ...state, unanswered: withoutOvertaken(state.unanswered, state.names) }),
+  accessChanged: (state, change) => SOTW.withoutOvertaken({ ...state, names: afterAccessChange(state.names, change) }),
   heldNames: sotw.heldNames,
   unanswered: ({ unanswered }) => unanswered,
   unansweredCount: ({ unanswered }) => unanswered.length,
@@ -137,6 +140,7 @@ export const DELTA: Protocol<DeltaDiscoveryRequest, delta.DeltaState, delta.Delt
     const responses = withoutOvertaken(state.unanswered.values(), state.names);
     return { ...state, unanswered: new Map(responses.map((response) => [response.nonce, response])) };
   },
+  accessChanged: (state, change) => DELTA.withoutOvertaken({ ...state, names: afterAccessChange(state.names, change) }),
   heldNames: delta.heldNames,
   unanswered: ({ unanswered }) => unanswered.values(),
   unansweredCount: ({ unanswered }) => unanswered.size,

@@ -1,4 +1,5 @@
 /** One streaming call: requests go into a state machine, responses come out as bytes, the newest when the last has left. */
+import type { AccessRules, Refusal } from '../../access/access-rules.ts';
 import type { Clock } from '../../clock.ts';
 import type { DenialReason, EventListener, StreamInfo } from '../../events.ts';
 import { initialRate, type Rate, takeOne } from '../../rate.ts';
@@ -17,6 +18,7 @@ import { envoyKey, envoyKeys } from './envoy-key.ts';
 import { formFor } from './node.ts';
 import { type RefusedDomains, refusedDomain } from './refused-domains.ts';
 import { REQUEST_RATE } from './request-rate.ts';
+import { StreamAccess } from './stream-access.ts';
 import { StreamRecord, type Totals } from './stream-record.ts';
 import { nameStatuses, type StreamStatus } from './stream-status.ts';
 
@@ -29,6 +31,8 @@ export interface StreamSettings {
   /** Whether a name is asked for while a connection waits. */
   readonly onDemand: (name: string) => boolean;
   readonly maxNames: number;
+  /** Who may have which secret; absent: whoever can connect may have all. */
+  readonly access?: AccessRules | undefined;
 }
 
 export interface StreamContext {
@@ -89,6 +93,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   /** The update of the secrets of which it has everything. */
   #upToDate = 0;
   readonly #record: StreamRecord;
+  readonly #access: StreamAccess;
   /** Bytes that are kept for responses without an answer. */
   #weight = 0;
   readonly #openedAt: number;
@@ -105,6 +110,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#otherTypes = otherTypes;
     this.#context = context;
     this.#record = new StreamRecord(context);
+    this.#access = new StreamAccess(() => context.settings().access, call.peer);
     this.#info = { stream, method: protocol.method, peer: call.peer, node: '' };
     this.#state = protocol.initial;
     this.#openedAt = context.clock.now();
@@ -140,6 +146,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       names: nameStatuses(states, this.#protocol.heldNames(this.#state, this.#view())),
       unanswered: this.#protocol.unansweredCount(this.#state),
       ...this.#record.answers,
+      ...(this.#access.judgement && { rule: this.#access.judgement.rule ?? 'none' }),
     };
   }
 
@@ -199,7 +206,13 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       this.#upToDate = this.#context.update();
       this.#info = { ...this.#info, node: cut(message.node?.id ?? '') };
       this.#form = formFor(message.node);
+      this.#access.claim({ id: message.node?.id ?? '', cluster: message.node?.cluster ?? '' });
+      if (this.#access.judgement?.kind === 'refused') {
+        this.#refuseAccess(this.#access.judgement);
+        return;
+      }
     }
+    this.#heedAccess();
     const names = this.#protocol.names(this.#state, message);
     if (message.type_url !== '' && message.type_url !== SECRET_TYPE_URL) {
       this.#otherType(cut(message.type_url));
@@ -211,7 +224,10 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       );
     } else {
       const shown = this.#protocol.shown(message, this.#protocol.states(this.#state));
-      const recall: Recall = this.#protocol.resumes(message) ? rejections.recall(envoyKeys(this.#info), shown) : () => undefined;
+      const remembered: Recall = this.#protocol.resumes(message)
+        ? rejections.recall(envoyKeys(this.#info), shown)
+        : () => undefined;
+      const recall: Recall = (name) => (this.#access.gives(name) ? remembered(name) : undefined);
       this.#advance(message, this.#protocol.receive(this.#state, message, { answerEmptyRequest, recall }));
     }
   }
@@ -256,7 +272,26 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     onRefused();
   }
 
-  #deny(reason: Exclude<DenialReason, 'connections'>, code: number, details: string): void {
+  /** What this peer may not have any more is taken from the state of its stream, before anything can send it. */
+  #heedAccess(): void {
+    const change = this.#access.change(this.#protocol.states(this.#state));
+    if (change === undefined) return;
+    this.#advanceTo(this.#protocol.accessChanged(this.#state, change));
+    const { judgement } = this.#access;
+    if (judgement?.kind === 'refused') this.#tellRefused(judgement);
+  }
+
+  #refuseAccess(refusal: Refusal): void {
+    this.#tellRefused(refusal);
+    this.end(Status.PERMISSION_DENIED, 'sds.allow gives this peer nothing');
+  }
+
+  #tellRefused({ rule, reason }: Refusal): void {
+    const { peer, node } = this.#info;
+    this.#context.events({ type: 'access_denied', peer, node, reason, ...(rule !== undefined && { rule }) });
+  }
+
+  #deny(reason: Exclude<DenialReason, 'access' | 'connections'>, code: number, details: string): void {
     this.#context.events({ type: 'stream_denied', reason, details, ...this.#info });
     this.end(code, details);
   }
@@ -282,7 +317,8 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   #tellHeld(view: SecretsView): void {
     const names = this.#protocol.heldNames(this.#state, view);
     this.#record.count(this.#protocol.states(this.#state).size, names.length);
-    const available = this.#context.secrets().names;
+    const secrets = this.#context.secrets();
+    const available = this.#access.of(secrets).names;
     if (available.length === 0) return;
     const missing = names.filter((name) => !view.pending(name));
     const fresh = missing.filter((name) => !this.#held.has(name));
@@ -290,19 +326,27 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     if (fresh.length === 0) return;
     const states = this.#protocol.states(this.#state);
     const otherKind = fresh.filter((name) => states.get(name)?.sent !== undefined);
-    const told = { names: fresh, available, ...(otherKind.length > 0 && { otherKind }) };
+    const notGiven = fresh.filter((name) => !this.#access.gives(name) && secrets.names.includes(name));
+    const rule = this.#access.judgement?.rule ?? '';
+    const told = {
+      names: fresh,
+      available,
+      ...(otherKind.length > 0 && { otherKind }),
+      ...(notGiven.length > 0 && { notGiven: { rule, names: notGiven } }),
+    };
     this.#context.events({ type: 'names_held', ...told, ...this.#info });
   }
 
   #view(): SecretsView {
     const { secrets, settings, refused } = this.#context;
-    const newest = secrets();
+    this.#heedAccess();
+    const newest = this.#access.of(secrets());
     const form = this.#formNow;
     const without = refused.size === 0 ? undefined : refused.of(envoyKey(this.#info));
     return {
       everything: newest.ids,
       complete: newest.complete,
-      get: (name) => newest.get(name, form, without),
+      get: (name) => this.#access.secret(newest, name, form, without),
       pending: (name) => newest.pending(name),
       onDemand: settings().onDemand,
     };

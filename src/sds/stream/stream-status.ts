@@ -8,6 +8,8 @@ export interface StreamStatus extends StreamInfo {
   readonly names: readonly NameStatus[];
   /** How many responses were not answered yet. */
   readonly unanswered: number;
+  /** The rule of `sds.allow` that says what its peer may have; `none`: no rule is for it any more. Absent where there are no rules. */
+  readonly rule?: string;
   readonly lastAck?: number;
   readonly lastNack?: LastNack;
 }

@@ -6,12 +6,14 @@
  */
 import type { Socket } from 'node:net';
 import { type Clock, systemClock } from '../../clock.ts';
+import type { Peer } from '../../events.ts';
 import { isNotHttp2 } from '../http2-preface.ts';
 import { ConnectedPeer, type CredentialsReader } from '../peer.ts';
 import type { SharedBudget } from './budget.ts';
 import type { Method } from './call.ts';
 import { Connection, type ConnectionListener } from './connection.ts';
 import { DEFAULT_LIMITS, type GrpcLimits } from './limits.ts';
+import { whoMakesRoom } from './room.ts';
 
 export interface GrpcService {
   /** By path: `/package.Service/Method`. */
@@ -25,6 +27,8 @@ export interface GrpcServerOptions {
   readonly limits?: GrpcLimits;
   /** Default: nobody. */
   readonly listener?: ConnectionListener;
+  /** Whether a peer may connect: asked before the first byte goes to it, and told by whoever says no. Default: whoever can. */
+  readonly admits?: (peer: Peer) => boolean;
   /** Default: the machine's. */
   readonly clock?: Clock;
 }
@@ -47,6 +51,7 @@ export class GrpcServer {
   readonly #methods: ReadonlyMap<string, Method>;
   readonly #listener: ConnectionListener;
   readonly #clock: Clock;
+  readonly #admits: (peer: Peer) => boolean;
   /** Oldest first. */
   readonly #connections = new Set<Connection>();
   readonly #partial: SharedBudget = { used: 0 };
@@ -61,6 +66,7 @@ export class GrpcServer {
     this.#limits = options.limits ?? DEFAULT_LIMITS;
     this.#listener = options.listener ?? NOBODY;
     this.#clock = options.clock ?? systemClock;
+    this.#admits = options.admits ?? (() => true);
   }
 
   /** New connections have these limits. */
@@ -87,7 +93,11 @@ export class GrpcServer {
       socket.destroy();
     });
     peer.identify(this.#readCredentials);
-    if (!this.#hasRoom()) {
+    if (!this.#admits(peer)) {
+      socket.destroy();
+      return;
+    }
+    if (!this.#hasRoom(peer)) {
       socket.destroy();
       this.#listener.refused(peer);
       return;
@@ -128,15 +138,15 @@ export class GrpcServer {
     forgetForce();
   }
 
-  #hasRoom(): boolean {
-    if (this.#connections.size < this.#limits.maxConnections) return true;
-    for (const connection of this.#connections) {
-      if (connection.inUse) continue;
-      this.#connections.delete(connection);
-      connection.break(`it had no stream when there were ${this.#limits.maxConnections} connections (sds.limits.connections)`);
-      return true;
-    }
-    return false;
+  #hasRoom({ credentials }: Peer): boolean {
+    const { maxConnections } = this.#limits;
+    if (this.#connections.size < maxConnections) return true;
+    const connection = whoMakesRoom(this.#connections, credentials?.uid);
+    if (connection === undefined) return false;
+    this.#connections.delete(connection);
+    const what = connection.inUse ? 'its user had most connections' : 'it had no stream';
+    connection.break(`${what} when there were ${maxConnections} connections (sds.limits.connections)`);
+    return true;
   }
 
   /** All connections together have too much: the one that has most of it ends. */

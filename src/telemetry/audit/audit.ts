@@ -43,7 +43,8 @@ export const AUDIT_EVENTS = {
   'secret.accepted': 'An Envoy answered with an ACK. One line for each secret and each removed name of the response.',
   'secret.rejected':
     'An Envoy answered with a NACK. One line for each secret of the response. `reason` is what the Envoy says, without what it quotes; `kind` is what it complains of.',
-  'peer.denied': 'A connection, a call or a stream was ended, because its peer asks for too much or for what cannot be read.',
+  'peer.denied':
+    'A connection, a call or a stream was ended, because its peer asks for too much, for what cannot be read, or for what `sds.allow` does not give; `rule` is the one that refused it.',
   'configuration.changed': 'A changed configuration is in force. `need_restart` names what is not.',
   'configuration.rejected': 'A changed configuration cannot be used. The one before it stays in force.',
   'audit.dropped': 'Lines are missing here: nobody took them in time.',
@@ -194,6 +195,11 @@ function seldom(event: Event): readonly Untimed[] {
     case 'request_malformed': {
       const { call, details } = event;
       return denied('peer.denied', 'call', actorOf(event.peer, ''), { service: 'sds' }, { reason: 'malformed', call, details });
+    }
+    case 'access_denied': {
+      const { rule, reason } = event;
+      const metadata = { reason: 'access', ...(rule !== undefined && { rule }), details: reason };
+      return denied('peer.denied', 'connect', actorOf(event.peer, event.node), { service: 'sds' }, metadata);
     }
     case 'stream_denied': {
       const { stream, method, reason, details } = event;

@@ -52,6 +52,7 @@ export class PeerFlood {
         return event.because === 'update' || this.#take('refusal', event.peer, event.secrets.length + event.removed.length);
       case 'connection_refused':
       case 'stream_denied':
+      case 'access_denied':
         return this.#take('refusal', event.peer, 1);
       default:
         return true;

@@ -127,6 +127,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'connection_broken':
     case 'request_malformed':
     case 'stream_denied':
+    case 'access_denied':
     case 'socket_unprotected':
     case 'audit_omitted':
     case 'token_withdrawn':

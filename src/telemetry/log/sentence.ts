@@ -158,16 +158,22 @@ export function sentence(event: Event): string {
       return `closed connection ${event.peer.connection}${peerText(event.peer)}: ${event.reason}`;
     case 'request_malformed':
       return `refused a call of ${event.call}${peerText(event.peer)}: ${event.details}`;
+    case 'access_denied':
+      return `no secrets for a peer${peerText(event.peer)}${event.node === '' ? '' : `, node ${quoted(event.node)}`}: ${event.reason} (sds.allow)`;
     case 'stream_denied':
       return `ended stream ${event.stream} of node ${quoted(event.node)}${peerText(event.peer)}: ${event.details}`;
   }
 }
 
 /** A name that there is and that is held all the same cannot be said in the form that this Envoy gets. */
-function heldSentence({ names, available, otherKind = [], node }: Event & { readonly type: 'names_held' }): string {
+function heldSentence({ names, available, otherKind = [], notGiven, node }: Event & { readonly type: 'names_held' }): string {
+  const withheld = notGiven?.names ?? [];
   const unsayable = names.filter((name) => available.includes(name) && !otherKind.includes(name));
-  const unknown = names.filter((name) => !available.includes(name));
+  const unknown = names.filter((name) => !available.includes(name) && !withheld.includes(name));
   const reasons = [
+    ...(withheld.length === 0
+      ? []
+      : [`${listed(withheld)}: held, for ${notGiven?.rule || 'no rule of sds.allow'} does not give it`]),
     ...(otherKind.length === 0
       ? []
       : [

@@ -19,6 +19,11 @@ export function subjectOf(event: Event, message: string): Subject | undefined {
       return { kind: event.type, about: `${event.peer.credentials?.uid}` };
     case 'connection_broken':
       return { kind: event.type, about: JSON.stringify([event.peer.credentials?.uid, event.reason]) };
+    case 'access_denied':
+      return {
+        kind: event.type,
+        about: JSON.stringify([event.peer.credentials?.uid, event.peer.credentials?.gid, event.reason]),
+      };
     case 'request_malformed':
       return { kind: event.type, about: JSON.stringify([event.call, event.peer.credentials?.uid]) };
     case 'stream_denied':

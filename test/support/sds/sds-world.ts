@@ -187,6 +187,7 @@ export class World<Message extends RequestMessage, State extends { readonly begu
       ids: [],
       names: [],
       contentOf: () => undefined,
+      denial: () => undefined,
       describe: () => undefined,
       get: (name) => this.#secret(name),
     });

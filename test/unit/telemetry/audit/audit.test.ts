@@ -253,6 +253,17 @@ const EVENTS: {
       { reason: 'malformed', call: '/a.B/C', details: 'it is no D' },
     ],
   ],
+  access_denied: [
+    { type: 'access_denied', peer, node: '', rule: 'sds.allow[1]', reason: 'it gives it nothing' },
+    [
+      'peer.denied',
+      'connect',
+      'denied',
+      connected,
+      { service: 'sds' },
+      { reason: 'access', rule: 'sds.allow[1]', details: 'it gives it nothing' },
+    ],
+  ],
   stream_denied: [
     { type: 'stream_denied', ...stream, reason: 'names', details: 'too many' },
     [

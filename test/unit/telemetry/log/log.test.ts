@@ -181,6 +181,11 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'refused a call of /a.B/C of uid 101, gid 102, pid 77: it is no D',
     ],
+    access_denied: [
+      { type: 'access_denied', peer, node: 'edge-1', rule: 'sds.allow[1]', reason: 'sds.allow[1] gives it nothing' },
+      'warn',
+      'no secrets for a peer of uid 101, gid 102, pid 77, node "edge-1": sds.allow[1] gives it nothing (sds.allow)',
+    ],
     stream_denied: [
       { type: 'stream_denied', ...stream, reason: 'names', details: 'too many' },
       'warn',
