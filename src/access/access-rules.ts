@@ -34,6 +34,11 @@ export interface Grant {
   readonly all: boolean;
 }
 
+/** Where there are no rules, the permissions of the socket have decided. */
+export const EVERYTHING: Grant = { rule: '', gives: () => true, all: true };
+/** Of a peer that may not have anything any more. */
+export const NOTHING: Grant = { rule: '', gives: () => false, all: false };
+
 export interface Refusal {
   /** The rule that gives this peer nothing; absent: none is for it. */
   readonly rule?: string;

@@ -1,6 +1,6 @@
 /** The secret discovery service: the newest secrets, and the streams that hear of them. */
 import type { IncomingHttpHeaders } from 'node:http2';
-import { grantedSet } from '../access/granted-set.ts';
+import { EVERYTHING } from '../access/access-rules.ts';
 import type { Clock } from '../clock.ts';
 import type { EventListener } from '../events.ts';
 import type { DiscoveryRequest } from '../gen/messages.ts';
@@ -21,11 +21,13 @@ import { Backlog } from './protocol/backlog.ts';
 import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from './protocol/protocol.ts';
 import { Rejections } from './protocol/rejections.ts';
 import { encodeFetch } from './protocol/response.ts';
+import { sharedSteps } from './protocol/shared-steps.ts';
 import { formFor } from './stream/node.ts';
 import { RefusedDomains } from './stream/refused-domains.ts';
 import { cut, type OtherTypes, SecretStream, type StreamContext, type StreamSettings } from './stream/secret-stream.ts';
 import type { Totals } from './stream/stream-record.ts';
 import type { StreamStatus } from './stream/stream-status.ts';
+import { Views } from './stream/views.ts';
 
 export const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';
 const ADS = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
@@ -47,12 +49,15 @@ const FETCH_PATIENCE_MS = 5_000;
 /** The two services: secrets alone, and among all that Envoy knows. */
 export class SdsService implements GrpcService {
   readonly methods: Readonly<Record<string, Method>> = {
-    [`/${SDS}/StreamSecrets`]: (call, headers) => this.#open(call, headers, SOTW, 'refuse'),
-    [`/${SDS}/DeltaSecrets`]: (call, headers) => this.#open(call, headers, DELTA, 'refuse'),
+    [`/${SDS}/StreamSecrets`]: (call, headers) => this.#open(call, headers, this.#sotw, 'refuse'),
+    [`/${SDS}/DeltaSecrets`]: (call, headers) => this.#open(call, headers, this.#delta, 'refuse'),
     [`/${SDS}/FetchSecrets`]: unary({ decode: SOTW.decode, answer: (request, call) => this.#fetch(request, call) }),
-    [`/${ADS}/StreamAggregatedResources`]: (call, headers) => this.#open(call, headers, SOTW, 'ignore'),
-    [`/${ADS}/DeltaAggregatedResources`]: (call, headers) => this.#open(call, headers, DELTA, 'ignore'),
+    [`/${ADS}/StreamAggregatedResources`]: (call, headers) => this.#open(call, headers, this.#sotw, 'ignore'),
+    [`/${ADS}/DeltaAggregatedResources`]: (call, headers) => this.#open(call, headers, this.#delta, 'ignore'),
   };
+  readonly #sotw = sharedSteps(SOTW);
+  readonly #delta = sharedSteps(DELTA);
+  readonly #views: Views;
   readonly #options: SdsOptions;
   #settings: SdsSettings;
   readonly #context: StreamContext;
@@ -74,6 +79,7 @@ export class SdsService implements GrpcService {
   constructor(settings: SdsSettings, options: SdsOptions) {
     this.#settings = settings;
     this.#options = options;
+    this.#views = new Views(settings.onDemand);
     this.#context = {
       ...options,
       settings: () => this.#settings,
@@ -82,6 +88,7 @@ export class SdsService implements GrpcService {
       backlog: new Backlog(),
       onRefused: () => this.#delivery.announce(),
       secrets: () => this.#secrets,
+      views: this.#views,
       update: () => this.#update,
       onAnswer: (subscriber) => this.#rollout?.settle(subscriber, false),
       onSettled: (subscriber) => this.#settlement?.settle(subscriber),
@@ -92,6 +99,7 @@ export class SdsService implements GrpcService {
         this.#settlement?.settle(stream);
       },
       totals: this.#totals,
+      responseInfos: new WeakMap(),
     };
   }
 
@@ -131,6 +139,7 @@ export class SdsService implements GrpcService {
   /** Open streams see at once what that changes for them. */
   configure(settings: SdsSettings): void {
     this.#settings = settings;
+    this.#show(this.#secrets);
     this.#delivery.announce();
   }
 
@@ -144,15 +153,23 @@ export class SdsService implements GrpcService {
 
   #serve(secrets: SecretSet): void {
     const update = this.#update;
-    this.#secrets = secrets;
+    this.#show(secrets);
     this.#settlement = new Settlement(this.#delivery, () => this.#options.events({ type: 'update_settled', update }));
     this.#delivery.announce();
     for (const goOn of [...this.#fetching]) goOn();
   }
 
+  /** From now on streams see these. */
+  #show(secrets: SecretSet): void {
+    this.#secrets = secrets;
+    this.#views.update(secrets, this.#settings.onDemand);
+    this.#sotw.forget();
+    this.#delta.forget();
+  }
+
   #rollOut(secrets: SecretSet, deadline: number): void {
     const { clock, events } = this.#options;
-    this.#secrets = stageBundles(this.#secrets, secrets);
+    this.#show(stageBundles(this.#secrets, secrets));
     const rollout = new Rollout(this.#delivery, clock, deadline, (late) => {
       this.#rollout = undefined;
       events({ type: 'bundle_rolled_out', late });
@@ -200,7 +217,7 @@ export class SdsService implements GrpcService {
     call: Call,
     deadline = this.#options.clock.monotonic() + FETCH_PATIENCE_MS,
   ): Frame | Failure | Promise<Frame | Failure> {
-    const { validation, answerEmptyRequest, onDemand, maxNames, access } = this.#settings;
+    const { validation, answerEmptyRequest, maxNames, access } = this.#settings;
     const node = cut(request.node?.id ?? '');
     const judgement = access?.judge(call.peer, { id: request.node?.id ?? '', cluster: request.node?.cluster ?? '' });
     if (judgement?.kind === 'refused') {
@@ -219,11 +236,10 @@ export class SdsService implements GrpcService {
       };
     }
     const form = formFor(request.node) ?? validation;
-    const { ids, complete, get, pending } = judgement === undefined ? this.#secrets : grantedSet(this.#secrets, judgement);
-    const view = { everything: ids, complete, onDemand, pending, get: (name: string) => get(name, form) };
+    const view = this.#views.of(form, judgement ?? EVERYTHING);
     const fetched = fetchSecrets(request.resource_names, view, answerEmptyRequest, this.#secrets.ids.length > 0);
     if (fetched.kind !== 'secrets') {
-      const isLate = request.resource_names.some((name) => get(name, form) === undefined && pending(name));
+      const isLate = request.resource_names.some((name) => view.get(name) === undefined && view.pending(name));
       const left = deadline - this.#options.clock.monotonic();
       if (!isLate || left <= 0 || this.#draining) return fetched;
       return this.#news(left).then(() => this.#fetch(request, call, deadline));

@@ -14,6 +14,7 @@ import {
   lastGood,
   type NameState,
   type NameStates,
+  NO_RECALL,
   type Recall,
   type ReceiveOptions,
   subscribed,
@@ -89,7 +90,7 @@ export function receive(state: DeltaState, request: DeltaRequest, options: Recei
     named.delete(name);
   }
   const versions = state.begun ? {} : request.initialVersions;
-  const recall: Recall = Object.keys(versions).length > 0 ? options.recall : () => undefined;
+  const recall: Recall = Object.keys(versions).length > 0 ? options.recall : NO_RECALL;
   for (const name of request.subscribe) {
     if (name === WILDCARD) continue;
     names.set(name, asked(name, names.get(name), versions, recall));

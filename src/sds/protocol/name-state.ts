@@ -41,6 +41,9 @@ export type NameStates = ReadonlyMap<string, NameState>;
 /** What an earlier stream of the same Envoy came to: which version of a name it rejected, and what it has instead. */
 export type Recall = (name: string) => { readonly rejected: string; readonly accepted?: Secret } | undefined;
 
+/** Nothing is known of an earlier stream. */
+export const NO_RECALL: Recall = () => undefined;
+
 /** How a request is taken in. */
 export interface ReceiveOptions {
   /** Whether a first request without names subscribes to everything. */

@@ -12,6 +12,7 @@ import {
   mayHaveSeen,
   type NameState,
   type NameStates,
+  NO_RECALL,
   type Recall,
   type ReceiveOptions,
   standing,
@@ -40,7 +41,7 @@ export function receive(state: SotwState, request: SotwRequest, options: Receive
   const answered = state.unanswered.find(({ nonce }) => nonce === request.nonce);
   const culprit = answered !== undefined && request.rejected ? culpritOf(answered, state) : undefined;
   const judged = answered === undefined ? state : judge(state, answered, request, culprit);
-  const recall: Recall = state.begun ? () => undefined : options.recall;
+  const recall: Recall = state.begun ? NO_RECALL : options.recall;
   const kept = subscription.kind === 'everything' ? judged.names : keep(judged.names, subscribedNames(subscription), recall);
   const next = { ...judged, begun: true, subscription, names: kept };
   const isMereAnswer = answered !== undefined && sameNames(subscribedNames(subscription), request.names);

@@ -1,5 +1,6 @@
 /** One streaming call: requests go into a state machine, responses come out as bytes, the newest when the last has left. */
 import type { AccessRules, Refusal } from '../../access/access-rules.ts';
+import { grantedSet } from '../../access/granted-set.ts';
 import type { Clock } from '../../clock.ts';
 import type { DenialReason, EventListener, StreamInfo } from '../../events.ts';
 import { initialRate, type Rate, takeOne } from '../../rate.ts';
@@ -10,7 +11,7 @@ import { Status } from '../../server/grpc/status.ts';
 import { MalformedMessage } from '../../wire/wire-format.ts';
 import type { Subscriber } from '../delivery/delivery.ts';
 import { type Backlog, weightOf } from '../protocol/backlog.ts';
-import type { Recall } from '../protocol/name-state.ts';
+import { NO_RECALL, type Recall } from '../protocol/name-state.ts';
 import type { Protocol, Received, RequestMessage, Sent, Unanswered } from '../protocol/protocol.ts';
 import type { Rejections } from '../protocol/rejections.ts';
 import type { SecretsView } from '../protocol/view.ts';
@@ -19,8 +20,9 @@ import { formFor } from './node.ts';
 import { type RefusedDomains, refusedDomain } from './refused-domains.ts';
 import { REQUEST_RATE } from './request-rate.ts';
 import { StreamAccess } from './stream-access.ts';
-import { StreamRecord, type Totals } from './stream-record.ts';
+import { StreamRecord, type StreamRecordOptions, type Totals } from './stream-record.ts';
 import { nameStatuses, type StreamStatus } from './stream-status.ts';
+import type { Views } from './views.ts';
 
 /** What the operator may change while streams are open. */
 export interface StreamSettings {
@@ -46,6 +48,7 @@ export interface StreamContext {
   readonly onRefused: () => void;
   /** The newest. */
   readonly secrets: () => SecretSet;
+  readonly views: Views;
   /** The number of the newest update. */
   readonly update: () => number;
   /** An answer came from this subscriber. */
@@ -55,6 +58,7 @@ export interface StreamContext {
   /** This stream is over. */
   readonly onClosed: (stream: Subscriber & { readonly status: StreamStatus }) => void;
   readonly totals: Totals;
+  readonly responseInfos: StreamRecordOptions['responseInfos'];
 }
 
 /** A stream as it comes. */
@@ -122,9 +126,9 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     if (this.#writing || !this.#open) return;
     const view = this.#view();
     const { backlog, update, onSettled } = this.#context;
-    const isFull = () => backlog.isFull(this.#info.peer.connection, this.#weight);
-    if (isFull()) this.#advanceTo(this.#protocol.withoutOvertaken(this.#state));
-    const step = isFull() ? undefined : this.#protocol.next(this.#state, view);
+    const { connection } = this.#info.peer;
+    if (backlog.isFull(connection, this.#weight)) this.#advanceTo(this.#protocol.withoutOvertaken(this.#state));
+    const step = backlog.isFull(connection, this.#weight) ? undefined : this.#protocol.next(this.#state, view);
     if (step !== undefined) this.#send(step);
     this.#tellHeld(view);
     if (step !== undefined) return;
@@ -223,11 +227,10 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
         `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`,
       );
     } else {
-      const shown = this.#protocol.shown(message, this.#protocol.states(this.#state));
-      const remembered: Recall = this.#protocol.resumes(message)
-        ? rejections.recall(envoyKeys(this.#info), shown)
-        : () => undefined;
-      const recall: Recall = (name) => (this.#access.gives(name) ? remembered(name) : undefined);
+      const isKnown = rejections.size > 0 && this.#protocol.resumes(message);
+      const shown = () => this.#protocol.shown(message, this.#protocol.states(this.#state));
+      const remembered = isKnown ? rejections.recall(envoyKeys(this.#info), shown()) : NO_RECALL;
+      const recall: Recall = isKnown ? (name) => (this.#access.gives(name) ? remembered(name) : undefined) : NO_RECALL;
       this.#advance(message, this.#protocol.receive(this.#state, message, { answerEmptyRequest, recall }));
     }
   }
@@ -245,10 +248,11 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       const names = subscription.kind === 'names' ? subscription.names : [];
       events({ type: 'stream_subscribed', subscription: subscription.kind, names, form: this.#formNow, ...this.#info });
     }
-    const states = this.#protocol.states(state);
     // Without an id it is not known again.
-    if (answered !== undefined && this.#info.node !== '')
+    if (answered !== undefined && this.#info.node !== '' && (culprit !== undefined || rejections.size > 0)) {
+      const states = this.#protocol.states(state);
       rejections.heard(envoyKey(this.#info), states, this.#protocol.shown(message, states), culprit);
+    }
     if (answered !== undefined) this.#record.answered(answered, message.error_detail?.message, this.#info);
     if (message.error_detail) this.#refuse(refusedDomain(message.error_detail.message));
     this.deliver();
@@ -317,8 +321,9 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   #tellHeld(view: SecretsView): void {
     const names = this.#protocol.heldNames(this.#state, view);
     this.#record.count(this.#protocol.states(this.#state).size, names.length);
+    if (names.length === 0 && this.#held.size === 0) return;
     const secrets = this.#context.secrets();
-    const available = this.#access.of(secrets).names;
+    const available = grantedSet(secrets, this.#access.grant).names;
     if (available.length === 0) return;
     const missing = names.filter((name) => !view.pending(name));
     const fresh = missing.filter((name) => !this.#held.has(name));
@@ -338,18 +343,10 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   }
 
   #view(): SecretsView {
-    const { secrets, settings, refused } = this.#context;
+    const { views, refused } = this.#context;
     this.#heedAccess();
-    const newest = this.#access.of(secrets());
-    const form = this.#formNow;
     const without = refused.size === 0 ? undefined : refused.of(envoyKey(this.#info));
-    return {
-      everything: newest.ids,
-      complete: newest.complete,
-      get: (name) => this.#access.secret(newest, name, form, without),
-      pending: (name) => newest.pending(name),
-      onDemand: settings().onDemand,
-    };
+    return views.of(this.#formNow, this.#access.grant, { without, denied: this.#access.denied });
   }
 
   get #formNow(): ValidationForm {

@@ -1,15 +1,14 @@
 /** What one stream may have, as the rules are now: who it is for is asked again only when the rules or its peer's credentials changed. */
-import type { AccessRules, ClaimedNode, Grant, Judgement } from '../../access/access-rules.ts';
-import { grantedSet } from '../../access/granted-set.ts';
+import {
+  type AccessRules,
+  type ClaimedNode,
+  EVERYTHING,
+  type Grant,
+  type Judgement,
+  NOTHING,
+} from '../../access/access-rules.ts';
 import type { Peer, PeerCredentials } from '../../events.ts';
-import type { Secret, ValidationForm } from '../../secrets/secret.ts';
-import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { AccessChange, NameStates } from '../protocol/name-state.ts';
-
-/** Of a stream whose peer may not have anything any more. */
-const NOTHING: Grant = { rule: '', gives: () => false, all: false };
-/** Where there are no rules, the permissions of the socket have decided. */
-const EVERYTHING: Grant = { rule: '', gives: () => true, all: true };
 
 export class StreamAccess {
   readonly #rules: () => AccessRules | undefined;
@@ -20,7 +19,6 @@ export class StreamAccess {
   #judgedFor: PeerCredentials | undefined;
   #judgement: Judgement | undefined;
   #grant = EVERYTHING;
-  /** Validation contexts that were taken from this peer: one that trusts nobody stands in their place. */
   #denied: ReadonlySet<string> = new Set();
 
   constructor(rules: () => AccessRules | undefined, peer: Peer) {
@@ -57,14 +55,13 @@ export class StreamAccess {
     return this.#judgement;
   }
 
-  /** The secrets that it may have. */
-  of(secrets: SecretSet): SecretSet {
-    return grantedSet(secrets, this.#grant);
+  get grant(): Grant {
+    return this.#grant;
   }
 
-  /** @param granted the secrets that it may have */
-  secret(granted: SecretSet, name: string, form: ValidationForm, without?: ReadonlySet<string>): Secret | undefined {
-    return this.#denied.has(name) ? granted.denial(name, form) : granted.get(name, form, without);
+  /** Validation contexts that were taken from this peer: one that trusts nobody stands in their place. */
+  get denied(): ReadonlySet<string> {
+    return this.#denied;
   }
 
   /** @returns whether it may have something else now */

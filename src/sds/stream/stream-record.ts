@@ -20,6 +20,8 @@ export interface StreamRecordOptions {
   readonly clock: Clock;
   /** Each stream keeps its own share up to date. */
   readonly totals: Totals;
+  /** What was told of the responses that streams share. */
+  readonly responseInfos: WeakMap<Sent, ResponseInfo>;
 }
 
 interface ToldResponse {
@@ -50,11 +52,14 @@ export class StreamRecord {
 
   /** @param update the number of the newest update of the secrets */
   pushed(response: Sent, update: number, because: ResponseInfo['because'], stream: StreamInfo): void {
-    const { clock, events } = this.#options;
-    const info = contentOf(response, update, because);
+    const { clock, events, responseInfos } = this.#options;
+    const info = sharedContentOf(responseInfos, response, update, because);
     this.#told.push({ info, at: clock.monotonic() });
     if (this.#told.length > maxUnanswered(this.#share.subscriptions)) this.#told.shift();
-    events({ type: 'secrets_pushed', ...info, ...stream });
+    // Not spread, which is dear, and so below: these two are told for each stream.
+    const { nonce, secrets, removed } = info;
+    const { stream: number, method, peer, node } = stream;
+    events({ type: 'secrets_pushed', nonce, secrets, removed, update, because, stream: number, method, peer, node });
   }
 
   /** @param error Envoy's words, when it rejected the response */
@@ -64,7 +69,9 @@ export class StreamRecord {
     const index = this.#told.findIndex(({ info }) => info.nonce === response.nonce);
     const { at, info } = this.#told[index] ?? { at: now, info: contentOf(response, 0, 'request') };
     if (index !== -1) this.#told.splice(index, 1);
-    const answer = { afterMs: now - at, ...info, ...stream };
+    const { nonce, secrets, removed, update, because } = info;
+    const { stream: number, method, peer, node } = stream;
+    const answer = { afterMs: now - at, nonce, secrets, removed, update, because, stream: number, method, peer, node };
     if (error === undefined) {
       this.#lastAck = clock.now();
       events({ type: 'secrets_accepted', ...answer });
@@ -83,6 +90,19 @@ export class StreamRecord {
     totals.held += held - this.#share.held;
     this.#share = { subscriptions, held };
   }
+}
+
+function sharedContentOf(
+  infos: WeakMap<Sent, ResponseInfo>,
+  response: Sent,
+  update: number,
+  because: ResponseInfo['because'],
+): ResponseInfo {
+  const known = infos.get(response);
+  if (known?.update === update && known.because === because) return known;
+  const info = contentOf(response, update, because);
+  infos.set(response, info);
+  return info;
 }
 
 function contentOf({ nonce, secrets, removed = [] }: Unanswered, update: number, because: ResponseInfo['because']): ResponseInfo {
