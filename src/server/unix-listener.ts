@@ -5,8 +5,8 @@
  * privilege nor a shared namespace is needed. A successor's socket is never removed.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { chmod, lchown, link, lstat, mkdir, rename, rmdir, stat, unlink } from 'node:fs/promises';
+import { type BigIntStats, mkdirSync } from 'node:fs';
+import { chmod, lchown, link, lstat, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { connect, type ListenOptions, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { messageOf, SpiffeSdsError } from '../error.ts';
@@ -38,6 +38,7 @@ const SOCKET = 's';
 /** In messages: of a folder by `hiddenFolder`, and of the socket in it. */
 const HIDDEN = /\/\.[\w-]{4}(?:\/s)?(?=')/g;
 const TRIES = 10;
+const KEEPS_NOTHING = 'the file system there does not keep modes and owners, so anybody might connect: choose a path on another';
 
 interface Identity {
   readonly dev: bigint;
@@ -99,13 +100,14 @@ async function appear(options: UnixListenerOptions, living: 'refuse' | 'replace'
   let hidden: string | undefined;
   try {
     const folder = dirname(path);
-    await mkdir(folder, { recursive: true, mode: 0o755 });
+    await makeFolder(folder, options);
     await refuseIfTaken(path, living, setting);
     hidden = hiddenFolder(folder);
     const socket = join(hidden, SOCKET);
     await listenWithMode(server, socket, mode);
     if (gid !== undefined) await lchown(socket, -1, gid);
     const identity = await lstat(socket, { bigint: true });
+    refuseIfUnlike(identity, options);
     await take(path, socket, living, setting);
     await remove(hidden);
     return identity;
@@ -119,6 +121,41 @@ async function appear(options: UnixListenerOptions, living: 'refuse' | 'replace'
     const message = `cannot listen on unix://${path} as ${user}: ${reason}${mend === undefined ? '' : `: ${mend}`}`;
     throw new SpiffeSdsError('listen_failed', message, { cause: error });
   }
+}
+
+/**
+ * For the group of the socket, and for everybody to pass through when everybody may use the socket. Only where nobody else decides what is
+ * there: in a parent that is this user's or root's.
+ */
+async function makeFolder(folder: string, { mode, gid, setting }: UnixListenerOptions): Promise<void> {
+  if ((await stat(folder).catch(unlessMissing)) !== undefined) return;
+  const parent = dirname(folder);
+  const mend = `make it for this user, or choose another path (${setting})`;
+  const found = await stat(parent).catch(unlessMissing);
+  if (found === undefined) throw new Error(`its folder ${folder} is not there, nor is ${parent}: ${mend}`);
+  if (found.uid !== 0 && found.uid !== process.geteuid?.())
+    throw new Error(`its folder ${folder} is not there, and ${parent} belongs to uid ${found.uid}: ${mend}`);
+  try {
+    withUmask(0, () => mkdirSync(folder, (mode & 0o002) === 0 ? 0o750 : 0o751));
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return;
+    throw error;
+  }
+  if (gid !== undefined) await lchown(folder, -1, gid);
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (codeOf(error) !== 'ENOENT') throw error;
+}
+
+/** Some file systems do not keep what they are told. It has no name yet. */
+function refuseIfUnlike(found: BigIntStats, { mode, gid }: UnixListenerOptions): void {
+  const [foundMode, uid] = [Number(found.mode & 0o777n), process.geteuid?.()];
+  if (foundMode !== mode)
+    throw new Error(`the socket got mode ${foundMode.toString(8)}, not ${mode.toString(8)}: ${KEEPS_NOTHING}`);
+  if (Number(found.uid) !== uid) throw new Error(`the socket belongs to uid ${found.uid}, not to ${uid}: ${KEEPS_NOTHING}`);
+  if (gid !== undefined && Number(found.gid) !== gid)
+    throw new Error(`the socket belongs to gid ${found.gid}, not to ${gid}: ${KEEPS_NOTHING}`);
 }
 
 /** One that only this user may enter, whatever the umask. */
@@ -189,7 +226,9 @@ async function refuseIfTaken(path: string, living: 'refuse' | 'replace', setting
   const found = await lstat(path, { bigint: true }).catch(() => undefined);
   if (found === undefined) return undefined;
   if (!found.isSocket())
-    throw new Error(`something that is not a socket is there: remove it, or choose another path (${setting})`);
+    throw new Error(
+      `${found.isSymbolicLink() ? 'a symbolic link' : 'something that is not a socket'} is there: remove it, or choose another path (${setting})`,
+    );
   if (living === 'refuse' && (await answers(path)))
     throw new Error(`another process answers there: stop it, or choose another path (${setting})`);
   return found;
