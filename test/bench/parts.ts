@@ -115,7 +115,7 @@ export function parts(quick: boolean): readonly Part[] {
 }
 
 /** How many rotations of one identity are issued for the part that needs them; each signs a hundred SVIDs, which takes seconds. */
-export const ROTATIONS = 6;
+export const ROTATIONS = 30;
 const ONE_STREAM = { protocol: 'sotw', connections: 1, streams: 1, acknowledge: true } as const;
 /** So many that a figure is steady, by the number of streams. */
 const PUSHES: Readonly<Record<number, number>> = { 1: 200, 100: 60, 1000: 20, 10000: 6 };
