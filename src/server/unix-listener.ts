@@ -9,6 +9,7 @@ import { mkdirSync } from 'node:fs';
 import { chmod, lchown, link, lstat, mkdir, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { connect, type ListenOptions, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
+import { fixFor, processUser } from '../errno.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 
 export interface UnixListenerOptions {
@@ -112,11 +113,9 @@ async function appear(options: UnixListenerOptions, living: 'refuse' | 'replace'
   } catch (error) {
     server.close();
     if (hidden !== undefined) await remove(hidden);
-    const fix = FIXES[(error as NodeJS.ErrnoException).code ?? ''];
-    const user = `uid ${process.getuid?.()}, gid ${process.getgid?.()}`;
     // The hidden folder has a random name, which helps nobody.
     const reason = messageOf(error).replaceAll(HIDDEN, '');
-    const message = `cannot listen on unix://${path} as ${user}: ${reason}${fix === undefined ? '' : `: ${fix}`}`;
+    const message = `cannot listen on unix://${path} as ${processUser()}: ${reason}${fixFor(error, FIXES)}`;
     throw new SpiffeSdsError('listen_failed', message, { cause: error });
   }
 }
