@@ -69,7 +69,7 @@ const HEADER_NAME = /^[\w.-]+$/;
 export function otlpSettings(
   { otlp }: Pick<Configuration['telemetry'], 'otlp'>,
   env: Environment,
-  tell: (sentence: string) => void,
+  report: (sentence: string) => void,
 ): OtlpSettings | undefined {
   const onProblem = once(tell);
   const variables = new StandardVariables(env, onProblem);
@@ -95,11 +95,11 @@ export function otlpSettings(
 }
 
 /** Reports each sentence once: one variable can concern all signals. */
-function once(tell: (sentence: string) => void): (sentence: string) => void {
-  const told = new Set<string>();
+function once(report: (sentence: string) => void): (sentence: string) => void {
+  const reported = new Set<string>();
   return (sentence) => {
-    if (!told.has(sentence)) tell(sentence);
-    told.add(sentence);
+    if (!reported.has(sentence)) report(sentence);
+    reported.add(sentence);
   };
 }
 
