@@ -63,7 +63,7 @@ const HEADER_NAME = /^[\w.-]+$/;
 /**
  * Reads the settings. A signal is exported when it is on and has an endpoint.
  *
- * @param tell called with a sentence for each variable that cannot be used
+ * @param report called with a sentence for each variable that cannot be used
  * @returns undefined when nothing is exported
  */
 export function otlpSettings(
@@ -71,7 +71,7 @@ export function otlpSettings(
   env: Environment,
   report: (sentence: string) => void,
 ): OtlpSettings | undefined {
-  const onProblem = once(tell);
+  const onProblem = once(report);
   const variables = new StandardVariables(env, onProblem);
   if (variables.flag('OTEL_SDK_DISABLED') === true) return undefined;
   const signals = Object.fromEntries(

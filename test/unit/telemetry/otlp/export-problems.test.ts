@@ -17,7 +17,7 @@ describe('what exporting runs into', () => {
     expect(told).toEqual(['gone']);
     clock.advance(1);
     problems.hear('a', 'still gone');
-    expect(told).toEqual(['gone', 'still gone (and 5 more since the last time this was told)']);
+    expect(told).toEqual(['gone', 'still gone (and 5 more since the last time this was reported)']);
   });
 
   test('does not hide what others run into', () => {
