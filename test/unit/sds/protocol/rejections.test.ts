@@ -23,14 +23,14 @@ function setOf(name: string, version: string, form: 'spiffe' | 'trusted_ca'): Se
   return { ...NO_SECRETS, get: (other, asked) => (other === name && asked === form ? secret(name, version) : undefined) };
 }
 
-test('what an Envoy rejected is told with what it has instead', () => {
+test('what an Envoy rejected is recalled with what it has instead', () => {
   expect(rejected('node', 'a', '2').recall(['node'], shows('1'))('a')).toMatchObject({
     rejected: '2',
     accepted: { version: '1' },
   });
 });
 
-test('what an Envoy rejected is told when it has nothing instead', () => {
+test('what an Envoy rejected is recalled when it has nothing instead', () => {
   const rejections = new Rejections();
   reject(rejections, 'node', 'a', '1', undefined);
   expect(rejections.recall(['node'], shows(undefined))('a')).toEqual({ rejected: '1' });
