@@ -39,7 +39,7 @@ test('what an Envoy rejected is recalled when it has nothing instead', () => {
 test.each([
   ['another Envoy', 'other', 'a'],
   ['another name', 'node', 'b'],
-])('nothing is told to %s', (_, node, name) => {
+])('nothing is recalled for %s', (_, node, name) => {
   expect(rejected('node', 'a', '2').recall([node], shows('1'))(name)).toBeUndefined();
 });
 
@@ -53,7 +53,7 @@ test.each([
   ['nothing', undefined],
   ['what was rejected: it uses that', '2'],
   ['something else', '0'],
-])('an Envoy that shows %s is another one, and told nothing', (_, version) => {
+])('an Envoy that shows %s is another one, and nothing is recalled for it', (_, version) => {
   expect(rejected('node', 'a', '2').recall(['node'], shows(version))('a')).toBeUndefined();
 });
 

@@ -128,7 +128,7 @@ describe('the endpoint', () => {
   });
 
   test.each(['collector', 'collector:4318', 'http://', 'ftp://collector', 'unix://run/otel.sock', 'http://a b'])(
-    'that will not do is told once and turns off its signal only: %s',
+    'that is invalid is reported once and turns off its signal only: %s',
     (endpoint) => {
       const { settings, problems } = read({ ...ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: endpoint });
       expect(Object.keys(settings?.signals ?? {})).toEqual(['metrics']);
