@@ -1,4 +1,4 @@
-/** The composition root: a Workload API on one side, a socket that serves SDS on the other, and what was configured in between. */
+/** The composition root: connects the Workload API, the configured secrets and the socket that serves SDS. */
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -51,24 +51,24 @@ export interface Sidecar extends AsyncDisposable {
   readonly names: readonly string[];
   describe(name: string): NameDescription | undefined;
   readonly counts: SidecarCounts;
-  /** What each open stream came to, one at a time: with many, whoever reads them lets others run in between. */
+  /** The state of each open stream, one at a time, so that a reader of ten thousand can let others run in between. */
   readonly streams: Iterable<StreamStatus>;
-  /** The Workload API is asked for them when somebody asks here. */
+  /** The Workload API is asked for them at the first request. */
   readonly jwtBundles: Pick<JwtBundleWatch, 'known' | 'of'>;
-  /** Applies what can change while it runs; addresses, the socket's mode and group stay as they were. */
+  /** Applies the settings that can change while it runs. Addresses and the socket's mode and group stay as they were. */
   configure(configuration: Configuration): void;
   /** From now on peers are known by their credentials, also those that are connected. */
   identifyPeers(read: CredentialsReader): void;
-  /** Calls back when what can wait may begin. The function that is returned forgets it. */
+  /** Calls back when work that can wait may begin. The returned function cancels that. */
   afterStart(work: () => void): () => void;
   /** Ends all streams, closes the socket and removes it. */
   stop(): Promise<void>;
 }
 
 /**
- * Listens first, so that an Envoy that is already there finds a socket, then loads what it takes to verify, then asks for identities.
+ * Listens first, so that an Envoy that is already there finds a socket, then loads the code that verifies, then asks for identities.
  *
- * @throws SpiffeSdsError as `startNeeds` does, `listen_failed` when the socket cannot be had
+ * @throws SpiffeSdsError as `startNeeds` does, `listen_failed` when it cannot listen on the socket
  */
 export async function startSidecar({
   configuration,
@@ -84,7 +84,7 @@ export async function startSidecar({
   const events: EventListener = (event) => {
     tell(event);
     if (event.type === 'workload_api_lost') afterStart.answered();
-    // What happens on one stream makes nobody ready, and happens often.
+    // Events of one stream are frequent, and do not change readiness.
     if (!('stream' in event)) health.look();
   };
   let settings: SdsSettings = { ...sdsSettings(configuration), access: accessRules(configuration) };
@@ -207,7 +207,7 @@ export async function startSidecar({
   };
 }
 
-/** The same, but not at once; a fetch that is cancelled before it began is never made. */
+/** The same fetch, but not at once. One that is cancelled before it began is never made. */
 function delayed<Message>(fetch: Fetch<Message>, afterStart: AfterStart): Fetch<Message> {
   return (listener) => {
     let cancel: (() => void) | undefined;

@@ -367,7 +367,7 @@ describe('a peer', () => {
     expect(Object.keys(parsed(opened)[0]?.actor ?? {})).toEqual(['connection']);
   });
 
-  test('that is recognised later is told whole from then on', () => {
+  test('that is recognised later is written with its credentials from then on', () => {
     const known: { connection: number; credentials?: { uid: number; gid: number; pid: number } } = { connection: 9 };
     const before = parsed({ ...opened, peer: known });
     known.credentials = { uid: 1, gid: 2, pid: 3 };
@@ -378,12 +378,12 @@ describe('a peer', () => {
     ]);
   });
 
-  test('that says another node on another stream is told as that', () => {
+  test('that says another node on another stream is written with that node', () => {
     const nodes = ['a', 'b', 'a'].map((node) => parsed({ ...opened, node })[0]?.actor);
     expect(nodes).toMatchObject([{ node: 'a' }, { node: 'b' }, { node: 'a' }]);
   });
 });
 
-test('a Workload API that is lost, but has not denied anything, is nothing for who audits', () => {
+test('a Workload API that is lost, but has not denied anything, gives no record', () => {
   expect(parsed({ type: 'workload_api_lost', ...lost, code: 'UNAVAILABLE' })).toEqual([]);
 });

@@ -57,14 +57,14 @@ describe('what a peer makes happen', () => {
     expect(omitted.length).toBeLessThanOrEqual(12);
   });
 
-  test('is told apart by uid, not by what costs nothing to have anew', () => {
+  test('is recognised by its uid, not by what it can change at no cost', () => {
     expect(written(5_000, (i) => refused(peerOf(1, i)))).toBe(1_000);
     expect(written(500, () => refused(peerOf(2)))).toBe(500);
     flood.flush();
     expect(omitted).toEqual([{ peer: peerOf(1, 4_999), lines: 4_000 }]);
   });
 
-  test('does not hide what is refused to it behind what is delivered', () => {
+  test('cannot hide its refusals behind its deliveries', () => {
     written(100_000, () => answered(peerOf(1)));
     expect(flood.admits(refused(peerOf(1)))).toBe(true);
     expect(flood.admits(answered(peerOf(1), 'request', 'secrets_rejected'))).toBe(true);
