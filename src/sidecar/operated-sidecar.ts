@@ -6,6 +6,7 @@ import type { ConfigurationChanges } from '../config/changes.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import type { Environment } from '../config/source/sources.ts';
 import type { EventListener } from '../events.ts';
+import { ownProcess } from '../process/own-process.ts';
 import { allPassed, readyz, startupz } from '../state/readiness.ts';
 import { Telemetry } from '../telemetry/telemetry.ts';
 import { type Sidecar, startSidecar } from './sidecar.ts';
@@ -17,6 +18,8 @@ export interface OperatedSidecarOptions {
   readonly clock?: Clock;
   /** Hears of everything, too. */
   readonly events?: EventListener;
+  /** It has the process for itself: keeps others out of it, and gives back memory. Default false. */
+  readonly ownsProcess?: boolean;
 }
 
 export interface OperatedSidecar extends AsyncDisposable {
@@ -37,6 +40,7 @@ export async function startOperatedSidecar({
   env,
   clock = systemClock,
   events: alsoTell,
+  ownsProcess = false,
 }: OperatedSidecarOptions): Promise<OperatedSidecar> {
   const { configuration } = loaded;
   let inForce = loaded;
@@ -49,14 +53,18 @@ export async function startOperatedSidecar({
     else if (allPassed(startupz(telemetry.observed, clock.now()))) notify('READY=1');
   };
   const ready = () => allPassed(readyz(telemetry.observed, clock.now()));
-  const sidecar = await startSidecar({ configuration, events, clock, ready });
+  const own = ownsProcess ? ownProcess(configuration.process, clock, events) : undefined;
+  const beforeIdentities = async () => own?.close();
+  const sidecar = await startSidecar({ configuration, events, clock, ready, beforeIdentities });
   telemetry.count(() => sidecar.counts);
 
   let admin: ReadOnlyServer | undefined;
   let jwks: ReadOnlyServer | undefined;
   let stopped = false;
+  let forgetMemory: (() => void) | undefined;
   /** What nobody needs while the first Envoys wait for their secrets. */
   const openRest = async () => {
+    forgetMemory = own?.keepSmall();
     const { loadCredentialsReader } = await import('../server/peer-credentials.ts');
     sidecar.identifyPeers(await loadCredentialsReader(events));
     if (!stopped && configuration.jwks.listen !== 'off') {
@@ -79,6 +87,7 @@ export async function startOperatedSidecar({
   const stop = async () => {
     stopped = true;
     forgetRest();
+    forgetMemory?.();
     await sidecar.stop();
     await rest;
     await admin?.close();

@@ -42,6 +42,8 @@ export interface SidecarOptions {
    * time. Default: whether there are secrets.
    */
   readonly ready?: () => boolean;
+  /** Awaited when it listens, before it asks for identities. Default: nothing. */
+  readonly beforeIdentities?: () => Promise<void>;
 }
 
 export interface Sidecar extends AsyncDisposable {
@@ -74,6 +76,7 @@ export async function startSidecar({
   clock = systemClock,
   random = Math.random,
   ready,
+  beforeIdentities,
 }: SidecarOptions): Promise<Sidecar> {
   const { sds } = configuration;
   const { workloadApi: endpoint, gid } = await startNeeds(configuration);
@@ -151,6 +154,7 @@ export async function startSidecar({
       afterStart.answered();
     },
   });
+  await beforeIdentities?.();
   watch.start();
 
   const stop = async () => {

@@ -143,6 +143,8 @@ export function sentence(event: Event): string {
       return `a CA roll: certificates go out${event.late === 0 ? '' : `, although ${event.late} streams have not answered in time`}`;
     case 'peer_credentials_unavailable':
       return `peers are known by the numbers of their connections only, not by uid, gid and pid: ${event.reason}`;
+    case 'process_open':
+      return `other processes of this user can look into this one, and at its keys: ${event.reason}`;
     case 'telemetry_failed':
     case 'audit_failed':
       return event.reason;
