@@ -16,23 +16,37 @@ const LOOK_EVERY_MS = 250;
 const STEP_BYTES = 16 * 1024 * 1024;
 /** The share of time that collections may take is one in so many. */
 const SHARE = 20;
+/** When more is in use than there was at least, it may have become garbage since; each time in vain the wait doubles. */
+const AGAIN_MS = 10_000;
+const AGAIN_AT_MOST_MS = 600_000;
 
 /** Looks four times a second. @returns ends that */
 export function returnMemory(clock: Clock, memory: ProcessMemory): () => void {
   let least = memory.resident();
+  /** After the last collection. */
+  let inUse = least;
   let notBefore = 0;
+  let againMs = AGAIN_MS;
+  let againAt = Number.POSITIVE_INFINITY;
   let forget: () => void = () => undefined;
+
+  const collect = (now: number) => {
+    const before = memory.resident();
+    memory.collect();
+    inUse = memory.resident();
+    const end = clock.monotonic();
+    notBefore = end + SHARE * (end - now);
+    const inVain = before - inUse < STEP_BYTES / 4;
+    againMs = inVain ? Math.min(2 * againMs, AGAIN_AT_MOST_MS) : AGAIN_MS;
+    againAt = inUse - least < STEP_BYTES ? Number.POSITIVE_INFINITY : end + againMs;
+  };
   const look = () => {
     forget = clock.after(LOOK_EVERY_MS, look);
     const now = clock.monotonic();
     const resident = memory.resident();
     least = Math.min(least, resident);
-    if (resident - least < STEP_BYTES || now < notBefore) return;
-    memory.collect();
-    // What is in use now is no reason for another.
-    least = memory.resident();
-    const end = clock.monotonic();
-    notBefore = end + SHARE * (end - now);
+    inUse = Math.min(inUse, resident);
+    if (now >= notBefore && (resident - inUse >= STEP_BYTES || now >= againAt)) collect(now);
   };
   forget = clock.after(LOOK_EVERY_MS, look);
   return () => forget();

@@ -1,10 +1,10 @@
 /**
- * `npm run hostile [-- --only TEXT --seconds N]`: each attack on a sidecar of its own, then all of them one after the other on one that has a
+ * `npm run hostile [-- --family bytes|names|calls|frames --only TEXT --part attacks|limit --seconds N --memory-mb N]`: each attack on a sidecar of its own, then all of them one after the other on one that has a
  * memory limit. Prints the table of docs/reliability.md. Needs the release: `npm run build`.
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { ATTACKS } from './attacks.ts';
+import { ATTACKS, FAMILIES } from './attacks.ts';
 import { memoryLimit } from './memory-limit.ts';
 import { DEFAULT_SIEGE, type SiegeReport, siege } from './siege.ts';
 import { Target } from './target.ts';
@@ -13,13 +13,15 @@ const MIB = 1024 * 1024;
 const { values } = parseArgs({
   options: {
     only: { type: 'string' },
+    family: { type: 'string' },
     seconds: { type: 'string', default: String(DEFAULT_SIEGE.attackSeconds) },
     'memory-mb': { type: 'string', default: '160' },
     part: { type: 'string' },
   },
 });
 const options = { ...DEFAULT_SIEGE, attackSeconds: Number(values.seconds) };
-const names = Object.keys(ATTACKS).filter((name) => values.only === undefined || name.includes(values.only));
+const chosen = values.family === undefined ? ATTACKS : (FAMILIES[values.family] ?? {});
+const names = Object.keys(chosen).filter((name) => values.only === undefined || name.includes(values.only));
 let failed = false;
 
 if (values.part !== 'limit') await oneByOne();
