@@ -7,6 +7,8 @@ import type { Clock } from '../clock.ts';
 export interface ProcessMemory {
   /** Resident, in bytes. */
   resident(): number;
+  /** What the kernel lets it have, in bytes. */
+  readonly limit: number;
   /** Collects garbage and gives what is free to the kernel. Takes some 10 ms, with many streams more. */
   collect(): void;
 }
@@ -19,9 +21,15 @@ const SHARE = 20;
 /** When more is in use than there was at least, it may have become garbage since; each time in vain the wait doubles. */
 const AGAIN_MS = 10_000;
 const AGAIN_AT_MOST_MS = 600_000;
+/** When more than this share of the limit is in use, something must go: the next look is a quarter of a second away. */
+const SHORT = 0.75;
 
-/** Looks four times a second. @returns ends that */
-export function returnMemory(clock: Clock, memory: ProcessMemory): () => void {
+/**
+ * Looks four times a second.
+ * @param onShort called after a collection that left too little of the limit
+ * @returns ends that
+ */
+export function returnMemory(clock: Clock, memory: ProcessMemory, onShort: () => void): () => void {
   let least = memory.resident();
   /** After the last collection. */
   let inUse = least;
@@ -36,6 +44,7 @@ export function returnMemory(clock: Clock, memory: ProcessMemory): () => void {
     inUse = memory.resident();
     const end = clock.monotonic();
     notBefore = end + SHARE * (end - now);
+    if (inUse > SHORT * memory.limit) onShort();
     const inVain = before - inUse < STEP_BYTES / 4;
     againMs = inVain ? Math.min(2 * againMs, AGAIN_AT_MOST_MS) : AGAIN_MS;
     againAt = inUse - least < STEP_BYTES ? Number.POSITIVE_INFINITY : end + againMs;
@@ -46,7 +55,8 @@ export function returnMemory(clock: Clock, memory: ProcessMemory): () => void {
     const resident = memory.resident();
     least = Math.min(least, resident);
     inUse = Math.min(inUse, resident);
-    if (now >= notBefore && (resident - inUse >= STEP_BYTES || now >= againAt)) collect(now);
+    const isShort = resident > SHORT * memory.limit;
+    if (isShort || (now >= notBefore && (resident - inUse >= STEP_BYTES || now >= againAt))) collect(now);
   };
   forget = clock.after(LOOK_EVERY_MS, look);
   return () => forget();

@@ -10,8 +10,12 @@ import { processMemory } from './process-memory.ts';
 export interface OwnProcess {
   /** Keeps others out; what cannot be done is told as an event. */
   close(): Promise<void>;
-  /** Gives back memory from now on. @returns ends that */
-  keepSmall(): () => void;
+  /**
+   * Gives back memory from now on.
+   * @param onShort called while the limit is near
+   * @returns ends that
+   */
+  keepSmall(onShort: () => void): () => void;
 }
 
 export function ownProcess(options: ClosedProcessOptions, clock: Clock, events: EventListener): OwnProcess {
@@ -26,6 +30,6 @@ export function ownProcess(options: ClosedProcessOptions, clock: Clock, events: 
         events({ type: 'process_open', reason: messageOf(error) });
       }
     },
-    keepSmall: () => returnMemory(clock, processMemory(libc)),
+    keepSmall: (onShort) => returnMemory(clock, processMemory(libc), onShort),
   };
 }

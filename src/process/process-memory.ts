@@ -10,7 +10,10 @@ export function processMemory(libc: Pick<Libc, 'malloc_trim'> | undefined): Proc
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;
   setFlagsFromString('--no-expose-gc');
+  // 0, or more than there is: no limit.
+  const limit = process.constrainedMemory();
   return {
+    limit: limit > 0 ? limit : Number.POSITIVE_INFINITY,
     resident: () => process.memoryUsage.rss(),
     collect: () => {
       gc();

@@ -64,7 +64,7 @@ export async function startOperatedSidecar({
   let forgetMemory: (() => void) | undefined;
   /** What nobody needs while the first Envoys wait for their secrets. */
   const openRest = async () => {
-    forgetMemory = own?.keepSmall();
+    forgetMemory = own?.keepSmall(() => sidecar.shed());
     const { loadCredentialsReader } = await import('../server/peer-credentials.ts');
     sidecar.identifyPeers(await loadCredentialsReader(events));
     if (!stopped && configuration.jwks.listen !== 'off') {

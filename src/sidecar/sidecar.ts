@@ -59,6 +59,8 @@ export interface Sidecar extends AsyncDisposable {
   configure(configuration: Configuration): void;
   /** From now on peers are known by their credentials, also those that are connected. */
   identifyPeers(read: CredentialsReader): void;
+  /** The memory limit is near: ends the connection that has most calls. */
+  shed(): void;
   /** Calls back when what can wait may begin. The function that is returned forgets it. */
   afterStart(work: () => void): () => void;
   /** Ends all streams, closes the socket and removes it. */
@@ -188,6 +190,7 @@ export async function startSidecar({
       publisher.configure(naming);
     },
     identifyPeers: (read) => server.identifyPeers(read),
+    shed: () => server.shed(),
     afterStart: (work) => afterStart.run(work),
     stop,
     [Symbol.asyncDispose]: stop,

@@ -58,7 +58,7 @@ async function underLimit(): Promise<void> {
   await using target = await Target.start({ onStart: (pid) => limit?.hold(pid) });
   let most = 0;
   for (const name of names) {
-    const { peak } = await siege(target, [name], { ...options, attackSeconds: 2, recoverySeconds: 0 });
+    const { peak } = await siege(target, [name], { ...options, attackSeconds: 1, recoverySeconds: 0 });
     most = Math.max(most, peak);
     if (target.alive && (limit !== undefined || most <= megabytes)) continue;
     failed = true;

@@ -8,6 +8,8 @@ let clock: ManualClock;
 let live: number;
 let garbage: number;
 let collections: number;
+let short: number;
+let limit: number;
 let end: () => void;
 
 beforeEach(() => {
@@ -15,12 +17,21 @@ beforeEach(() => {
   live = 70 * MIB;
   garbage = 0;
   collections = 0;
-  end = returnMemory(clock, {
+  short = 0;
+  limit = Number.POSITIVE_INFINITY;
+  const memory = {
+    get limit() {
+      return limit;
+    },
     resident: () => live + garbage,
     collect: () => {
       collections += 1;
       garbage = 0;
     },
+  };
+  end = returnMemory(clock, memory, () => {
+    short += 1;
+    live -= 20 * MIB;
   });
 });
 
@@ -62,5 +73,23 @@ describe('garbage', () => {
     garbage = 100 * MIB;
     pass(10);
     expect(collections).toBe(0);
+  });
+});
+
+describe('when three quarters of the limit are in use', () => {
+  beforeEach(() => {
+    limit = 160 * MIB;
+  });
+
+  test('something has to go until it is less', () => {
+    live = 150 * MIB;
+    pass(10);
+    expect({ short, live: live / MIB }).toEqual({ short: 2, live: 110 });
+  });
+
+  test('by garbage alone, nothing has to', () => {
+    garbage = 80 * MIB;
+    pass(10);
+    expect({ short, garbage }).toEqual({ short: 0, garbage: 0 });
   });
 });
