@@ -4,7 +4,7 @@ import { ConfigurationWatch } from '../config/reload.ts';
 import { regexChecker } from '../config/values/regex.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import { unsafeOptions } from '../process/unsafe-options.ts';
-import { type OperatedSidecar, startOperatedSidecar } from '../sidecar/operated-sidecar.ts';
+import { type Application, startApplication } from '../sidecar/application.ts';
 import { type ConfigurationFlags, configurationOf, load } from './configuration.ts';
 import { terminated } from './signals.ts';
 
@@ -16,14 +16,14 @@ export async function serve(flags: ConfigurationFlags): Promise<void> {
   refuseUnsafe();
   const loaded = await configurationOf(flags);
   const stop = terminated();
-  let operated: OperatedSidecar | undefined;
+  let operated: Application | undefined;
   let watch: ConfigurationWatch | undefined;
   // Also where there is no file to load, and while it starts: by default this signal would end the process.
   process.on('SIGHUP', () => {
     operated?.reopen();
     watch?.reload();
   });
-  operated = await startOperatedSidecar({ loaded, env: process.env, ownsProcess: true });
+  operated = await startApplication({ loaded, env: process.env, ownsProcess: true });
   watch = await follow(loaded, flags, operated);
   await stop;
   watch?.stop();
@@ -41,7 +41,7 @@ function refuseUnsafe(): void {
 async function follow(
   { file, configuration }: LoadedConfiguration,
   flags: ConfigurationFlags,
-  operated: OperatedSidecar,
+  operated: Application,
 ): Promise<ConfigurationWatch | undefined> {
   if (file === undefined) return undefined;
   const regexProblem = await regexChecker();
