@@ -28,6 +28,12 @@ export const ERRORS = {
     remedy: 'Write what the message proposes.',
     exitCode: 2,
   },
+  process_unsafe: {
+    meaning:
+      'Node was started with options that show what is in the process, its private keys among them, or that load other code into it. `serve` does not start.',
+    remedy: 'Remove the options that the message names. `spiffe-sds dev`, which has keys of its own only, runs with them.',
+    exitCode: 2,
+  },
   usage: {
     meaning: 'A command was given a value that it cannot use.',
     remedy: 'Correct the flag that the message names; `spiffe-sds COMMAND --help` tells what it takes.',

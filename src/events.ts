@@ -238,6 +238,8 @@ export type Event =
   | { readonly type: 'bundle_rolled_out'; readonly late: number }
   /** Peers are known by the numbers of their connections only. */
   | { readonly type: 'peer_credentials_unavailable'; readonly reason: string }
+  /** Others of the same user can look into this process. */
+  | { readonly type: 'process_open'; readonly reason: string }
   /** The client does not speak HTTP/2, which gRPC needs. */
   | { readonly type: 'connection_not_http2'; readonly peer: Peer }
   | { readonly type: 'connection_refused'; readonly limit: number; readonly peer: Peer }

@@ -44,6 +44,8 @@ export interface SidecarOptions {
    * time. Default: whether there are secrets.
    */
   readonly ready?: () => boolean;
+  /** Awaited when it listens, before it asks for identities. Default: nothing. */
+  readonly beforeIdentities?: () => Promise<void>;
 }
 
 export interface Sidecar extends AsyncDisposable {
@@ -59,6 +61,8 @@ export interface Sidecar extends AsyncDisposable {
   configure(configuration: Configuration): void;
   /** From now on peers are known by their credentials, also those that are connected. */
   identifyPeers(read: CredentialsReader): void;
+  /** The memory limit is near: ends the connection that has most calls. */
+  shed(): void;
   /** Calls back when work that can wait may begin. The returned function cancels that. */
   afterStart(work: () => void): () => void;
   /** Ends all streams, closes the socket and removes it. */
@@ -76,6 +80,7 @@ export async function startSidecar({
   clock = systemClock,
   random = Math.random,
   ready,
+  beforeIdentities,
 }: SidecarOptions): Promise<Sidecar> {
   const { sds } = configuration;
   const { workloadApi: endpoint, gid, readCredentials } = await startNeeds(configuration);
@@ -162,6 +167,7 @@ export async function startSidecar({
       afterStart.answered();
     },
   });
+  await beforeIdentities?.();
   watch.start();
 
   const stop = async () => {
@@ -201,6 +207,7 @@ export async function startSidecar({
       server.identifyPeers(read);
       if (settings.access !== undefined) service.configure(settings);
     },
+    shed: () => server.shed(),
     afterStart: (work) => afterStart.run(work),
     stop,
     [Symbol.asyncDispose]: stop,

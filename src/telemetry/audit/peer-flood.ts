@@ -17,7 +17,9 @@ export interface PeerFloodOptions {
 const BOUNDS = {
   /** All streams of some Envoys that start together: two lines each. */
   delivery: { burst: 50_000, perSecond: 50 },
-  refusal: { burst: 1_000, perSecond: 10 },
+  /** An Envoy that rejects what its first requests brought. */
+  rejection: { burst: 1_000, perSecond: 10 },
+  refusal: { burst: 50, perSecond: 0.5 },
 } as const;
 const TELL_EVERY_MS = 10_000;
 
@@ -49,8 +51,10 @@ export class PeerFlood {
       case 'secrets_fetched':
         return this.#take('delivery', event.peer, event.secrets.length);
       case 'secrets_rejected':
-        return event.because === 'update' || this.#take('refusal', event.peer, event.secrets.length + event.removed.length);
+        return event.because === 'update' || this.#take('rejection', event.peer, event.secrets.length + event.removed.length);
       case 'connection_refused':
+      case 'connection_broken':
+      case 'request_malformed':
       case 'stream_denied':
       case 'access_denied':
         return this.#take('refusal', event.peer, 1);

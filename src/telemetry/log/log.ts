@@ -121,6 +121,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'trust_domain_distrusted':
     case 'names_held':
     case 'peer_credentials_unavailable':
+    case 'process_open':
     case 'telemetry_failed':
     case 'connection_refused':
     case 'connection_not_http2':

@@ -144,6 +144,8 @@ export function sentence(event: Event): string {
       return `CA roll: the new certificates are sent${event.late === 0 ? '' : `, although ${event.late} streams have not answered in time`}`;
     case 'peer_credentials_unavailable':
       return `peers are known by the numbers of their connections only, not by uid, gid and pid: ${event.reason}`;
+    case 'process_open':
+      return `other processes of this user can look into this one, and at its keys: ${event.reason}`;
     case 'telemetry_failed':
     case 'audit_failed':
       return event.reason;

@@ -233,6 +233,7 @@ const EVENTS: {
   ],
   bundle_rollout: [{ type: 'bundle_rollout', waiting: 2 }],
   bundle_rolled_out: [{ type: 'bundle_rolled_out', late: 1 }],
+  process_open: [{ type: 'process_open', reason: 'no addon' }],
   peer_credentials_unavailable: [{ type: 'peer_credentials_unavailable', reason: 'no addon' }],
   connection_refused: [
     { type: 'connection_refused', limit: 64, peer },

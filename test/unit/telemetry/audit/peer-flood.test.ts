@@ -58,10 +58,10 @@ describe('what a peer makes happen', () => {
   });
 
   test('is recognised by its uid, not by what it can change at no cost', () => {
-    expect(written(5_000, (i) => refused(peerOf(1, i)))).toBe(1_000);
-    expect(written(500, () => refused(peerOf(2)))).toBe(500);
+    expect(written(5_000, (i) => refused(peerOf(1, i)))).toBe(50);
+    expect(written(40, () => refused(peerOf(2)))).toBe(40);
     flood.flush();
-    expect(omitted).toEqual([{ peer: peerOf(1, 4_999), lines: 4_000 }]);
+    expect(omitted).toEqual([{ peer: peerOf(1, 4_999), lines: 4_950 }]);
   });
 
   test('cannot hide its refusals behind its deliveries', () => {
@@ -70,10 +70,17 @@ describe('what a peer makes happen', () => {
     expect(flood.admits(answered(peerOf(1), 'request', 'secrets_rejected'))).toBe(true);
   });
 
+  test('is bounded in whatever way it was refused', () => {
+    const broken: Event = { type: 'connection_broken', reason: 'PING', peer: peerOf(3) };
+    const malformed: Event = { type: 'request_malformed', call: '/a.B/C', details: 'no', peer: peerOf(4) };
+    expect(written(5_000, () => broken)).toBe(50);
+    expect(written(5_000, () => malformed)).toBe(50);
+  });
+
   test('is written again when it has become quiet', () => {
     written(5_000, () => refused(peerOf(1)));
     clock.advance(100 * SECOND_MS);
-    expect(written(5_000, () => refused(peerOf(1)))).toBe(1_000);
+    expect(written(5_000, () => refused(peerOf(1)))).toBe(50);
   });
 });
 
