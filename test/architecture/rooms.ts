@@ -54,6 +54,11 @@ export const ROOMS: readonly Room[] = [
     mayImport: [...WIRE, ...SPIFFE, 'src/envoy/', 'src/events.ts'],
   },
   {
+    path: 'src/broker/',
+    holds: 'the client of the Broker API: what other workloads may have',
+    mayImport: [...WIRE, ...SPIFFE, 'src/config/values/', 'src/workload-api/'],
+  },
+  {
     path: 'src/secrets/',
     holds: 'from a context and the configuration to named, versioned, encoded secrets',
     mayImport: [...WIRE, ...SPIFFE, 'src/envoy/', 'src/events.ts'],
