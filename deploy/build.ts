@@ -83,6 +83,7 @@ const LOADED_LATER: readonly string[] = [
   'admin/admin-server.ts',
   'admin/jwks-server.ts',
   'server/peer-credentials.ts',
+  'sidecar/node.ts',
   'spiffe/jwt/jwt-svid.ts',
   'telemetry/audit/audit-sink.ts',
   'telemetry/otlp/otlp.ts',

@@ -25,6 +25,14 @@ export interface Peer {
   readonly groups?: readonly number[] | undefined;
 }
 
+/** In node mode: one process that has secrets of its own. */
+export interface WorkloadInfo {
+  /** Unique in this process: a pid is used again. */
+  readonly number: number;
+  readonly pid: number;
+  readonly uid: number;
+}
+
 /** One SDS stream, for as long as it lives. */
 export interface StreamInfo {
   /** Unique in this process. */
@@ -90,9 +98,14 @@ export interface TokenEvent {
 }
 
 /** What it was that went beyond a limit; `malformed`: a request that does not parse; `access`: what `sds.allow` does not give. */
-export type DenialReason = 'access' | 'connections' | 'names' | 'malformed' | 'requests';
+export type DenialReason = 'access' | 'connections' | 'process' | 'workloads' | StreamDenialReason;
+/** Of a stream. */
+export type StreamDenialReason = 'names' | 'malformed' | 'requests';
 
-export type Event =
+/** `workload`: whose event it is, in node mode; absent: of spiffe-sds itself. */
+export type Event = Happening & { readonly workload?: WorkloadInfo };
+
+type Happening =
   | { readonly type: 'listening'; readonly address: string; readonly mode: string }
   /** Nobody can connect by its path any more. It is put back as soon as that can be done. */
   | { readonly type: 'socket_lost'; readonly address: string; readonly reason: string }
@@ -248,7 +261,7 @@ export type Event =
   /** A stream was ended because its peer asks for too much, or for what cannot be read. */
   | ({
       readonly type: 'stream_denied';
-      readonly reason: Exclude<DenialReason, 'access' | 'connections'>;
+      readonly reason: StreamDenialReason;
       readonly details: string;
     } & StreamInfo)
   /** A peer asked for secrets, and `sds.allow` gives it none. `rule`: the one that gives it nothing; absent: no rule is for it. */
@@ -259,6 +272,18 @@ export type Event =
       readonly node: string;
       readonly rule?: string;
       readonly reason: string;
+    }
+  // Node mode
+  /** A process has made its first call. */
+  | { readonly type: 'workload_begun'; readonly workload: WorkloadInfo }
+  /** All that it had is dropped. */
+  | { readonly type: 'workload_ended'; readonly workload: WorkloadInfo; readonly reason: string }
+  /** A call was ended: its process cannot be held, or there are too many workloads. */
+  | {
+      readonly type: 'workload_refused';
+      readonly reason: 'process' | 'workloads';
+      readonly details: string;
+      readonly peer: Peer;
     }
   // What tells of all this
   /** Metrics, traces or log records do not go where they should. */

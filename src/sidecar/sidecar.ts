@@ -8,7 +8,8 @@ import type { Configuration } from '../config/schema/schema.ts';
 import { exactMatcherOf } from '../config/values/pattern.ts';
 import { formatEndpoint } from '../endpoint.ts';
 import type { EventListener } from '../events.ts';
-import { SDS } from '../sds/service.ts';
+import { StreamNumbers } from '../sds/numbers.ts';
+import { SDS, type SdsService } from '../sds/service.ts';
 import type { StreamStatus } from '../sds/stream/stream-status.ts';
 import type { NameDescription } from '../secrets/secret-set.ts';
 import { GrpcServer } from '../server/grpc/grpc-server.ts';
@@ -22,6 +23,7 @@ import { workloadApiAt } from '../workload-api/client.ts';
 import type { JwtBundleWatch } from '../workload-api/jwt-bundle-watch.ts';
 import type { Fetch } from '../workload-api/stream-call.ts';
 import { AfterStart } from './after-start.ts';
+import type { Node, NodeOptions } from './node.ts';
 import { startNeeds } from './start-needs.ts';
 import { Workload } from './workload.ts';
 
@@ -84,6 +86,7 @@ export async function startSidecar({
   };
   let access = accessRules(configuration);
   const api = workloadApiAt(endpoint);
+  const numbers = new StreamNumbers();
   const own = new Workload({
     api: { ...api, fetchX509Bundles: delayed(api.fetchX509Bundles, afterStart) },
     configuration,
@@ -91,11 +94,23 @@ export async function startSidecar({
     events,
     clock,
     random,
+    numbers,
     onContext: () => afterStart.answered(),
   });
   const { service } = own;
+  const node = await nodeOf({
+    configuration,
+    access,
+    own: () => own.context,
+    numbers,
+    paths: Object.keys(service.methods),
+    clock,
+    random,
+    events,
+  });
+  const services = () => (node === undefined ? [service] : [...node.services()]);
   const health = new HealthService({ [SDS]: ready ?? (() => service.secrets.ids.length > 0) });
-  const server = new GrpcServer([service, health], {
+  const server = new GrpcServer([node?.router ?? service, health], {
     limits: grpcLimits(configuration),
     admits(peer) {
       const refusal = access?.refuses(peer);
@@ -106,7 +121,10 @@ export async function startSidecar({
     },
     listener: {
       opened: (peer) => events({ type: 'connection_opened', peer }),
-      closed: (peer) => events({ type: 'connection_closed', peer }),
+      closed(peer) {
+        node?.router.closed(peer);
+        events({ type: 'connection_closed', peer });
+      },
       refused: (peer) => events({ type: 'connection_refused', limit: inForce.sds.limits.connections, peer }),
       notHttp2: (peer) => events({ type: 'connection_not_http2', peer }),
       broken: (peer, reason) => events({ type: 'connection_broken', reason, peer }),
@@ -132,22 +150,23 @@ export async function startSidecar({
   own.start();
 
   const stop = async () => {
-    events({ type: 'draining', streams: service.streams });
+    events({ type: 'draining', streams: countsOf(services()).streams });
     own.stop();
     await listener.close();
     await server.close(DRAIN_MS);
+    node?.stop();
     events({ type: 'stopped' });
   };
   return {
     get names() {
-      return service.secrets.names;
+      return node === undefined ? service.secrets.names : [];
     },
     describe: (name) => service.secrets.describe(name),
     get counts() {
-      return { connections: server.connections, streams: service.streams, ...service.totals };
+      return { connections: server.connections, ...countsOf(services()) };
     },
     get streams() {
-      return service.status();
+      return statusOf(services());
     },
     jwtBundles: own.jwtBundles,
     configure(next) {
@@ -156,15 +175,36 @@ export async function startSidecar({
       inForce = next;
       server.configure(grpcLimits(next));
       own.configure(next, access);
+      node?.configure(next, access);
     },
     identifyPeers(read) {
       server.identifyPeers(read);
       if (access !== undefined) own.configure(inForce, access);
+      if (access !== undefined) node?.configure(inForce, access);
     },
     afterStart: (work) => afterStart.run(work),
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+async function nodeOf(options: NodeOptions): Promise<Node | undefined> {
+  if (options.configuration.mode === 'sidecar') return undefined;
+  const { Node } = await import('./node.ts');
+  return Node.open(options);
+}
+
+function countsOf(services: readonly SdsService[]): Omit<SidecarCounts, 'connections'> {
+  const sum = (of: (service: SdsService) => number) => services.reduce((total, service) => total + of(service), 0);
+  return {
+    streams: sum(({ streams }) => streams),
+    subscriptions: sum(({ totals }) => totals.subscriptions),
+    held: sum(({ totals }) => totals.held),
+  };
+}
+
+function* statusOf(services: readonly SdsService[]): Generator<StreamStatus> {
+  for (const service of services) yield* service.status();
 }
 
 /** The same, but not at once; a fetch that is cancelled before it began is never made. */

@@ -95,6 +95,14 @@ export class Workload {
     this.jwtBundles.stop();
     this.#publisher.stop();
   }
+
+  /** Stops, and overwrites the private keys that it has: its streams must have ended. */
+  forget(): void {
+    this.stop();
+    this.#publisher.wipe();
+    for (const { privateKey } of this.#context.svids) privateKey.fill(0);
+    this.#context = EMPTY_CONTEXT;
+  }
 }
 
 function sdsSettings({ sds, names, validation }: Configuration, access: AccessRules | undefined): SdsSettings {

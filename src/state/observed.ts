@@ -1,6 +1,6 @@
 /** What the events of this process add up to: the state that metrics, status and health are read from. */
 import type { Clock } from '../clock.ts';
-import type { Event, SvidEvent } from '../events.ts';
+import type { Event, SvidEvent, WorkloadInfo } from '../events.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 
 /** Times are milliseconds since the epoch. */
@@ -59,6 +59,12 @@ export interface Discarded {
   readonly reason: string;
 }
 
+/** What is known of one workload of a node. */
+export interface ObservedWorkload {
+  readonly workload: WorkloadInfo;
+  readonly observed: Observed;
+}
+
 export class Observed {
   readonly #clock: Clock;
   /** When this began. */
@@ -86,6 +92,8 @@ export class Observed {
   pushing = false;
   /** Whether there ever was an identity and a bundle. */
   served = false;
+  /** In node mode, by their numbers: all else here is about spiffe-sds itself. */
+  readonly workloads = new Map<number, ObservedWorkload>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -93,8 +101,21 @@ export class Observed {
     this.upstream = { state: 'connecting', since: this.startedAt };
   }
 
+  /** Of spiffe-sds itself and of all workloads. Of those that several have, the one that expires first. */
+  overAll(): { readonly identities: readonly ObservedIdentity[]; readonly bundles: readonly ObservedBundle[] } {
+    const all = [this, ...[...this.workloads.values()].map(({ observed }) => observed)];
+    return {
+      identities: earliest(all.flatMap(({ identities }) => [...identities])),
+      bundles: earliest(all.flatMap(({ bundles }) => [...bundles])),
+    };
+  }
+
   hear(event: Event): void {
     if (!('peer' in event)) this.revision += 1;
+    if (event.workload !== undefined) {
+      this.#hearOf(event.workload, event);
+      return;
+    }
     switch (event.type) {
       case 'listening':
         this.listening = event.address;
@@ -181,6 +202,13 @@ export class Observed {
     }
   }
 
+  #hearOf(workload: WorkloadInfo, event: Event): void {
+    if (event.type === 'workload_begun') this.workloads.set(workload.number, { workload, observed: new Observed(this.#clock) });
+    if (event.type === 'workload_ended') this.workloads.delete(workload.number);
+    const { workload: _, ...itsOwn } = event;
+    this.workloads.get(workload.number)?.observed.hear(itsOwn as Event);
+  }
+
   get #now(): number {
     return this.#clock.now();
   }
@@ -209,4 +237,15 @@ export class Observed {
     const identity = this.identities.get(id);
     if (identity !== undefined) this.identities.set(id, { ...identity, lastFailure: this.#now });
   }
+}
+
+function earliest<Key, Value extends { readonly notAfter: number }>(
+  entries: readonly (readonly [Key, Value])[],
+): readonly Value[] {
+  const found = new Map<Key, Value>();
+  for (const [key, value] of entries) {
+    const known = found.get(key);
+    if (known === undefined || value.notAfter < known.notAfter) found.set(key, value);
+  }
+  return [...found.values()];
 }

@@ -112,6 +112,11 @@ export const ROOMS: readonly Room[] = [
     ],
   },
   {
+    path: 'src/node/',
+    holds: 'node mode: which process a call is of, and what is kept for each',
+    mayImport: ['src/events.ts', 'src/workload-api/', 'src/server/', 'src/server/grpc/'],
+  },
+  {
     path: 'src/state/',
     holds: 'what the events add up to, and whether that is ready',
     mayImport: ['src/spiffe/', 'src/events.ts'],

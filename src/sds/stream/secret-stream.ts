@@ -2,7 +2,7 @@
 import type { AccessRules, Refusal } from '../../access/access-rules.ts';
 import { grantedSet } from '../../access/granted-set.ts';
 import type { Clock } from '../../clock.ts';
-import type { DenialReason, EventListener, StreamInfo } from '../../events.ts';
+import type { EventListener, StreamDenialReason, StreamInfo } from '../../events.ts';
 import { initialRate, type Rate, takeOne } from '../../rate.ts';
 import { SECRET_TYPE_URL, type ValidationForm } from '../../secrets/secret.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
@@ -295,7 +295,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#context.events({ type: 'access_denied', peer, node, reason, ...(rule !== undefined && { rule }) });
   }
 
-  #deny(reason: Exclude<DenialReason, 'access' | 'connections'>, code: number, details: string): void {
+  #deny(reason: StreamDenialReason, code: number, details: string): void {
     this.#context.events({ type: 'stream_denied', reason, details, ...this.#info });
     this.end(code, details);
   }

@@ -122,6 +122,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'names_held':
     case 'peer_credentials_unavailable':
     case 'telemetry_failed':
+    case 'workload_refused':
     case 'connection_refused':
     case 'connection_not_http2':
     case 'connection_broken':
@@ -151,6 +152,8 @@ function levelOf(event: Event): LogLine['level'] {
     case 'admin_listening':
     case 'draining':
     case 'stopped':
+    case 'workload_begun':
+    case 'workload_ended':
     case 'workload_api_connected':
     case 'svid_valid':
     case 'configuration_reloaded':
