@@ -33,13 +33,11 @@ async function attempt(): Promise<number> {
 
 if (asks === 'bytes') {
   const AT_ONCE = 20;
-  let bytes = 0;
   for (let left = attempts; left > 0; left -= AT_ONCE) {
     const counts = await Promise.all(Array.from({ length: Math.min(left, AT_ONCE) }, attempt));
-    bytes += counts.reduce((sum, count) => sum + count, 0);
+    tell({ bytes: counts.reduce((sum, count) => sum + count, 0), attempts: counts.length });
     await setImmediate();
   }
-  tell({ bytes });
 } else {
   const client = new SdsClient(socket);
   const about = { node: { id: '', cluster: '', ...node } };

@@ -10,7 +10,7 @@ export interface PeerClientOptions {
   readonly asks?: 'sotw' | 'delta' | 'fetch' | 'bytes';
   readonly names?: readonly string[];
   readonly node?: { readonly id?: string; readonly cluster?: string };
-  /** Of `bytes`: how many connections. */
+  /** Of `bytes`: how many connections, as many at once as a line says. Default 1. */
   readonly attempts?: number;
 }
 
@@ -21,7 +21,9 @@ export interface PeerLine {
   readonly fetched?: number;
   readonly refused?: string;
   readonly ended?: string;
+  /** So many came on so many connections. */
   readonly bytes?: number;
+  readonly attempts?: number;
 }
 
 const PROGRAM = new URL('peer-client.ts', import.meta.url).pathname;
