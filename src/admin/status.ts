@@ -9,6 +9,8 @@ import { allPassed, type Check, readyz } from '../state/readiness.ts';
 import { version } from '../version.ts';
 import { type HeldName, type SubscriberStatus, type Subscribers, timestamp } from './subscribers.ts';
 
+const MAX_WORKLOADS = 1000;
+
 export interface StatusInputs {
   readonly observed: Observed;
   /** Where SDS is served. */
@@ -46,6 +48,18 @@ export interface Status {
   readonly subscribers_total: number;
   readonly held: readonly HeldName[];
   readonly counts: SidecarCounts;
+  /** In node mode: the processes that have secrets of their own; no more than 1000 are shown. */
+  readonly workloads?: readonly WorkloadStatus[];
+}
+
+export interface WorkloadStatus {
+  readonly pid: number;
+  readonly uid: number;
+  readonly since: string;
+  /** What the broker says of it. */
+  readonly broker: UpstreamStatus;
+  readonly identities: readonly { readonly id: string; readonly serial: string; readonly expires_in: number }[];
+  readonly trust_domains: readonly string[];
 }
 
 export interface UpstreamStatus {
@@ -131,7 +145,23 @@ export function statusOf({ observed, listen, loaded, names, counts, subscribers,
     subscribers_total: subscribers.total,
     held: subscribers.held,
     counts,
+    ...(configuration.mode === 'node' && { workloads: workloadStatuses(observed, now) }),
   };
+}
+
+function workloadStatuses({ workloads }: Observed, now: number): readonly WorkloadStatus[] {
+  return [...workloads.values()].slice(0, MAX_WORKLOADS).map(({ workload: { pid, uid }, observed }) => ({
+    pid,
+    uid,
+    since: timestamp(observed.startedAt),
+    broker: upstreamStatus(observed, undefined),
+    identities: [...observed.identities.values()].map(({ id, serial, notAfter }) => ({
+      id,
+      serial,
+      expires_in: seconds(notAfter - now),
+    })),
+    trust_domains: [...observed.bundles.keys()],
+  }));
 }
 
 function reloadOf({ lastReload }: Observed): Pick<Status['configuration'], 'last_reload'> {

@@ -46,6 +46,12 @@ function createProgram(): Command {
     .option('--federate <name>', 'a trust domain to federate with; may be repeated', collect)
     .option('--svid-ttl <duration>', 'how long an SVID is valid; it is rotated at half of that', '1h')
     .option('--ca-ttl <duration>', 'how long the CA is valid', '24h')
+    .option('--node', 'node mode: a development broker says what the processes of each user may have')
+    .option(
+      '--workload <uid=path>',
+      'with --node: the identity of a user; may be repeated (default: /workload for yourself)',
+      collect,
+    )
     .action(async (flags) => (await import('./dev.ts')).dev(flags));
 
   withConfigurationOptions(program.command('check'))
