@@ -17,7 +17,7 @@ const DNS_NAME = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*(?!\d
 
 /** Which endpoints will do. */
 export interface EndpointRules {
-  /** Others are read, and refused by who asked for it, but not recommended; default false. */
+  /** Only Unix sockets are suggested in messages: the caller refuses others. Default false. */
   readonly unixOnly?: boolean;
   /** Whether the host may be a DNS name, where the other end proves who it is; default false. */
   readonly names?: boolean;
@@ -54,7 +54,7 @@ function hostAndPort({ host, port }: Endpoint & { kind: 'tcp' }): string {
 
 interface Refusal {
   readonly rule: string;
-  /** A guess at what was meant; it is offered only if it is an endpoint. */
+  /** A guess at what was meant. It is suggested only if it is an endpoint. */
   readonly fix?: string;
 }
 
@@ -79,7 +79,7 @@ function readUnix(text: string): Endpoint | Refusal {
     const fix = text.replace(/^unix:\/*/, 'unix:///');
     return { rule: 'a Unix socket is "unix://" and an absolute path, so three slashes and no host', fix };
   }
-  // Several slashes are one to the kernel; grpc-js would take what follows two for a host.
+  // For the kernel several slashes are one; grpc-js would take the text after two slashes for a host.
   const path = given.replace(/\/+/g, '/');
   if (path.endsWith('/')) return { rule: 'its path names a folder, not a socket' };
   if (path.includes('%')) return { rule: 'percent-encoding is not supported: choose a path without "%"' };

@@ -2,7 +2,8 @@ import { systemClock } from '../clock.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import { ConfigurationWatch } from '../config/reload.ts';
 import { regexChecker } from '../config/values/regex.ts';
-import { messageOf } from '../error.ts';
+import { messageOf, SpiffeSdsError } from '../error.ts';
+import { unsafeOptions } from '../process/unsafe-options.ts';
 import { type Application, startApplication } from '../sidecar/application.ts';
 import { type ConfigurationFlags, configurationOf, load } from './configuration.ts';
 import { terminated } from './signals.ts';
@@ -12,6 +13,7 @@ import { terminated } from './signals.ts';
  * Ends the process: an export that is under way would keep it for as long as its collector is silent.
  */
 export async function serve(flags: ConfigurationFlags): Promise<void> {
+  refuseUnsafe();
   const loaded = await configurationOf(flags);
   const stop = terminated();
   let operated: Application | undefined;
@@ -21,12 +23,19 @@ export async function serve(flags: ConfigurationFlags): Promise<void> {
     operated?.reopen();
     watch?.reload();
   });
-  operated = await startApplication({ loaded, env: process.env });
+  operated = await startApplication({ loaded, env: process.env, ownsProcess: true });
   watch = await follow(loaded, flags, operated);
   await stop;
   watch?.stop();
   await operated.stop();
   process.exit();
+}
+
+/** @throws SpiffeSdsError `process_unsafe` */
+function refuseUnsafe(): void {
+  const found = unsafeOptions(process.execArgv, process.env);
+  if (found.length === 0) return;
+  throw new SpiffeSdsError('process_unsafe', `private keys would not be safe: ${found.join('; ')}. Start it without`);
 }
 
 async function follow(

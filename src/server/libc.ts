@@ -15,6 +15,12 @@ export interface Libc {
   poll(pollfds: Int16Array, count: number, timeoutMs: number): number;
   /** @param fds two descriptors are put there */
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
+  /** @param option PR_… of linux/prctl.h */
+  prctl(option: number, a: number, b: number, c: number, d: number): number;
+  /** @param limit struct rlimit: soft and hard */
+  setrlimit(resource: number, limit: BigUint64Array): number;
+  /** Gives free memory back to the kernel, all but `keep` bytes. Does nothing where libc has no such function (musl). */
+  malloc_trim(keep: number): number;
   /** The errno of the last call. */
   errno(): number;
 }
@@ -27,6 +33,17 @@ export async function loadLibc(): Promise<Libc> {
     getsockopt: libc.func('int getsockopt(int, int, int, _Out_ uint32_t *, _Inout_ uint32_t *)'),
     poll: libc.func('int poll(_Inout_ int16_t *, unsigned long, int)'),
     socketpair: libc.func('int socketpair(int, int, int, _Out_ int32_t *)'),
+    prctl: libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)'),
+    setrlimit: libc.func('int setrlimit(int, uint64_t *)'),
+    malloc_trim: trimmer(libc),
     errno: () => koffi.errno(),
   };
+}
+
+function trimmer(libc: { func(signature: string): Libc['malloc_trim'] }): Libc['malloc_trim'] {
+  try {
+    return libc.func('int malloc_trim(unsigned long)');
+  } catch {
+    return () => 0;
+  }
 }

@@ -5,6 +5,7 @@ import type { ConfigurationChanges } from '../config/changes.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import type { Environment } from '../config/source/sources.ts';
 import type { EventListener } from '../events.ts';
+import { ownProcess } from '../process/own-process.ts';
 import { allPassed, readyz, startupz } from '../state/readiness.ts';
 import { Telemetry } from '../telemetry/telemetry.ts';
 import { type Sidecar, startSidecar } from './sidecar.ts';
@@ -17,6 +18,8 @@ export interface ApplicationOptions {
   readonly clock?: Clock;
   /** Gets every event too, after the telemetry. */
   readonly events?: EventListener;
+  /** It has the process for itself: keeps others out of it, and gives back memory. Default false. */
+  readonly ownsProcess?: boolean;
 }
 
 export interface Application extends AsyncDisposable {
@@ -37,6 +40,7 @@ export async function startApplication({
   env,
   clock = systemClock,
   events: alsoHear,
+  ownsProcess = false,
 }: ApplicationOptions): Promise<Application> {
   const { configuration } = loaded;
   let inForce = loaded;
@@ -49,15 +53,19 @@ export async function startApplication({
     else if (allPassed(startupz(telemetry.observed, clock.now()))) notify('READY=1');
   };
   const ready = () => allPassed(readyz(telemetry.observed, clock.now()));
-  const sidecar = await startSidecar({ configuration, events, clock, ready });
+  const own = ownsProcess ? ownProcess(configuration.process, clock, events) : undefined;
+  const beforeIdentities = async () => own?.close();
+  const sidecar = await startSidecar({ configuration, events, clock, ready, beforeIdentities });
   telemetry.count(() => sidecar.counts);
 
   let admin: ReadOnlyServer | undefined;
   let jwks: ReadOnlyServer | undefined;
   let stopped = false;
   let peersAreUnknown = false;
+  let forgetMemory: (() => void) | undefined;
   /** Starts what the first Envoys do not need for their secrets. */
   const startRest = async () => {
+    forgetMemory = own?.keepSmall(() => sidecar.shed());
     const { loadCredentialsReader } = await import('../server/peer-credentials.ts');
     const readCredentials = await loadCredentialsReader(events);
     if (readCredentials === undefined) peersAreUnknown = true;
@@ -82,6 +90,7 @@ export async function startApplication({
   const stop = async () => {
     stopped = true;
     cancelRest();
+    forgetMemory?.();
     await sidecar.stop();
     await rest;
     await admin?.close();

@@ -1,4 +1,4 @@
-/** The composition root: a Workload API on one side, a socket that serves SDS on the other, and what was configured in between. */
+/** The composition root: connects the Workload API, the configured secrets and the socket that serves SDS. */
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -41,6 +41,8 @@ export interface SidecarOptions {
    * time. Default: whether there are secrets.
    */
   readonly ready?: () => boolean;
+  /** Awaited when it listens, before it asks for identities. Default: nothing. */
+  readonly beforeIdentities?: () => Promise<void>;
 }
 
 export interface Sidecar extends AsyncDisposable {
@@ -48,24 +50,26 @@ export interface Sidecar extends AsyncDisposable {
   readonly names: readonly string[];
   describe(name: string): NameDescription | undefined;
   readonly counts: SidecarCounts;
-  /** What each open stream came to, one at a time: with many, whoever reads them lets others run in between. */
+  /** The state of each open stream, one at a time, so that a reader of ten thousand can let others run in between. */
   readonly streams: Iterable<StreamStatus>;
-  /** The Workload API is asked for them when somebody asks here. */
+  /** The Workload API is asked for them at the first request. */
   readonly jwtBundles: Pick<JwtBundleWatch, 'known' | 'of'>;
-  /** Applies what can change while it runs; addresses, the socket's mode and group stay as they were. */
+  /** Applies the settings that can change while it runs. Addresses and the socket's mode and group stay as they were. */
   configure(configuration: Configuration): void;
   /** From now on peers are known by their credentials, also those that are connected. */
   identifyPeers(read: CredentialsReader): void;
-  /** Calls back when what can wait may begin. The function that is returned forgets it. */
+  /** The memory limit is near: ends the connection that has most calls. */
+  shed(): void;
+  /** Calls back when work that can wait may begin. The returned function cancels that. */
   afterStart(work: () => void): () => void;
   /** Ends all streams, closes the socket and removes it. */
   stop(): Promise<void>;
 }
 
 /**
- * Listens first, so that an Envoy that is already there finds a socket, then loads what it takes to verify, then asks for identities.
+ * Listens first, so that an Envoy that is already there finds a socket, then loads the code that verifies, then asks for identities.
  *
- * @throws SpiffeSdsError as `startNeeds` does, `listen_failed` when the socket cannot be had
+ * @throws SpiffeSdsError as `startNeeds` does, `listen_failed` when it cannot listen on the socket
  */
 export async function startSidecar({
   configuration,
@@ -73,6 +77,7 @@ export async function startSidecar({
   clock = systemClock,
   random = Math.random,
   ready,
+  beforeIdentities,
 }: SidecarOptions): Promise<Sidecar> {
   const { sds } = configuration;
   const { workloadApi: endpoint, gid, readCredentials } = await startNeeds(configuration);
@@ -81,7 +86,7 @@ export async function startSidecar({
   const events: EventListener = (event) => {
     tell(event);
     if (event.type === 'workload_api_lost') afterStart.answered();
-    // What happens on one stream makes nobody ready, and happens often.
+    // Events of one stream are frequent, and do not change readiness.
     if (!('stream' in event)) health.look();
   };
   let access = accessRules(configuration);
@@ -147,6 +152,7 @@ export async function startSidecar({
   const folder = dirname(sds.listen.path);
   if (await isOpenToAll(folder)) events({ type: 'socket_unprotected', address, folder });
 
+  await beforeIdentities?.();
   own.start();
 
   const stop = async () => {
@@ -182,6 +188,7 @@ export async function startSidecar({
       if (access !== undefined) own.configure(inForce, access);
       if (access !== undefined) node?.configure(inForce, access);
     },
+    shed: () => server.shed(),
     afterStart: (work) => afterStart.run(work),
     stop,
     [Symbol.asyncDispose]: stop,
@@ -207,7 +214,7 @@ function* statusOf(services: readonly SdsService[]): Generator<StreamStatus> {
   for (const service of services) yield* service.status();
 }
 
-/** The same, but not at once; a fetch that is cancelled before it began is never made. */
+/** The same fetch, but not at once. One that is cancelled before it began is never made. */
 function delayed<Message>(fetch: Fetch<Message>, afterStart: AfterStart): Fetch<Message> {
   return (listener) => {
     let cancel: (() => void) | undefined;

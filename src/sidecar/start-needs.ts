@@ -1,4 +1,4 @@
-/** What the sidecar cannot start without, beyond a configuration that is well formed. */
+/** What the sidecar cannot start without, besides a valid configuration. */
 import type { Configuration } from '../config/schema/schema.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';

@@ -78,6 +78,11 @@ export const ROOMS: readonly Room[] = [
     holds: 'gRPC on HTTP/2: connections, calls, limits, health',
     mayImport: [...WIRE, 'src/events.ts', 'src/server/'],
   },
+  {
+    path: 'src/process/',
+    holds: 'this process: who may look into it, and the memory that it keeps',
+    mayImport: ['src/events.ts', 'src/server/'],
+  },
   { path: 'src/sds/delivery/', holds: 'who is told of an update, and when', mayImport: [] },
   {
     path: 'src/sds/protocol/',
@@ -206,6 +211,7 @@ export const ROOMS: readonly Room[] = [
       'src/broker/',
       'src/secrets/',
       'src/access/',
+      'src/process/',
       'src/server/',
       'src/server/grpc/',
       'src/sds/stream/',
@@ -226,6 +232,7 @@ export const ROOMS: readonly Room[] = [
       'src/events.ts',
       ...CONFIG,
       'src/config/',
+      'src/process/',
       'src/secrets/',
       'src/telemetry/output.ts',
       'src/admin/',

@@ -179,6 +179,15 @@ export const configurationSchema = z
     ),
     admin: described(adminSettings.prefault({}), { description: 'The admin API: health, metrics and status over HTTP.' }),
     telemetry: described(telemetrySettings.prefault({}), { description: 'Metrics and traces.' }),
+    process: described(
+      section({
+        dumpable: described(z.boolean().default(false), {
+          description:
+            'Whether other processes of the same user may look into this one: debuggers, profilers, and a SPIRE agent that runs as this user and has discover_workload_path. They see private keys.',
+        }),
+      }).prefault({}),
+      { description: 'What others may see of the process.' },
+    ),
     log: described(
       section({
         level: described(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'), {

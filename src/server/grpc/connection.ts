@@ -101,6 +101,11 @@ export class Connection implements CallOwner {
     return this.#calls > 0;
   }
 
+  /** Streams of its peer that are open. */
+  get calls(): number {
+    return this.#calls;
+  }
+
   get maxRequestBytes(): number {
     return this.#options.limits.maxRequestBytes;
   }

@@ -46,6 +46,9 @@ const NOBODY: ConnectionListener = {
 /** How long a peer that reads may take to end its calls when the server closes. */
 const CALLS_END_MS = 500;
 
+/** Some 7 MB, whatever they say: to end a connection with fewer would help nobody. */
+const SHED_CALLS = 1_000;
+
 export class GrpcServer {
   readonly #services: readonly GrpcService[];
   readonly #methods: ReadonlyMap<string, Method>;
@@ -118,6 +121,14 @@ export class GrpcServer {
       connection.release();
       this.#listener.closed(peer);
     });
+  }
+
+  /** This process is short of memory: the connection that has most calls ends, if they are many. */
+  shed(): void {
+    const [most] = [...this.#connections].sort((a, b) => b.calls - a.calls);
+    if (most === undefined || most.calls < SHED_CALLS) return;
+    this.#connections.delete(most);
+    most.break('the memory limit of this process is near, and it has most calls');
   }
 
   /** Drains the services, and closes the connections when everything is sent, by force after `graceMs`. */

@@ -35,7 +35,7 @@ export const AUDIT_EVENTS = {
   'bundle.withdrawn': "A trust domain's bundle is not served any more.",
   'bundle.rejected': 'The Workload API sent a bundle that cannot be used. It is left out.',
   'crl.rejected':
-    'The Workload API sent a CRL that is left out: Envoy would refuse it, or refuse every peer by it. Without a trust domain: it could not be told whose it is.',
+    'The Workload API sent a CRL that is left out: Envoy would refuse it, or refuse every peer by it. Without a trust domain: it is not known whose it is.',
   'certificate.rejected':
     'One certificate of a bundle or of a chain cannot be used. It is left out, the others are served. `spiffe_id` is that of the trust domain or of the SVID.',
   'trust_domain.distrusted': 'A trust domain that was served is gone. Envoys get a context that accepts none of its peers.',
@@ -43,7 +43,7 @@ export const AUDIT_EVENTS = {
     'An Envoy rejected the bundle of a trust domain. It gets its contexts without that trust domain until the bundle changes.',
   'secret.delivered':
     'A secret was sent to an Envoy. One line for each secret of a response; `method` is `fetch` for FetchSecrets, which has no ACK.',
-  'secret.removed': 'An Envoy was told that a name is gone. Only with delta.',
+  'secret.removed': 'An Envoy got a response that removes a name. Only with delta.',
   'secret.accepted': 'An Envoy answered with an ACK. One line for each secret and each removed name of the response.',
   'secret.rejected':
     'An Envoy answered with a NACK. One line for each secret of the response. `reason` is what the Envoy says, without what it quotes; `kind` is what it complains of.',
@@ -69,7 +69,7 @@ export interface AuditRecord {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** Characters; a node's id is what a peer makes it. */
+/** Characters. A peer chooses its node's id. */
 export const MAX_NODE_LENGTH = 256;
 
 const ITSELF = { component: SERVICE_NAME };

@@ -20,7 +20,7 @@ export interface Log {
 }
 
 /**
- * Logs go to stderr: stdout is for what a command was asked to print. Nobody reading it keeps nothing else waiting.
+ * Logs go to stderr: stdout is for the output of a command. If nobody reads the log, nothing waits for it.
  * @param also takes each line, too
  */
 export async function openLog({ level, format }: LogOptions, also?: (line: LogLine) => void): Promise<Log> {
@@ -66,7 +66,7 @@ const MAX_VALUE = 1_024;
 /** pino's own. */
 const LEVELS = { debug: 20, info: 30, warn: 40, error: 50 } as const;
 
-/** Adds a line to `log` for each event, but for repeats of one: see repeats.ts. */
+/** Adds a line to `log` for each event, except for repeats: see repeats.ts. */
 export function logEvents(log: Logger, clock: Clock = systemClock, also?: (line: LogLine) => void): EventListener {
   const write = (line: LogLine) => {
     log[line.level](line.fields, line.message);
@@ -121,6 +121,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'trust_domain_distrusted':
     case 'names_held':
     case 'peer_credentials_unavailable':
+    case 'process_open':
     case 'telemetry_failed':
     case 'workload_refused':
     case 'connection_refused':

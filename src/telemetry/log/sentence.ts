@@ -158,6 +158,8 @@ function itself(event: Event): string {
       return `all that a process had is dropped: ${event.reason}`;
     case 'workload_refused':
       return `ended a call on connection ${event.peer.connection}${peerText(event.peer)}: ${event.details}`;
+    case 'process_open':
+      return `other processes of this user can look into this one, and at its keys: ${event.reason}`;
     case 'telemetry_failed':
     case 'audit_failed':
       return event.reason;

@@ -126,7 +126,7 @@ test('a socket that is closed belongs to nobody', async () => {
   expect(read(socket)).toBeUndefined();
 });
 
-test('where the kernel cannot be asked, peers stay unknown, and that is told once', async () => {
+test('where the kernel cannot be asked, peers stay unknown, and that is reported once', async () => {
   const told: Event[] = [];
   const platform = Object.getOwnPropertyDescriptor(process, 'platform') as PropertyDescriptor;
   Object.defineProperty(process, 'platform', { ...platform, value: 'plan9' });

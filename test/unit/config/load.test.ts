@@ -45,6 +45,7 @@ const defaults = {
     prometheus: true,
     resource: {},
   },
+  process: { dumpable: false },
   log: { level: 'info', format: 'json', audit: 'stdout' },
 };
 
@@ -109,6 +110,7 @@ telemetry:
     push_spans: 0
   prometheus: false
   resource: { deployment.environment: test }
+process: { dumpable: true }
 log: { level: silent, format: text, audit: /var/log/audit.json }
 `;
     expect(load(text).configuration).toEqual({
@@ -165,6 +167,7 @@ log: { level: silent, format: text, audit: /var/log/audit.json }
         prometheus: false,
         resource: { 'deployment.environment': 'test' },
       },
+      process: { dumpable: true },
       log: { level: 'silent', format: 'text', audit: { path: '/var/log/audit.json' } },
     });
   });

@@ -39,7 +39,7 @@ describe('readyz', () => {
     expect(failures(checksAfter(SERVING))).toEqual({});
   });
 
-  test('says the reason of what is well, too', () => {
+  test('gives a reason for each check that passes, too', () => {
     expect(checksAfter(SERVING).map(({ reason }) => reason)).toEqual([
       'SDS is served on unix:///s',
       'the sidecar does not stop',
@@ -80,7 +80,7 @@ describe('readyz', () => {
     ]);
   });
 
-  test('fails when what was lost is not tried again, and says what mends it', () => {
+  test('fails when a lost connection is not tried again, and says what to do', () => {
     const { retryInMs: _, ...final } = { ...unavailable, retryInMs: 0 };
     expect(failures(checksAfter([...SERVING, final]))).toEqual({
       upstream:

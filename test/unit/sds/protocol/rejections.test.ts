@@ -23,14 +23,14 @@ function setOf(name: string, version: string, form: 'spiffe' | 'trusted_ca'): Se
   return { ...NO_SECRETS, get: (other, asked) => (other === name && asked === form ? secret(name, version) : undefined) };
 }
 
-test('what an Envoy rejected is told with what it has instead', () => {
+test('what an Envoy rejected is recalled with what it has instead', () => {
   expect(rejected('node', 'a', '2').recall(['node'], shows('1'))('a')).toMatchObject({
     rejected: '2',
     accepted: { version: '1' },
   });
 });
 
-test('what an Envoy rejected is told when it has nothing instead', () => {
+test('what an Envoy rejected is recalled when it has nothing instead', () => {
   const rejections = new Rejections();
   reject(rejections, 'node', 'a', '1', undefined);
   expect(rejections.recall(['node'], shows(undefined))('a')).toEqual({ rejected: '1' });
@@ -39,7 +39,7 @@ test('what an Envoy rejected is told when it has nothing instead', () => {
 test.each([
   ['another Envoy', 'other', 'a'],
   ['another name', 'node', 'b'],
-])('nothing is told to %s', (_, node, name) => {
+])('nothing is recalled for %s', (_, node, name) => {
   expect(rejected('node', 'a', '2').recall([node], shows('1'))(name)).toBeUndefined();
 });
 
@@ -53,7 +53,7 @@ test.each([
   ['nothing', undefined],
   ['what was rejected: it uses that', '2'],
   ['something else', '0'],
-])('an Envoy that shows %s is another one, and told nothing', (_, version) => {
+])('an Envoy that shows %s is another one, and nothing is recalled for it', (_, version) => {
   expect(rejected('node', 'a', '2').recall(['node'], shows(version))('a')).toBeUndefined();
 });
 

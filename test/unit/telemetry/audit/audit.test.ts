@@ -235,6 +235,7 @@ const EVENTS: {
   ],
   bundle_rollout: [{ type: 'bundle_rollout', waiting: 2 }],
   bundle_rolled_out: [{ type: 'bundle_rolled_out', late: 1 }],
+  process_open: [{ type: 'process_open', reason: 'no addon' }],
   peer_credentials_unavailable: [{ type: 'peer_credentials_unavailable', reason: 'no addon' }],
   workload_begun: [
     { type: 'workload_begun', workload },
@@ -381,7 +382,7 @@ describe('a peer', () => {
     expect(Object.keys(parsed(opened)[0]?.actor ?? {})).toEqual(['connection']);
   });
 
-  test('that is recognised later is told whole from then on', () => {
+  test('that is recognised later is written with its credentials from then on', () => {
     const known: { connection: number; credentials?: { uid: number; gid: number; pid: number } } = { connection: 9 };
     const before = parsed({ ...opened, peer: known });
     known.credentials = { uid: 1, gid: 2, pid: 3 };
@@ -392,12 +393,12 @@ describe('a peer', () => {
     ]);
   });
 
-  test('that says another node on another stream is told as that', () => {
+  test('that says another node on another stream is written with that node', () => {
     const nodes = ['a', 'b', 'a'].map((node) => parsed({ ...opened, node })[0]?.actor);
     expect(nodes).toMatchObject([{ node: 'a' }, { node: 'b' }, { node: 'a' }]);
   });
 });
 
-test('a Workload API that is lost, but has not denied anything, is nothing for who audits', () => {
+test('a Workload API that is lost, but has not denied anything, gives no record', () => {
   expect(parsed({ type: 'workload_api_lost', ...lost, code: 'UNAVAILABLE' })).toEqual([]);
 });

@@ -211,6 +211,11 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'peers are known by the numbers of their connections only, not by uid, gid and pid: no addon',
     ],
+    process_open: [
+      { type: 'process_open', reason: 'no addon' },
+      'warn',
+      'other processes of this user can look into this one, and at its keys: no addon',
+    ],
     telemetry_failed: [
       { type: 'telemetry_failed', reason: 'the collector does not answer' },
       'warn',
