@@ -70,6 +70,21 @@ export const NOT_RUN: readonly NotRun[] = [
     begins: 'npm run chaos',
     reason: 'it takes 12 minutes; test/e2e/chaos.test.ts is the short form',
   },
+  {
+    page: 'docs/integrations/istio.md',
+    begins: 'helm upgrade istiod',
+    reason: 'it needs a cluster with Istio; test/e2e/deploy/integrations.test.ts runs the Envoy that comes of it',
+  },
+  {
+    page: 'docs/integrations/istio.md',
+    begins: 'istioctl proxy-config',
+    reason: 'as above',
+  },
+  {
+    page: 'docs/integrations/gateways.md',
+    begins: 'kubectl apply',
+    reason: 'it needs a cluster with Envoy Gateway; test/e2e/deploy/integrations.test.ts runs the Envoy that comes of it',
+  },
 ];
 
 /** @returns why nothing runs what begins like this; undefined when there is no reason */
