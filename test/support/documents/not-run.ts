@@ -85,6 +85,21 @@ export const NOT_RUN: readonly NotRun[] = [
     begins: 'kubectl apply',
     reason: 'it needs a cluster with Envoy Gateway; test/e2e/deploy/integrations.test.ts runs the Envoy that comes of it',
   },
+  {
+    page: 'docs/releasing.md',
+    begins: 'npm run helm',
+    reason: 'it compiles Helm and takes minutes; test/deploy/release-papers.test.ts holds what it writes beside the packages',
+  },
+  {
+    page: 'docs/releasing.md',
+    begins: 'docker buildx',
+    reason: 'it publishes',
+  },
+  {
+    page: 'docs/releasing.md',
+    begins: 'cosign verify-blob',
+    reason: 'there is no release that somebody signed',
+  },
 ];
 
 /** @returns why nothing runs what begins like this; undefined when there is no reason */
