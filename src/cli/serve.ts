@@ -3,7 +3,7 @@ import type { LoadedConfiguration } from '../config/load.ts';
 import { ConfigurationWatch } from '../config/reload.ts';
 import { regexChecker } from '../config/values/regex.ts';
 import { messageOf } from '../error.ts';
-import { type OperatedSidecar, startOperatedSidecar } from '../sidecar/operated-sidecar.ts';
+import { type Application, startApplication } from '../sidecar/application.ts';
 import { type ConfigurationFlags, configurationOf, load } from './configuration.ts';
 import { terminated } from './signals.ts';
 
@@ -14,14 +14,14 @@ import { terminated } from './signals.ts';
 export async function serve(flags: ConfigurationFlags): Promise<void> {
   const loaded = await configurationOf(flags);
   const stop = terminated();
-  let operated: OperatedSidecar | undefined;
+  let operated: Application | undefined;
   let watch: ConfigurationWatch | undefined;
   // Also where there is no file to load, and while it starts: by default this signal would end the process.
   process.on('SIGHUP', () => {
     operated?.reopen();
     watch?.reload();
   });
-  operated = await startOperatedSidecar({ loaded, env: process.env });
+  operated = await startApplication({ loaded, env: process.env });
   watch = await follow(loaded, flags, operated);
   await stop;
   watch?.stop();
@@ -32,7 +32,7 @@ export async function serve(flags: ConfigurationFlags): Promise<void> {
 async function follow(
   { file, configuration }: LoadedConfiguration,
   flags: ConfigurationFlags,
-  operated: OperatedSidecar,
+  operated: Application,
 ): Promise<ConfigurationWatch | undefined> {
   if (file === undefined) return undefined;
   const regexProblem = await regexChecker();

@@ -1,4 +1,5 @@
-/** FetchSecrets: the same secrets, once, without a stream. Never an empty answer. */
+/** FetchSecrets: the same secrets, once, without a stream. The answer is never empty. */
+import { listed as listedUpTo } from '../printable.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { type Failure, Status } from '../server/grpc/status.ts';
 import type { SecretsView } from './protocol/view.ts';
@@ -45,6 +46,5 @@ export function fetchSecrets(names: readonly string[], view: SecretsView, answer
 }
 
 function listed(names: readonly string[]): string {
-  const short = names.slice(0, MAX_LISTED).map((name) => name.slice(0, MAX_NAME_LENGTH).toWellFormed());
-  return `${short.join(', ')}${names.length > MAX_LISTED ? ` and ${names.length - MAX_LISTED} more` : ''}`;
+  return listedUpTo(MAX_LISTED, names, (name) => name.slice(0, MAX_NAME_LENGTH).toWellFormed());
 }

@@ -1,4 +1,4 @@
-/** The secret discovery service: the newest secrets, and the streams that hear of them. */
+/** The secret discovery service: the newest secrets, and the streams that get them. */
 import type { IncomingHttpHeaders } from 'node:http2';
 import type { Clock } from '../clock.ts';
 import type { EventListener } from '../events.ts';
@@ -23,7 +23,8 @@ import { encodeFetch } from './protocol/response.ts';
 import { sharedSteps } from './protocol/shared-steps.ts';
 import { formFor } from './stream/node.ts';
 import { RefusedDomains } from './stream/refused-domains.ts';
-import { cut, type OtherTypes, SecretStream, type StreamContext, type StreamSettings } from './stream/secret-stream.ts';
+import { cut, SecretStream } from './stream/secret-stream.ts';
+import type { OtherTypes, StreamContext, StreamSettings } from './stream/stream-context.ts';
 import type { Totals } from './stream/stream-record.ts';
 import type { StreamStatus } from './stream/stream-status.ts';
 import { Views } from './stream/views.ts';
@@ -42,10 +43,10 @@ export interface SdsOptions {
   readonly clock: Clock;
 }
 
-/** How long FetchSecrets waits for what was asked for upstream on its account. */
+/** How long FetchSecrets waits for a secret that it made the sidecar ask the Workload API for. */
 const FETCH_PATIENCE_MS = 5_000;
 
-/** The two services: secrets alone, and among all that Envoy knows. */
+/** The two services: secret discovery, and aggregated discovery, which carries all types. */
 export class SdsService implements GrpcService {
   readonly methods: Readonly<Record<string, Method>> = {
     [`/${SDS}/StreamSecrets`]: (call, headers) => this.#open(call, headers, this.#sotw, 'refuse'),
@@ -66,7 +67,7 @@ export class SdsService implements GrpcService {
   readonly #refused = new RefusedDomains();
   readonly #totals: Totals = { subscriptions: 0, held: 0 };
   #secrets = NO_SECRETS;
-  /** The number of the newest. */
+  /** The number of the newest update. */
   #update = 0;
   #rollout: Rollout | undefined;
   #settlement: Settlement | undefined;
@@ -114,15 +115,15 @@ export class SdsService implements GrpcService {
     return this.#totals;
   }
 
-  /** What each open stream came to, one at a time: with many, whoever reads them lets others run in between. */
+  /** The state of each open stream, one at a time, so that a reader of ten thousand can let others run in between. */
   *status(): Generator<StreamStatus> {
     for (const { status } of this.#streams) yield status;
   }
 
-  /** Makes these the secrets that are served and tells every stream that subscribed to one that changed. */
+  /** Serves these secrets from now on, and sends them to every stream that subscribed to one that changed. */
   update({ secrets, cause, bundleFirst }: SecretsUpdate): void {
     const waits = bundleFirst || (this.#rollout !== undefined && secrets.ids.length > 0);
-    // Counted from the first certificate that waits: whatever comes meanwhile, it waits no longer.
+    // Counted from the first certificate that waits: a later update does not make it wait longer.
     const deadline = this.#rollout?.deadline ?? this.#options.clock.monotonic() + this.#settings.bundleAckTimeoutMs;
     this.#rollout?.cancel();
     this.#rollout = undefined;
@@ -135,7 +136,7 @@ export class SdsService implements GrpcService {
     else this.#serve(secrets);
   }
 
-  /** Open streams see at once what that changes for them. */
+  /** Takes effect on open streams at once. */
   configure(settings: SdsSettings): void {
     this.#settings = settings;
     this.#show(this.#secrets);
@@ -158,7 +159,7 @@ export class SdsService implements GrpcService {
     for (const goOn of [...this.#fetching]) goOn();
   }
 
-  /** From now on streams see these. */
+  /** Streams see these secrets from now on. */
   #show(secrets: SecretSet): void {
     this.#secrets = secrets;
     this.#views.update(secrets, this.#settings.onDemand);

@@ -1,10 +1,10 @@
-/** What is asked of libc because Node does not: loaded with koffi, and only where somebody needs it. */
+/** Calls of libc that Node does not have. Loaded with koffi, and only when they are needed. */
 
-/** Of Linux, on every architecture that Node runs on there. */
+/** The numbers of Linux, the same on every architecture that Node supports. */
 export const SOL_SOCKET = 1;
 export const SocketOption = { PEERCRED: 17, PEERGROUPS: 59, PEERPIDFD: 77 } as const;
 
-/** Each returns -1 when it failed. */
+/** Each returns -1 on failure. */
 export interface Libc {
   /** Fills `value` and sets `length` to its bytes. */
   getsockopt(fd: number, level: number, option: number, value: Uint32Array, length: Uint32Array): number;
@@ -15,7 +15,7 @@ export interface Libc {
   poll(pollfds: Int16Array, count: number, timeoutMs: number): number;
   /** @param fds two descriptors are put there */
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
-  /** Why the last call failed. */
+  /** The errno of the last call. */
   errno(): number;
 }
 

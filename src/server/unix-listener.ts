@@ -1,14 +1,15 @@
 /**
- * A Unix socket that appears whole: bound inside a folder that only this user may enter, given its group there, then linked into place.
- * There is no moment with a wrong mode, and nobody can connect before. The name is the lock: link(2) does not take a name that is taken,
- * and a socket whose process is dead answers nobody. So of two that start at once one is refused, no lock is left behind, and neither a
- * privilege nor a shared namespace is needed. A successor's socket is never removed.
+ * A Unix socket that appears complete: it is bound inside a folder that only this user may enter, gets its group there, and is then linked
+ * to its path. It never has a wrong mode, and nobody can connect earlier. The path is the lock: link(2) fails when the path exists, and a
+ * socket whose process is dead refuses connections. So when two processes start at once one of them fails, no lock is left behind, and no
+ * privilege or shared namespace is needed. The socket of a successor is never removed.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { chmod, lchown, link, lstat, mkdir, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { connect, type ListenOptions, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
+import { fixFor, processUser } from '../errno.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 
 export interface UnixListenerOptions {
@@ -24,15 +25,15 @@ export interface UnixListenerOptions {
   readonly server: Server;
 }
 
-/** What was in the way, and what to do about it. */
-const MENDS: Readonly<Record<string, string>> = {
+/** By the error of the system call: what to do about it. */
+const FIXES: Readonly<Record<string, string>> = {
   EACCES: 'let this user write in that folder, or run as the user who may (in a pod: an emptyDir and fsGroup)',
   EPERM: 'this user may not set that mode or group: run it as a member of the group, or set no group',
   EROFS: 'the file system is read-only: mount a writable volume there (in a pod: an emptyDir)',
   ENOTDIR: 'a part of that path is not a folder',
   EEXIST: 'a part of that path is not a folder',
 };
-/** With those of the path before it no longer than `sds.sock`: a socket's path has at most 107 bytes. */
+/** Short, because the path of a socket has at most 107 bytes: not longer than `sds.sock`. */
 const RANDOM_BYTES = 3;
 const SOCKET = 's';
 /** In messages: of a folder by `hiddenFolder`, and of the socket in it. */
@@ -53,7 +54,7 @@ export class UnixListener {
     this.#identity = identity;
   }
 
-  /** @throws SpiffeSdsError `listen_failed` naming the path, the user and the mend */
+  /** @throws SpiffeSdsError `listen_failed` naming the path, the user and the fix */
   static async open(options: UnixListenerOptions): Promise<UnixListener> {
     return new UnixListener(options, await appear(options, 'refuse'));
   }
@@ -70,7 +71,7 @@ export class UnixListener {
   }
 
   /**
-   * Listens anew, also in the place of another socket that lives: the path is ours. Who is connected stays so.
+   * Listens again at the path, which is ours: also in the place of another living socket. Open connections stay open.
    * @throws SpiffeSdsError as `open` does
    */
   async restore(): Promise<void> {
@@ -112,11 +113,9 @@ async function appear(options: UnixListenerOptions, living: 'refuse' | 'replace'
   } catch (error) {
     server.close();
     if (hidden !== undefined) await remove(hidden);
-    const mend = MENDS[(error as NodeJS.ErrnoException).code ?? ''];
-    const user = `uid ${process.getuid?.()}, gid ${process.getgid?.()}`;
-    // What is hidden has a name by chance: the folder is what to look at.
+    // The hidden folder has a random name, which helps nobody.
     const reason = messageOf(error).replaceAll(HIDDEN, '');
-    const message = `cannot listen on unix://${path} as ${user}: ${reason}${mend === undefined ? '' : `: ${mend}`}`;
+    const message = `cannot listen on unix://${path} as ${processUser()}: ${reason}${fixFor(error, FIXES)}`;
     throw new SpiffeSdsError('listen_failed', message, { cause: error });
   }
 }
@@ -134,11 +133,11 @@ function hiddenFolder(folder: string): string {
   }
 }
 
-/** Born with its mode: in a folder that others may write, what a later chmod follows could be somebody else's link. */
+/** The socket has its mode from the start: in a folder that others may write to, a later chmod could follow somebody else's link. */
 async function listenWithMode(server: Server, path: string, mode: number): Promise<void> {
-  // It is bound before `listen` returns.
+  // The socket is bound before `listen` returns.
   await withUmask(~mode & 0o777, () => listen(server, { path }));
-  // Where the folder has a default ACL the kernel knows no umask.
+  // Where the folder has a default ACL, the kernel ignores the umask.
   if (((await lstat(path)).mode & 0o777) !== mode) await chmod(path, mode);
 }
 
@@ -151,7 +150,7 @@ function withUmask<T>(mask: number, run: () => T): T {
   }
 }
 
-/** Gives the socket its name; what a dead process left there makes way, and only that. */
+/** Links the socket to its path. Removes what a dead process left there, and nothing else. */
 async function take(path: string, socket: string, living: 'refuse' | 'replace', setting: string): Promise<void> {
   for (let tries = TRIES; ; tries--) {
     try {
@@ -165,19 +164,19 @@ async function take(path: string, socket: string, living: 'refuse' | 'replace', 
 }
 
 async function makeWay(path: string, aside: string, living: 'refuse' | 'replace', setting: string): Promise<void> {
-  const judged = await refuseIfTaken(path, living, setting);
-  if (judged === undefined) return;
+  const stale = await refuseIfTaken(path, living, setting);
+  if (stale === undefined) return;
   try {
     await rename(path, aside);
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
     return;
   }
-  if (isSame(await lstat(aside, { bigint: true }), judged)) {
+  if (isSame(await lstat(aside, { bigint: true }), stale)) {
     await unlink(aside);
     return;
   }
-  // Another one came just now. It gets its name back, unless a third has taken it.
+  // Another socket appeared just now. It gets its path back, unless a third has taken it.
   await link(aside, path).then(
     () => unlink(aside),
     () => rename(aside, path),
@@ -195,7 +194,7 @@ async function refuseIfTaken(path: string, living: 'refuse' | 'replace', setting
   return found;
 }
 
-/** Refused is dead; anything else, a full backlog or a missing permission, comes from a living one. */
+/** A refused connection means that its process is dead. Any other error (full backlog, no permission) comes from a living one. */
 function answers(path: string): Promise<boolean> {
   const probe = connect(path);
   return new Promise((resolve) => {

@@ -1,6 +1,6 @@
 /** Who speaks: the resource that all metrics, spans and log records of this process belong to. */
 import type { Environment } from '../config/source/sources.ts';
-import { version } from '../version.ts';
+import { SERVICE_NAME, version } from '../version.ts';
 import type { Attributes } from './metrics/metric.ts';
 import { StandardVariables } from './standard-variables.ts';
 
@@ -20,7 +20,7 @@ export function resourceAttributes(
   const variables = new StandardVariables(env, onProblem);
   const name = variables.text('OTEL_SERVICE_NAME');
   return {
-    'service.name': 'spiffe-sds',
+    'service.name': SERVICE_NAME,
     'service.version': version,
     'service.instance.id': instance,
     ...configured,

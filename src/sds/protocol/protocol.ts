@@ -28,7 +28,7 @@ export interface Received<State> {
   readonly state: State;
   /** The response that the request accepts or rejects. */
   readonly answered?: Unanswered;
-  /** The secret that is to blame for the rejection, when that is known. */
+  /** The secret that caused the rejection, when that is known. */
   readonly culprit?: Carried;
   /** What the request asks for, when that is new. */
   readonly subscription?: Subscription;
@@ -48,9 +48,9 @@ export interface Protocol<Message extends RequestMessage, State, Response extend
   receive(state: State, message: Message, options: ReceiveOptions): Received<State>;
   /** The response that is due; undefined also while too many have no answer. */
   next(state: State, view: SecretsView): { readonly state: State; readonly response: Response } | undefined;
-  /** The same, but for how many have no answer. */
+  /** The same, however many have no answer. */
   due(state: State, view: SecretsView): { readonly state: State; readonly response: Response } | undefined;
-  /** Without the content of what was overtaken before it was answered: of a client that is too far behind. */
+  /** Drops the content of secrets that a newer one overtook before they were answered: for a client that is too far behind. */
   withoutOvertaken(state: State): State;
   heldNames(state: State, view: SecretsView): readonly string[];
   unanswered(state: State): Iterable<Unanswered>;
@@ -63,7 +63,7 @@ export interface Protocol<Message extends RequestMessage, State, Response extend
   encode(response: Response): Frame;
 }
 
-/** Of a client that answers late, what was overtaken is let go once in so many responses: it is as a rule a private key. */
+/** For a client that answers late, overtaken content (as a rule private keys) is dropped once in so many responses. */
 const RESPONSES_WITH_CONTENT = 32;
 
 function nextOf<State, Response>(

@@ -1,4 +1,4 @@
-/** What one stream came to, for whoever asks for the state of the sidecar. */
+/** The state of one stream, for the admin API. */
 import type { SecretKind, StreamInfo } from '../../events.ts';
 import { lastGood, type NameStates } from '../protocol/name-state.ts';
 
@@ -25,7 +25,7 @@ export interface NameStatus {
   readonly kind?: SecretKind;
   /** The version that was sent last. */
   readonly sent?: string;
-  /** The version that Envoy has and is content with, as far as that is known. */
+  /** The version that Envoy uses, as far as that is known. */
   readonly inUse?: string;
   /** The version that Envoy rejected last, while it is the newest. */
   readonly rejected?: string;

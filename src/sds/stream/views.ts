@@ -1,4 +1,4 @@
-/** The newest secrets, as streams see them: who sees the same has the same view, by which streams share what they do with it. */
+/** The newest secrets as streams see them. Streams that see the same share one view, and so the steps that they take with it. */
 import type { ValidationForm } from '../../secrets/secret.ts';
 import { NO_SECRETS, type SecretSet } from '../../secrets/secret-set.ts';
 import type { SecretsView } from '../protocol/view.ts';
@@ -8,7 +8,7 @@ export class Views {
   #secrets = NO_SECRETS;
   #onDemand: SecretsView['onDemand'];
 
-  /** @param onDemand whether a name is asked for while a connection waits */
+  /** @param onDemand whether Envoy asks for a name while a connection waits */
   constructor(onDemand: SecretsView['onDemand']) {
     this.#onDemand = onDemand;
   }

@@ -1,6 +1,6 @@
 /**
- * A gRPC server on node:http2, for sockets that were accepted elsewhere: who is at the other end is known, what a peer may cost is
- * bounded, closing can be trusted, and nothing is kept of a call that has ended. It knows methods and bytes, no messages.
+ * A gRPC server on node:http2, for sockets that were accepted elsewhere. It knows its peers, limits what each may cost, closes reliably,
+ * and keeps nothing of a call that has ended. It handles methods and bytes, not messages.
  *
  * gRPC over HTTP/2: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  */
@@ -110,13 +110,13 @@ export class GrpcServer {
     });
   }
 
-  /** Drains the services and closes the connections once what that sends has left, by force after `graceMs`. */
+  /** Drains the services, and closes the connections when everything is sent, by force after `graceMs`. */
   async close(graceMs: number): Promise<void> {
     const open = [...this.#connections];
     const closed = open.map((connection) => connection.closed);
     for (const service of this.#services) service.drain();
     for (const connection of open) connection.drain();
-    // A call that its client does not end keeps nobody waiting; what is still to be written does.
+    // Calls that the client does not end are not waited for; frames that are still to be sent are.
     const forgetCalls = this.#clock.after(CALLS_END_MS, () => {
       for (const connection of this.#connections) connection.close();
     });
@@ -139,7 +139,7 @@ export class GrpcServer {
     return false;
   }
 
-  /** All connections together have too much: the one that has most of it ends. */
+  /** All connections together use too much memory: closes the one that uses most. */
   #relieve(): void {
     const { partialBytes, unsentBytes } = this.#limits;
     const most = (of: (connection: Connection) => number) => [...this.#connections].sort((a, b) => of(b) - of(a))[0];

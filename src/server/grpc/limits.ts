@@ -1,4 +1,4 @@
-/** What one peer may have of this process. Past a limit its stream ends, or its connection; the others live on. */
+/** What one peer may use of this process. Beyond a limit its stream ends, or its connection; other peers do not notice. */
 
 export interface GrpcLimits {
   /** When there are as many, the oldest without a stream makes room; if each has one, the new one is closed at once. */

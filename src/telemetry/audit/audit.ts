@@ -2,8 +2,10 @@
  * What matters for security, as audit records: who did what to what, and how it ended. No record holds a key, a token, or words of an
  * Envoy that were not redacted. docs/audit.md shows each.
  */
+import { isoTime } from '../../clock.ts';
 import type { Event, Peer, ResponseInfo, SecretVersion, StreamInfo, SvidEvent, TokenEvent } from '../../events.ts';
 import { shortened } from '../../printable.ts';
+import { SERVICE_NAME } from '../../version.ts';
 
 /** When each is written. The names are stable; docs/audit.md is made from this. */
 export const AUDIT_EVENTS = {
@@ -67,7 +69,7 @@ export interface AuditRecord {
 /** Characters; a node's id is what a peer makes it. */
 export const MAX_NODE_LENGTH = 256;
 
-const ITSELF = { component: 'spiffe-sds' };
+const ITSELF = { component: SERVICE_NAME };
 const WORKLOAD_API = { component: 'workload_api' };
 const OPERATOR = { component: 'operator' };
 const NOTHING = {};
@@ -86,13 +88,13 @@ export function auditRecords(event: Event, at: number): readonly AuditRecord[] {
     case 'secrets_accepted':
       return ofSecrets([...event.secrets, ...gone(event)], 'secret.accepted', 'accept', event, at);
     default:
-      return seldom(event).map((record) => ({ timestamp: timestampOf(at), ...record }));
+      return rareRecords(event).map((record) => ({ timestamp: timestampOf(at), ...record }));
   }
 }
 
 type Untimed = Omit<AuditRecord, 'timestamp'>;
 
-function seldom(event: Event): readonly Untimed[] {
+function rareRecords(event: Event): readonly Untimed[] {
   switch (event.type) {
     case 'listening':
       return success('service.started', 'start', ITSELF, { address: event.address }, { mode: event.mode });
@@ -296,6 +298,6 @@ let newest = { ms: Number.NaN, text: '' };
 /** Many events happen in the same millisecond. */
 export function timestampOf(at: number): string {
   const ms = Math.floor(at);
-  if (ms !== newest.ms) newest = { ms, text: new Date(ms).toISOString() };
+  if (ms !== newest.ms) newest = { ms, text: isoTime(ms) };
   return newest.text;
 }

@@ -1,6 +1,6 @@
 /** Events as log lines: one line each, JSON for machines or text for people, with a stable `event` name. */
 import { type Logger, pino } from 'pino';
-import { type Clock, systemClock } from '../../clock.ts';
+import { type Clock, isoTime, systemClock } from '../../clock.ts';
 import type { Event, EventListener } from '../../events.ts';
 import { escaped, printable, shortened } from '../../printable.ts';
 import { standardOutput } from '../output.ts';
@@ -165,7 +165,7 @@ function levelOf(event: Event): LogLine['level'] {
 function readable(fields: object): object {
   const entries = Object.entries(fields).map(([key, value]) => [
     key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-    key === 'notAfter' || key === 'from' ? new Date(value).toISOString() : bounded(value),
+    key === 'notAfter' || key === 'from' ? isoTime(value) : bounded(value),
   ]);
   return Object.fromEntries(entries);
 }

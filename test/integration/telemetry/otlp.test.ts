@@ -409,12 +409,11 @@ test('metrics are cumulative from the start, with units, descriptions and the bo
   expect(problems).toEqual([expect.stringContaining('TEMPORALITY_PREFERENCE')]);
 });
 
-test('a log record has a severity, a name, a sentence, attributes and the span in which it happened', async () => {
+test('a log record has a severity, a name, a sentence and attributes', async () => {
   const collector = await receiver({ protocol: 'grpc' });
   const otlp = await start({ endpoint: collector.endpoint, protocol: 'grpc' });
-  const context = { traceId: 'a1'.repeat(16), spanId: 'b1'.repeat(8) };
   const attributes = { names: ['default'], peer: { uid: 101, pid: 7 }, late: false };
-  otlp.exportLog({ at: STARTED_AT + 0.5, level: 'warn', event: 'names_held', body: 'a name is held', attributes, context });
+  otlp.exportLog({ at: STARTED_AT + 0.5, level: 'warn', event: 'names_held', body: 'a name is held', attributes });
   await otlp.shutdown();
   expect(collector.items('logs')).toMatchObject([
     {
@@ -424,8 +423,6 @@ test('a log record has a severity, a name, a sentence, attributes and the span i
       event_name: 'names_held',
       body: 'a name is held',
       attributes,
-      trace_id: context.traceId,
-      span_id: context.spanId,
     },
   ]);
 });

@@ -7,7 +7,7 @@ import { secret } from '../../../support/secrets/secrets.ts';
 /** After it took version 1 and rejected another, unless it has nothing. */
 function reject(rejections: Rejections, envoy: string, name: string, version: string, shown: string | undefined): void {
   const state: NameState = { rejected: version, ...(shown !== undefined && { accepted: secret(name, shown) }) };
-  rejections.heard(envoy, new Map([[name, state]]), () => shown, secret(name, version));
+  rejections.learn(envoy, new Map([[name, state]]), () => shown, secret(name, version));
 }
 
 function rejected(envoy: string, name: string, version: string): Rejections {
@@ -59,13 +59,13 @@ test.each([
 
 test('what an Envoy shows is what it acknowledged last, also after the rejection', () => {
   const rejections = rejected('node', 'a', '2');
-  rejections.heard('node', new Map([['a', { rejected: '2' }]]), shows('1b'));
+  rejections.learn('node', new Map([['a', { rejected: '2' }]]), shows('1b'));
   expect(['1', '1b'].map((version) => rejections.recall(['node'], shows(version))('a')?.rejected)).toEqual([undefined, '2']);
 });
 
 test('what an Envoy shows of a name that it does not reject changes nothing', () => {
   const rejections = rejected('node', 'a', '2');
-  rejections.heard('node', new Map([['a', { rejected: '3' }]]), shows('1b'));
+  rejections.learn('node', new Map([['a', { rejected: '3' }]]), shows('1b'));
   expect(rejections.recall(['node'], shows('1'))('a')?.rejected).toBe('2');
 });
 

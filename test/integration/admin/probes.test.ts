@@ -1,8 +1,8 @@
 /** The listener that the cluster may reach: it says whether, and nothing else. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/free-port.ts';
-import { ask, type Serving, serving } from '../support/sidecar/admin.ts';
+import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
+import { ask, type Serving, serving } from '../../support/sidecar/admin.ts';
 
 const METRICS = () => ({ contentType: 'text/plain', text: 'a_metric 1\n' });
 
