@@ -75,6 +75,36 @@ export const NOT_RUN: readonly NotRun[] = [
     begins: 'npm run build && npm run hostile',
     reason: 'it takes up to an hour; test/hostile/short.test.ts is the short form',
   },
+  {
+    page: 'docs/integrations/istio.md',
+    begins: 'helm upgrade istiod',
+    reason: 'it needs a cluster with Istio; test/e2e/deploy/integrations.test.ts runs the Envoy that comes of it',
+  },
+  {
+    page: 'docs/integrations/istio.md',
+    begins: 'istioctl proxy-config',
+    reason: 'as above',
+  },
+  {
+    page: 'docs/integrations/gateways.md',
+    begins: 'kubectl apply',
+    reason: 'it needs a cluster with Envoy Gateway; test/e2e/deploy/integrations.test.ts runs the Envoy that comes of it',
+  },
+  {
+    page: 'docs/releasing.md',
+    begins: 'npm run helm',
+    reason: 'it compiles Helm and takes minutes; test/deploy/release-papers.test.ts holds what it writes beside the packages',
+  },
+  {
+    page: 'docs/releasing.md',
+    begins: 'docker buildx',
+    reason: 'it publishes',
+  },
+  {
+    page: 'docs/releasing.md',
+    begins: 'cosign verify-blob',
+    reason: 'there is no release that somebody signed',
+  },
 ];
 
 /** @returns why nothing runs what begins like this; undefined when there is no reason */
