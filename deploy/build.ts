@@ -78,6 +78,7 @@ const builtinsByName: Plugin = {
 const LOADED_LATER: readonly string[] = [
   'cli/check.ts',
   'cli/dev.ts',
+  'cli/doctor.ts',
   'cli/get.ts',
   'cli/status.ts',
   'admin/admin-server.ts',

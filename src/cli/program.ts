@@ -81,6 +81,15 @@ function createProgram(): Command {
       ready === true ? (await import('./ready.ts')).ready(flags) : (await import('./status.ts')).status(flags),
     );
 
+  withConfigurationOptions(program.command('doctor'))
+    .description('walks the way from the Workload API to Envoy, says what is broken and how to mend it; exit code 1: broken')
+    .option('--bootstrap <file>', "an Envoy's bootstrap, YAML or JSON, to judge, too")
+    .option('--envoy-admin <url>', "a running Envoy's admin interface: http://127.0.0.1:9901")
+    .option('--uid <number>', 'the user whose Envoy is to connect')
+    .option('--gid <number>', 'its group')
+    .addOption(new Option('--output <format>', 'how to print').choices(['text', 'json']).default('text'))
+    .action(async (flags) => (await import('./doctor.ts')).doctor(flags));
+
   program
     .command('version')
     .description('version, Node, platform')

@@ -190,6 +190,16 @@ export const ROOMS: readonly Room[] = [
     ],
   },
   {
+    path: 'src/doctor/',
+    holds: 'what is wrong between the Workload API and Envoy: findings from facts',
+    mayImport: ['src/spiffe/', 'src/config/values/', 'src/config/schema/', 'src/admin/'],
+  },
+  {
+    path: 'src/doctor/probes/',
+    holds: 'the facts of sockets, the Workload API, secrets and an Envoy',
+    mayImport: [...WIRE, 'src/spiffe/', 'src/envoy/', 'src/workload-api/', 'src/doctor/'],
+  },
+  {
     path: 'src/cli/',
     holds: 'the commands, one file each',
     mayImport: [
@@ -202,6 +212,9 @@ export const ROOMS: readonly Room[] = [
       'src/secrets/',
       'src/telemetry/output.ts',
       'src/admin/',
+      'src/doctor/',
+      'src/doctor/probes/',
+      'src/workload-api/',
       'src/dev/',
       'src/sidecar/',
     ],

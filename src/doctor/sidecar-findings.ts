@@ -1,0 +1,140 @@
+/** The SDS socket, and what the sidecar behind it says of itself. */
+import { formatAdminListen } from '../config/schema/telemetry-schema.ts';
+import type { Facts } from './facts.ts';
+import type { Suspicion } from './finding.ts';
+import { barrier, socketSuspicions } from './socket-findings.ts';
+
+const NO_SECRETS = 'Envoys get no secrets, and no rotation.';
+
+export function sidecarSuspicions(facts: Facts): readonly Suspicion[] {
+  return [...configuration(facts), ...sds(facts), ...peer(facts), ...admin(facts), ...told(facts)];
+}
+
+function configuration({ advice, sidecar }: Facts): readonly Suspicion[] {
+  const reload = sidecar.kind === 'status' ? sidecar.status.configuration.last_reload : undefined;
+  return [
+    ...advice.map((what) => ({
+      id: 'configuration.unwise',
+      severity: 'warning' as const,
+      what,
+      why: 'It is legal, and rarely what is meant.',
+      fix: 'Change what the sentence names; spiffe-sds check says it again until then.',
+    })),
+    ...(reload?.problem === undefined
+      ? []
+      : [
+          {
+            id: 'configuration.not_in_force',
+            severity: 'broken' as const,
+            what: `The configuration file was changed and is not used: ${reload.problem}`,
+            why: 'The configuration before it is still in force, and the next start will fail.',
+            fix: `spiffe-sds check --config ${(sidecar.kind === 'status' ? sidecar.status.configuration.file : undefined) ?? 'FILE'}`,
+          },
+        ]),
+  ];
+}
+
+function sds({ sds: { path, socket, answer }, self, expectsSidecar }: Facts): readonly Suspicion[] {
+  if (!expectsSidecar && socket.state !== 'answers') return [];
+  const words = {
+    path,
+    of: 'sidecar',
+    why: NO_SECRETS,
+    setting: 'sds.listen, --listen or SPIFFE_SDS_LISTEN',
+    start: `Start the sidecar: spiffe-sds serve --listen unix://${path}.`,
+    self,
+  };
+  const problems = socketSuspicions('sds', socket, words);
+  if (problems.length > 0) return problems;
+  if (answer?.kind === 'failed') {
+    const refused = /PERMISSION_DENIED/.test(answer.reason);
+    return [
+      {
+        id: refused ? 'sds.peer_refused' : 'sds.fails',
+        severity: 'broken',
+        what: `A subscription at ${path} gets no secrets: ${answer.reason}`,
+        why: NO_SECRETS,
+        fix: refused
+          ? `Add a rule for this user: sds: { allow: [{ uid: [${self.uid}] }] }`
+          : 'Look at the log of what serves this socket: is it spiffe-sds?',
+      },
+    ];
+  }
+  const count = answer?.kind === 'secrets' ? answer.secrets.length : 0;
+  return [{ id: 'sds.answers', severity: 'fine', what: `${path} serves secrets: ${count}.` }];
+}
+
+/** Whether the Envoy of `--uid` and `--gid` could connect. */
+function peer({ peer, sds: { path, socket }, configuration: { sds } }: Facts): readonly Suspicion[] {
+  if (peer === undefined || !('folders' in socket) || socket.folders === undefined || socket.state === 'forbidden') return [];
+  const what = barrier(socket, path, peer);
+  const who = [
+    ...(peer.uid === undefined ? [] : [`uid ${peer.uid}`]),
+    ...(peer.gid === undefined ? [] : [`gid ${peer.gid}`]),
+  ].join(', ');
+  if (what === undefined) return [{ id: 'sds.peer_may_connect', severity: 'fine', what: `${who} may connect to ${path}.` }];
+  return [
+    {
+      id: 'sds.peer_kept_out',
+      severity: 'broken',
+      what: `${who} may not connect: ${what}.`,
+      why: 'That Envoy gets no secrets; it logs "immediate_connect_error:_Permission_denied".',
+      fix:
+        peer.gid === undefined
+          ? `Run Envoy with the group ${socket.gid} (Docker: user: "${peer.uid}:${socket.gid}").`
+          : `sds: { group: ${peer.gid}, mode: "${(sds.mode | 0o060).toString(8).padStart(4, '0')}" }`,
+    },
+  ];
+}
+
+function admin({ sidecar, sds: { socket }, configuration }: Facts): readonly Suspicion[] {
+  if (sidecar.kind !== 'other' && sidecar.kind !== 'failed') return [];
+  if (socket.state !== 'answers') return [];
+  const listen = configuration.admin.listen === 'off' ? '' : formatAdminListen(configuration.admin.listen);
+  const isOther = sidecar.kind === 'other';
+  return [
+    {
+      id: isOther ? 'admin.taken' : 'admin.no_answer',
+      severity: 'warning',
+      what: isOther
+        ? `The admin address ${listen} is somebody else's: ${sidecar.reason}`
+        : `Nobody answers at the admin address ${listen}: ${sidecar.reason}`,
+      why: 'Secrets are served all the same. Probes and metrics are not those of this sidecar, and this command knows less.',
+      fix: isOther
+        ? 'Give this sidecar an address of its own, for example admin: { listen: 127.0.0.1:8083 }'
+        : 'Name the address that the sidecar has: --admin, SPIFFE_SDS_ADMIN or admin.listen.',
+      explainedBy: ['sds.', 'socket.'],
+    },
+  ];
+}
+
+/** What only the sidecar knows. */
+function told({ sidecar }: Facts): readonly Suspicion[] {
+  if (sidecar.kind !== 'status') return [];
+  const { checks, problems = [], version } = sidecar.status;
+  const socket = checks.find(({ name, ok }) => name === 'socket' && !ok);
+  return [
+    { id: 'sidecar.runs', severity: 'fine', what: `spiffe-sds ${version} runs.` },
+    ...(socket === undefined
+      ? []
+      : [
+          {
+            id: 'sds.taken',
+            severity: 'broken' as const,
+            what: `The sidecar has lost its socket: ${socket.reason}`,
+            why: 'Another process has taken the path, or removed the file: two sidecars need two paths.',
+            fix: 'Stop the other one, or give it a path of its own: spiffe-sds serve --listen unix:///run/spiffe-sds/other.sock',
+          },
+        ]),
+    ...problems.map(({ of, at, reason }) => ({
+      id: `${of}.failed`,
+      severity: 'warning' as const,
+      what: `${of === 'telemetry' ? 'Telemetry cannot be exported' : 'The audit log cannot be written'}, last at ${at}: ${reason}`,
+      why: 'It is harmless to Envoy: secrets are served and rotated all the same.',
+      fix:
+        of === 'telemetry'
+          ? 'Start the collector, or correct OTEL_EXPORTER_OTLP_ENDPOINT.'
+          : 'Read what the target takes, free its disk, or set log.audit to another one.',
+    })),
+  ];
+}
