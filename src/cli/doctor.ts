@@ -1,7 +1,6 @@
 /** `spiffe-sds doctor`: walks the way from the Workload API to Envoy, and says what is wrong and how to mend it. */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { adviceOn } from '../config/rules/advice.ts';
 import { findingsOf } from '../doctor/diagnosis.ts';
 import { type EnvoyConfiguration, readEnvoyConfiguration } from '../doctor/envoy-configuration.ts';
 import type { ProcessFacts, SdsAnswer, SidecarFacts } from '../doctor/facts.ts';
@@ -14,10 +13,11 @@ import { reportOf, reportText } from '../doctor/report.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import { escaped, printable } from '../printable.ts';
 import { fetchX509Svid } from '../workload-api/client.ts';
+import { allAdvice } from './check.ts';
+import { checkHealth } from './clients/health-client.ts';
+import { streamSecrets } from './clients/sds-client.ts';
 import { type ConfigurationFlags, configurationOf } from './configuration.ts';
 import { flagValue } from './flag.ts';
-import { checkHealth } from './health-client.ts';
-import { streamSecrets } from './sds-client.ts';
 import { askStatus } from './status.ts';
 
 export interface DoctorFlags extends ConfigurationFlags {
@@ -45,7 +45,7 @@ export async function doctor({ bootstrap, envoyAdmin, uid, gid, output, ...flags
   const facts = await gather(
     {
       configuration,
-      advice: adviceOn(configuration),
+      advice: await allAdvice(configuration),
       self: processFacts(process.pid, process.getuid?.() ?? 0, process.getgid?.() ?? 0),
       expectsSidecar: !judgesFiles || flags.listen !== undefined || url !== undefined,
       ...(Object.keys(peer).length > 0 && { peer }),

@@ -189,6 +189,7 @@ export const ROOMS: readonly Room[] = [
       'src/admin/',
     ],
   },
+  { path: 'src/bootstrap/', holds: 'an Envoy bootstrap for given names, as a value', mayImport: ['src/spiffe/'] },
   {
     path: 'src/doctor/',
     holds: 'what is wrong between the Workload API and Envoy: findings from facts',
@@ -198,6 +199,11 @@ export const ROOMS: readonly Room[] = [
     path: 'src/doctor/probes/',
     holds: 'the facts of sockets, the Workload API, secrets and an Envoy',
     mayImport: [...WIRE, 'src/spiffe/', 'src/envoy/', 'src/workload-api/', 'src/doctor/'],
+  },
+  {
+    path: 'src/cli/clients/',
+    holds: 'who asks a running sidecar: SDS, gRPC health, the admin API',
+    mayImport: [...WIRE, 'src/config/schema/', 'src/secrets/'],
   },
   {
     path: 'src/cli/',
@@ -212,8 +218,11 @@ export const ROOMS: readonly Room[] = [
       'src/secrets/',
       'src/telemetry/output.ts',
       'src/admin/',
+      'src/cli/clients/',
+      'src/bootstrap/',
       'src/doctor/',
       'src/doctor/probes/',
+      'src/server/',
       'src/workload-api/',
       'src/dev/',
       'src/sidecar/',
