@@ -45,7 +45,8 @@ function sds({ sds: { path, socket, answer }, self, expectsSidecar }: Facts): re
     self,
   };
   const problems = socketSuspicions('sds', socket, words);
-  if (problems.length > 0) return problems;
+  // Without that address it does not start.
+  if (problems.length > 0) return problems.map((problem) => ({ ...problem, explainedBy: ['workload_api.no_address'] }));
   if (answer?.kind === 'failed') {
     const refused = /PERMISSION_DENIED/.test(answer.reason);
     return [

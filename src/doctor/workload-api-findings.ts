@@ -91,8 +91,10 @@ function connected(facts: Facts): readonly Suspicion[] {
     const served = identities.find((identity) => identity.id === id);
     return served !== undefined && served.serial !== serial && now - notBefore > GRACE_MS && Date.parse(served.not_after) < now;
   });
+  const none = upstream.last_message !== undefined && identities.length === 0 && waiting.length === 0;
   return [
     ...fine(upstream.address ?? ''),
+    ...(none ? withoutIdentity(facts, seen?.identities ?? []) : []),
     ...(stale === undefined ? [] : [staleSidecar(stale)]),
     ...waiting.map(({ id, from }) => clockBehind(id, Date.parse(from), now)),
     ...identities.flatMap((identity) =>
@@ -110,6 +112,14 @@ function connected(facts: Facts): readonly Suspicion[] {
     ...identities.flatMap(({ id, warning }) => (warning === undefined ? [] : [keyType(id, warning)])),
     ...crls(seen?.expiredCrls ?? []),
   ];
+}
+
+/** The Workload API speaks, and the sidecar has nothing that it could serve: by its own clock, which may be another than this command's. */
+function withoutIdentity({ sidecar, self }: Facts, seen: readonly KnownIdentity[]): readonly Suspicion[] {
+  if (sidecar.kind !== 'status') return [];
+  const { started_at, uptime } = sidecar.status;
+  const problems = dates(seen, Date.parse(started_at) + uptime * 1000);
+  return problems.length > 0 ? problems : [noIdentity(sidecar.process ?? self, 'the sidecar')];
 }
 
 /** A newer certificate that came just now may be on its way through the sidecar. */
