@@ -27,12 +27,16 @@ const RANK: Readonly<Record<Severity, number>> = { broken: 0, warning: 1, fine: 
  * @param suspicions in the order of the way from the Workload API to Envoy
  */
 export function diagnose(suspicions: readonly Suspicion[]): readonly Finding[] {
-  const broken = suspicions.filter(({ severity }) => severity !== 'fine').map(({ id }) => id);
-  const causes = suspicions.filter(
-    ({ id, explainedBy = [] }) => !explainedBy.some((cause) => broken.some((other) => other !== id && isOf(other, cause))),
-  );
+  // A circle of explanations must not hide them all: each is held against causes that stand already.
+  const causes = new Set(suspicions.filter(({ explainedBy }) => explainedBy === undefined));
+  for (const suspicion of suspicions) {
+    const { explainedBy = [] } = suspicion;
+    const standing = [...causes].filter((other) => other !== suspicion && other.severity !== 'fine');
+    if (!explainedBy.some((cause) => standing.some(({ id }) => id !== suspicion.id && isOf(id, cause)))) causes.add(suspicion);
+  }
   const seen = new Set<string>();
-  return causes
+  return suspicions
+    .filter((suspicion) => causes.has(suspicion))
     .map(({ explainedBy: _, ...finding }) => finding)
     .filter(({ id, what }) => {
       const key = `${id}\0${what}`;

@@ -44,7 +44,7 @@ describeWithEnvoy()('doctor', () => {
     edit(bootstrap);
     await using envoy = await Envoy.start(String(bootstrap));
     await isThere?.(envoy);
-    return await diagnose(...flags, "--envoy-admin", `http://${/ admin address: (\S+)/.exec(envoy.log)?.[1]}`);
+    return await diagnose(...flags, '--envoy-admin', `http://${/ admin address: (\S+)/.exec(envoy.log)?.[1]}`);
   }
 
   it('finds nothing in a healthy system, down to the serial that Envoy presents', async () => {
