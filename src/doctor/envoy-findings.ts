@@ -231,6 +231,7 @@ function live(facts: Facts, envoy: RunningEnvoy): readonly Suspicion[] {
       what: `Envoy rejects ${name}: ${reason}`,
       why: 'It goes on with the content before, or without any.',
       fix: 'Change what the reason names: the CA that issued it, or the matchers of this name under secrets.',
+      explainedBy: ['names.wrong_kind'],
     })),
     ...(rejected.length > 0 || status !== undefined
       ? []
