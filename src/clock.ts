@@ -1,8 +1,8 @@
-/** Time, from outside: so that backoff, rotation and expiry can be tested without waiting. */
+/** Time is injected, so that backoff, rotation and expiry can be tested without waiting. */
 export interface Clock {
   /** Wall-clock time in milliseconds since the epoch. */
   now(): number;
-  /** Milliseconds from some moment on, fractions included: for durations, which a change of the wall clock must not touch. */
+  /** Milliseconds since an arbitrary moment, with fractions: for durations, which a change of the wall clock must not change. */
   monotonic(): number;
   /** Calls back once after `ms` milliseconds (at most 2^31 - 1) unless the returned function is called before. */
   after(ms: number, callback: () => void): () => void;
@@ -17,3 +17,8 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** RFC 3339 in UTC, with milliseconds. @param ms since the epoch */
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -14,21 +14,21 @@ const FORMS = `${UNIX_FORM} or tcp://IP:PORT`;
 
 /** Which endpoints will do. */
 export interface EndpointRules {
-  /** Others are read, and refused by who asked for it, but not recommended; default false. */
+  /** Only Unix sockets are suggested in messages: the caller refuses others. Default false. */
   readonly unixOnly?: boolean;
 }
 
 /**
  * @param text `unix:///absolute/path` or `tcp://IP:PORT`
- * @throws SpiffeSdsError `endpoint_invalid`, naming the text, the rule it breaks and a mend that is accepted.
+ * @throws SpiffeSdsError `endpoint_invalid`, naming the text, the rule it breaks and a fix that is accepted.
  */
 export function parseEndpoint(text: string, { unixOnly = false }: EndpointRules = {}): Endpoint {
   const forms = unixOnly ? UNIX_FORM : FORMS;
   const result = read(text, forms);
   if ('kind' in result) return result;
-  const meant = result.mend === undefined ? result : read(result.mend, forms);
-  const mend = 'kind' in meant && !(unixOnly && meant.kind === 'tcp') ? `; did you mean ${result.mend}?` : '';
-  throw new SpiffeSdsError('endpoint_invalid', `not an endpoint: ${JSON.stringify(text)}: ${result.rule}${mend}`);
+  const meant = result.fix === undefined ? result : read(result.fix, forms);
+  const fix = 'kind' in meant && !(unixOnly && meant.kind === 'tcp') ? `; did you mean ${result.fix}?` : '';
+  throw new SpiffeSdsError('endpoint_invalid', `not an endpoint: ${JSON.stringify(text)}: ${result.rule}${fix}`);
 }
 
 /** The text that `parseEndpoint` reads. */
@@ -47,32 +47,32 @@ function hostAndPort({ host, port }: Endpoint & { kind: 'tcp' }): string {
 
 interface Refusal {
   readonly rule: string;
-  /** A guess at what was meant; it is offered only if it is an endpoint. */
-  readonly mend?: string;
+  /** A guess at what was meant. It is suggested only if it is an endpoint. */
+  readonly fix?: string;
 }
 
 function read(text: string, forms: string): Endpoint | Refusal {
   if (text === '') return { rule: `it is empty: ${forms}` };
-  if (/[\s\p{Cc}]/u.test(text)) return { rule: 'it holds white space or a control character', mend: text.trim() };
+  if (/[\s\p{Cc}]/u.test(text)) return { rule: 'it holds white space or a control character', fix: text.trim() };
   if (/^(unix:@|unix:\/\/@|unix-abstract:)/.test(text)) {
     return {
       rule: 'an abstract socket has no file permissions, so anybody could use it: give it a path (unix:///absolute/path)',
     };
   }
-  if (/[?#]/.test(text)) return { rule: 'it must not have a query or a fragment', mend: text.replace(/[?#].*/, '') };
+  if (/[?#]/.test(text)) return { rule: 'it must not have a query or a fragment', fix: text.replace(/[?#].*/, '') };
   if (text.startsWith('unix:')) return readUnix(text);
   if (text.startsWith('tcp:')) return readTcp(text, forms);
-  return { rule: forms, mend: text.startsWith('/') ? `unix://${text}` : `tcp://${text}` };
+  return { rule: forms, fix: text.startsWith('/') ? `unix://${text}` : `tcp://${text}` };
 }
 
 function readUnix(text: string): Endpoint | Refusal {
   // With or without the empty authority: RFC 3986 makes no difference, and both are in use.
   const given = /^unix:(?:\/\/(?=\/)|(?!\/\/))(\/.*)$/.exec(text)?.[1];
   if (given === undefined) {
-    const mend = text.replace(/^unix:\/*/, 'unix:///');
-    return { rule: 'a Unix socket is "unix://" and an absolute path, so three slashes and no host', mend };
+    const fix = text.replace(/^unix:\/*/, 'unix:///');
+    return { rule: 'a Unix socket is "unix://" and an absolute path, so three slashes and no host', fix };
   }
-  // Several slashes are one to the kernel; grpc-js would take what follows two for a host.
+  // For the kernel several slashes are one; grpc-js would take the text after two slashes for a host.
   const path = given.replace(/\/+/g, '/');
   if (path.endsWith('/')) return { rule: 'its path names a folder, not a socket' };
   if (path.includes('%')) return { rule: 'percent-encoding is not supported: choose a path without "%"' };
@@ -85,18 +85,18 @@ function readUnix(text: string): Endpoint | Refusal {
 
 function readTcp(text: string, forms: string): Endpoint | Refusal {
   const authority = /^tcp:\/\/([^/]*)(\/.*)?$/.exec(text);
-  if (authority === null) return { rule: forms, mend: text.replace(/^tcp:\/*/, 'tcp://') };
+  if (authority === null) return { rule: forms, fix: text.replace(/^tcp:\/*/, 'tcp://') };
   const [, address = '', path] = authority;
-  if (path !== undefined) return { rule: 'a TCP endpoint has no path', mend: `tcp://${address}` };
+  if (path !== undefined) return { rule: 'a TCP endpoint has no path', fix: `tcp://${address}` };
   const port = /:([1-9]\d{0,4})$/.exec(address)?.[1];
   if (port === undefined || Number(port) > 65535) return { rule: 'it must end with a port from 1 to 65535: tcp://IP:PORT' };
   const name = address.slice(0, -port.length - 1);
-  if (isIP(name) === 6) return { rule: 'an IPv6 address stands in brackets', mend: `tcp://[${name}]:${port}` };
+  if (isIP(name) === 6) return { rule: 'an IPv6 address stands in brackets', fix: `tcp://[${name}]:${port}` };
   const bracketed = /^\[([^%]*)\]$/.exec(name)?.[1];
   const host = bracketed ?? name;
   if (isIP(host) !== (bracketed === undefined ? 4 : 6)) {
     const rule = 'the host must be an IP address, never a name, which others could make point elsewhere';
-    return name === 'localhost' ? { rule, mend: `tcp://127.0.0.1:${port}` } : { rule };
+    return name === 'localhost' ? { rule, fix: `tcp://127.0.0.1:${port}` } : { rule };
   }
   return { kind: 'tcp', host, port: Number(port) };
 }

@@ -1,10 +1,10 @@
-/** What an error code tells: docs/errors.md is made from it. */
+/** What an error code means: docs/errors.md is made from it. */
 interface ErrorMeaning {
   /** What went wrong, and where it shows. */
   readonly meaning: string;
   /** What the reader can do. */
   readonly remedy: string;
-  /** Of a command that it ends: 2 is wrong usage or configuration, 1 anything else. */
+  /** The exit code of a command that it ends: 2 for wrong usage or configuration, 1 for anything else. */
   readonly exitCode: 1 | 2;
 }
 
@@ -24,8 +24,14 @@ export const ERRORS = {
   },
   endpoint_invalid: {
     meaning:
-      'An address is not `unix:///absolute/path` or `tcp://IP:PORT`. One in the configuration is told as a line of `config_invalid`.',
+      'An address is not `unix:///absolute/path` or `tcp://IP:PORT`. One in the configuration is reported as a line of `config_invalid`.',
     remedy: 'Write what the message proposes.',
+    exitCode: 2,
+  },
+  process_unsafe: {
+    meaning:
+      'Node was started with options that show what is in the process, its private keys among them, or that load other code into it. `serve` does not start.',
+    remedy: 'Remove the options that the message names. `spiffe-sds dev`, which has keys of its own only, runs with them.',
     exitCode: 2,
   },
   usage: {
@@ -35,7 +41,7 @@ export const ERRORS = {
   },
   spiffe_id_invalid: {
     meaning:
-      'A text is not a SPIFFE ID, or not a trust domain. Of an SVID it discards the message of the Workload API, as the event `context_discarded`; of a federated bundle it leaves that out, as the event `bundle_left_out`. In the configuration it is told as a line of `config_invalid`, in a flag of `dev` as `usage`.',
+      'A text is not a SPIFFE ID, or not a trust domain. Of an SVID it discards the message of the Workload API, as the event `context_discarded`; of a federated bundle it leaves that out, as the event `bundle_left_out`. In the configuration it is reported as a line of `config_invalid`, in a flag of `dev` as `usage`.',
     remedy:
       'The message says which rule of the SPIFFE ID specification it breaks. Correct the configuration, or the registration entry in your SPIFFE implementation.',
     exitCode: 1,
@@ -69,6 +75,12 @@ export const ERRORS = {
     meaning: 'The sidecar cannot listen on its socket.',
     remedy:
       'Stop the process that has it, give the user of the sidecar the right to write in its folder, or choose another path: `sds.listen`, `--listen`.',
+    exitCode: 1,
+  },
+  credentials_unavailable: {
+    meaning:
+      'There are rules on who may have which secret (`sds.allow`), and the kernel cannot be asked who a peer is: this is not Linux, or koffi, with which it is asked, does not load. A start fails. A reload is refused, as the event `configuration_rejected`.',
+    remedy: 'Install the package with its dependency koffi, or remove `sds.allow`: then the permissions of the socket decide.',
     exitCode: 1,
   },
   sds_failed: {

@@ -8,19 +8,21 @@ import type { SpiffeId, TrustDomain } from './spiffe/spiffe-id.ts';
 export interface PeerCredentials {
   readonly uid: number;
   readonly gid: number;
-  /** 0: of a pid namespace that cannot be seen from here, as that of another container. */
+  /** 0 when the process is in a pid namespace that is not visible from here, such as that of another container. */
   readonly pid: number;
 }
 
-/** What of the admin API listens: all of it, or what anybody may ask. */
+/** Which part of the admin API listens: all of it, or the probes that everybody may ask. */
 export type AdminPart = 'api' | 'probes';
 
 /** The other end of one connection. */
 export interface Peer {
   /** Unique in this process. */
   readonly connection: number;
-  /** Absent: not known yet, or not to be had. */
+  /** Absent when not known yet, or not available. */
   readonly credentials?: PeerCredentials | undefined;
+  /** Its supplementary groups (SO_PEERGROUPS), at the time when it connected. */
+  readonly groups?: readonly number[] | undefined;
 }
 
 /** One SDS stream, for as long as it lives. */
@@ -47,11 +49,11 @@ export interface SecretVersion {
 export interface ResponseInfo {
   readonly nonce: string;
   readonly secrets: readonly SecretVersion[];
-  /** Names that a delta client was told are gone. */
+  /** Names that a delta response removes. */
   readonly removed: readonly string[];
   /** The number of the newest update of the secrets when it was sent. */
   readonly update: number;
-  /** Whether that update brought it about, or a request. */
+  /** Whether that update caused the response, or a request. */
   readonly because: 'update' | 'request';
 }
 
@@ -87,21 +89,21 @@ export interface TokenEvent {
   readonly notAfter: number;
 }
 
-/** What it was that went beyond a limit, or `malformed`: a request that does not parse. */
-export type DenialReason = 'connections' | 'names' | 'malformed' | 'requests';
+/** What exceeded its limit; or `malformed`: a request that does not parse; or `access`: what `sds.allow` does not give. */
+export type DenialReason = 'access' | 'connections' | 'names' | 'malformed' | 'requests';
 
 export type Event =
   | { readonly type: 'listening'; readonly address: string; readonly mode: string }
-  /** Nobody can connect by its path any more. It is put back as soon as that can be done. */
+  /** Nobody can connect by the path of the socket any more. It is put back as soon as possible. */
   | { readonly type: 'socket_lost'; readonly address: string; readonly reason: string }
   | { readonly type: 'socket_restored'; readonly address: string }
-  /** Anybody may put a socket of his own in the place of ours: everybody may write in its folder. */
+  /** Every user may write to the folder of the socket, and so replace it. */
   | { readonly type: 'socket_unprotected'; readonly address: string; readonly folder: string }
   | { readonly type: 'draining'; readonly streams: number }
   | { readonly type: 'stopped' }
   // Admin API
   | { readonly type: 'admin_listening'; readonly part: AdminPart; readonly address: string }
-  /** The sidecar goes on without it. Told once for each reason; it is tried again. */
+  /** The sidecar goes on without it. Emitted once for each reason; it is tried again. */
   | { readonly type: 'admin_failed'; readonly part: AdminPart; readonly address: string; readonly reason: string }
   // Workload API
   /** The first message of a stream is here, so many milliseconds after it was opened. */
@@ -116,7 +118,7 @@ export type Event =
       /** Absent: it is not tried again. */
       readonly retryInMs?: number;
     }
-  /** Its number is unique in this process. What it changes is told before it is `message_handled`, and nothing else in between. */
+  /** Its number is unique in this process. The events of what it changes come between this and `message_handled`, and no others. */
   | { readonly type: 'message_received'; readonly message: number; readonly method: WorkloadApiMethod }
   | { readonly type: 'context_received'; readonly message: number; readonly svids: number; readonly bundles: number }
   | { readonly type: 'context_discarded'; readonly message: number; readonly code: string; readonly reason: string }
@@ -130,16 +132,16 @@ export type Event =
       readonly authorities: number;
       /** Milliseconds since the epoch: when the last of its authorities expires. */
       readonly notAfter: number;
-      /** What Envoy takes, but cannot verify any peer with. */
+      /** Something that Envoy accepts, but cannot verify any peer with. */
       readonly warning?: string;
     }
   | { readonly type: 'bundle_withdrawn'; readonly trustDomain: TrustDomain; readonly reason: string }
   /** One certificate of a bundle or of an SVID's chain. `of`: the SPIFFE ID of the trust domain, or of the SVID. */
   | { readonly type: 'certificate_left_out'; readonly of: string; readonly subject: string; readonly reason: string }
   | { readonly type: 'bundle_left_out'; readonly trustDomain: string; readonly reason: string }
-  /** Absent trust domain: it could not be told whose it is. */
+  /** Without a trust domain when it is not known whose CRL it is. */
   | { readonly type: 'crl_left_out'; readonly trustDomain?: string; readonly reason: string }
-  /** Its time has not come by this machine's clock: `from`, milliseconds since the epoch, is `inMs` away. What is served until then. */
+  /** By this machine's clock it is not valid yet: `from`, milliseconds since the epoch, is `inMs` away. `meanwhile`: what is served until then. */
   | {
       readonly type: 'svid_not_yet_valid';
       readonly id: SpiffeId;
@@ -148,7 +150,7 @@ export type Event =
       readonly inMs: number;
       readonly meanwhile: 'nothing' | 'itself' | 'the one before';
     }
-  /** It is served again: by the clock, which was put right, it was expired or not valid yet. */
+  /** It is served again: by a wrong clock, which was corrected, it was expired or not valid yet. */
   | { readonly type: 'svid_valid'; readonly id: SpiffeId; readonly serial: string }
   /** It was not rotated in time. */
   | { readonly type: 'svid_expiring' | 'svid_expired'; readonly id: SpiffeId; readonly serial: string; readonly notAfter: number }
@@ -156,9 +158,9 @@ export type Event =
   | { readonly type: 'trust_domain_distrusted'; readonly trustDomain: TrustDomain }
   // JWT-SVIDs
   | TokenEvent
-  /** It is served no more; who has it keeps it until it expires. */
+  /** It is not served any more; an Envoy that has it keeps it until it expires. */
   | { readonly type: 'token_withdrawn'; readonly id: SpiffeId; readonly audience: readonly string[]; readonly reason: string }
-  /** There is no new one; what there was is served until it expires. Told once for each reason. */
+  /** There is no new token; the one before is served until it expires. Emitted once for each reason. */
   | {
       readonly type: 'token_failed';
       readonly id: SpiffeId;
@@ -173,7 +175,7 @@ export type Event =
   | { readonly type: 'jwt_bundle_left_out'; readonly trustDomain: string; readonly reason: string }
   /** `key`: its kid, or its place in the bundle. */
   | { readonly type: 'jwt_key_left_out'; readonly trustDomain: TrustDomain; readonly key: string; readonly reason: string }
-  /** Nothing is told of trouble on the way, which concerns the X.509 stream as well. */
+  /** Connection problems have no event here: they concern the X.509 stream as well. */
   | {
       readonly type: 'jwt_bundles_refused';
       readonly code: string;
@@ -182,7 +184,7 @@ export type Event =
       readonly retried: boolean;
     }
   | { readonly type: 'jwks_listening'; readonly address: string }
-  /** The sidecar goes on without it. Told once for each reason; it is tried again. */
+  /** The sidecar goes on without it. Emitted once for each reason; it is tried again. */
   | { readonly type: 'jwks_failed'; readonly address: string; readonly reason: string }
   // Configuration
   | { readonly type: 'configuration_reloaded'; readonly changed: readonly string[]; readonly needRestart: readonly string[] }
@@ -191,7 +193,7 @@ export type Event =
   | { readonly type: 'secrets_updated'; readonly update: number; readonly cause: UpdateCause; readonly names: number }
   /** It was asked for the first time since it changed. */
   | ({ readonly type: 'secret_encoded'; readonly bytes: number } & SecretVersion)
-  /** Every stream that has been told of it has answered, or is gone. Not for an update that a newer one overtook. */
+  /** Every stream that it concerns has answered, or is closed. Not emitted for an update that a newer one overtook. */
   | { readonly type: 'update_settled'; readonly update: number }
   // SDS
   | { readonly type: 'connection_opened' | 'connection_closed'; readonly peer: Peer }
@@ -201,7 +203,7 @@ export type Event =
       readonly type: 'stream_subscribed';
       readonly subscription: 'none' | 'names' | 'everything';
       readonly names: readonly string[];
-      /** Of validation contexts on this stream. */
+      /** The form of validation contexts on this stream. */
       readonly form: string;
     } & StreamInfo)
   | ({ readonly type: 'stream_closed'; readonly reason: string } & StreamInfo)
@@ -211,6 +213,8 @@ export type Event =
       readonly available: readonly string[];
       /** Those of `names` that were sent before, and stand for another kind of secret now. */
       readonly otherKind?: readonly string[];
+      /** Those of `names` that there are, and that this rule of `sds.allow` does not give. */
+      readonly notGiven?: { readonly rule: string; readonly names: readonly string[] };
     } & StreamInfo)
   /** On an aggregated stream: a type that is not served here. */
   | ({ readonly type: 'type_ignored'; readonly typeUrl: string } & StreamInfo)
@@ -234,31 +238,42 @@ export type Event =
   | { readonly type: 'bundle_rolled_out'; readonly late: number }
   /** Peers are known by the numbers of their connections only. */
   | { readonly type: 'peer_credentials_unavailable'; readonly reason: string }
-  /** A client that does not speak HTTP/2, which gRPC takes. */
+  /** Others of the same user can look into this process. */
+  | { readonly type: 'process_open'; readonly reason: string }
+  /** The client does not speak HTTP/2, which gRPC needs. */
   | { readonly type: 'connection_not_http2'; readonly peer: Peer }
   | { readonly type: 'connection_refused'; readonly limit: number; readonly peer: Peer }
   /** It was closed, with all its streams, for what its peer sent. */
   | { readonly type: 'connection_broken'; readonly reason: string; readonly peer: Peer }
   /** A call that is no stream of requests was ended because its request does not parse. `call`: its path. */
   | { readonly type: 'request_malformed'; readonly call: string; readonly details: string; readonly peer: Peer }
-  /** A stream was ended because its peer asks for too much, or for what cannot be read. */
+  /** A stream was ended because its peer exceeds a limit, or sends a request that does not parse. */
   | ({
       readonly type: 'stream_denied';
-      readonly reason: Exclude<DenialReason, 'connections'>;
+      readonly reason: Exclude<DenialReason, 'access' | 'connections'>;
       readonly details: string;
     } & StreamInfo)
-  // What tells of all this
+  /** A peer asked for secrets, and `sds.allow` gives it none. `rule`: the one that gives it nothing; absent: no rule is for it. */
+  | {
+      readonly type: 'access_denied';
+      readonly peer: Peer;
+      /** What it says that it is; empty: it was not asked. */
+      readonly node: string;
+      readonly rule?: string;
+      readonly reason: string;
+    }
+  // Log, audit and telemetry
   /** Metrics, traces or log records do not go where they should. */
   | { readonly type: 'telemetry_failed'; readonly reason: string }
   /** Lines cannot be written where they should go. They are tried again. */
   | { readonly type: 'audit_failed'; readonly reason: string }
-  /** So many lines were lost since this was told last: nobody took them in time. */
+  /** How many lines were lost since the last event: the target did not take them in time. */
   | { readonly type: 'audit_dropped'; readonly lines: number }
-  /** So many lines of what a peer made happen were left out since this was told last: there were too many. */
+  /** How many lines about this peer were left out since the last event: it caused too many. */
   | { readonly type: 'audit_omitted'; readonly lines: number; readonly peer: Peer };
 
 /** What a NACK complains of, as far as Envoy's words tell. */
 export type RejectionKind = 'certificate' | 'private_key' | 'trusted_ca' | 'crl' | 'malformed' | 'other';
 
-/** Hears of every event, in order, while it happens: it must be quick and must not throw. */
+/** Gets every event, in order, when it happens. It must be quick and must not throw. */
 export type EventListener = (event: Event) => void;

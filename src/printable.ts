@@ -1,6 +1,6 @@
-/** Text of somebody else's, fit to stand in one line: a name that a peer made up must not begin a line of its own, nor command a terminal. */
+/** Makes the text of others safe for one line: a name that a peer invents must not start a new line, nor control a terminal. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
-/** Of those, what JSON.stringify leaves as it is. */
+/** Those among them that JSON.stringify does not escape. */
 const UNESCAPED = /[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu;
 const MAX_QUOTED = 200;
 const ASCII_ONLY = /^[\0-\x7e]*$/;
@@ -31,7 +31,18 @@ export function quotedValue(value: unknown, length: number): string {
   return (JSON.stringify(value) ?? 'missing').slice(0, length);
 }
 
-/** At most so many UTF-16 units of it, and then a sign that there are more. */
+/** At most `length` UTF-16 units of the text, with `…` after them when there were more. */
 export function shortened(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length).toWellFormed()}…`;
+}
+
+/** The first `most` names, and how many there are beside them. */
+export function listed(
+  most: number,
+  names: readonly string[],
+  shown: (name: string) => string = (name) => name,
+  separator = ', ',
+): string {
+  const text = names.slice(0, most).map(shown).join(separator);
+  return names.length > most ? `${text} and ${names.length - most} more` : text;
 }

@@ -1,9 +1,9 @@
-/** How many of something one peer may do: a token bucket. */
+/** Limits how often a peer may do something: a token bucket. */
 
 export interface RateLimit {
-  /** So many at once. */
+  /** How many at once. */
   readonly burst: number;
-  /** So many after that. */
+  /** How many a second after that. */
   readonly perSecond: number;
 }
 

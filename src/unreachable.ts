@@ -1,25 +1,26 @@
-/** Why a socket could not be connected to, as grpc-js tells it and as an operator needs it: who tried, and what to change. */
+/** Turns grpc-js's reason for a failed connection into one for operators: who tried, and what to change. */
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Endpoint } from './endpoint.ts';
+import { processUser } from './errno.ts';
 
 /** grpc-js 1.14: `No connection established. Last error: Error: connect ENOENT /path. Resolution note: `, the note mostly empty; as an error with its status before it. */
 const NOTICE = /^(?:\d+ [A-Z_]+: )?No connection established\. Last error: (?:Error: )?(.*?)\.? Resolution note: ?(.*)$/s;
 
 /**
  * @param details of a gRPC status
- * @returns the same without grpc-js's frame, and for a Unix socket with this process's user and the mend
+ * @returns the same without grpc-js's frame, and for a Unix socket with this process's user and the fix
  */
 export function whyUnreachable(endpoint: Endpoint, details: string): string {
   const [, cause = details, note = ''] = NOTICE.exec(details) ?? [];
   const reason = note === '' ? cause : `${cause} (${note})`;
   const code = /\bconnect (E[A-Z]+)\b/.exec(cause)?.[1];
   if (endpoint.kind !== 'unix' || code === undefined) return reason;
-  const mend = mendOf(code, endpoint.path);
-  return mend === undefined ? reason : `${reason} as uid ${process.getuid?.()}, gid ${process.getgid?.()}: ${mend}`;
+  const fix = fixOf(code, endpoint.path);
+  return fix === undefined ? reason : `${reason} as ${processUser()}: ${fix}`;
 }
 
-function mendOf(code: string, path: string): string | undefined {
+function fixOf(code: string, path: string): string | undefined {
   switch (code) {
     case 'ENOENT':
       return existsSync(dirname(path))
@@ -36,7 +37,7 @@ function mendOf(code: string, path: string): string | undefined {
   }
 }
 
-/** The kernel refuses a connection to whatever is not a socket as it does to a socket that nobody listens on. */
+/** For a path that is no socket the kernel gives the same error as for a socket that nobody listens on. */
 function notSocket(path: string): string | undefined {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined || found.isSocket()) return undefined;

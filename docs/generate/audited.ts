@@ -87,6 +87,8 @@ export const AUDITED: readonly Event[] = [
     reason: 'names',
     details: 'this stream asks for 1025 names, the limit is 1024 (sds.limits.names_per_stream)',
   },
+  { type: 'access_denied', peer, node: '', rule: 'sds.allow[1]', reason: 'sds.allow[1] gives it nothing' },
+  { type: 'access_denied', peer, node: 'edge-1', reason: 'no rule of sds.allow is for it and the node that it says it is' },
   { type: 'connection_refused', limit: 64, peer: unknownPeer },
   { type: 'connection_broken', reason: 'it does not speak HTTP/2', peer },
   {

@@ -38,7 +38,7 @@ regular expressions Envoy reads, and how long a path may be.
 | duration | whole numbers with the units \`d\`, \`h\`, \`m\`, \`s\`, \`ms\`, the largest unit first: \`200ms\`, \`5s\`, \`1m30s\` |
 | size | a whole number and one of the units \`B\`, \`KiB\`, \`MiB\`, \`GiB\`: \`64KiB\`, \`1MiB\`; 1KiB is 1024 bytes |
 | file mode | an octal string in quotes: \`"0660"\` |
-| pattern | \`*\` stands for any number of any characters, upper and lower case are the same: \`"*.example.org"\` |
+| pattern | \`*\` stands for any number of any characters, upper and lower case are the same unless the key says otherwise: \`"*.example.org"\` |
 | address | \`unix:///absolute/path\` or \`tcp://IP:PORT\`; an IPv6 address stands in brackets |
 `;
 

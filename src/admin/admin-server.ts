@@ -44,7 +44,7 @@ export interface AdminOptions {
   readonly events: EventListener;
 }
 
-/** Serves until it is closed. Never rejects: what is in the way is told as `admin_failed`, and tried again. */
+/** Serves until it is closed. Never rejects: a failure is the event `admin_failed`, and it is tried again. */
 export async function startAdmin(options: AdminOptions): Promise<ReadOnlyServer> {
   const { observed, clock, metrics, configuration, sidecar } = options;
   const { listen, probes, probes_metrics: withMetrics } = configuration.admin;

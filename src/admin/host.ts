@@ -1,4 +1,4 @@
-/** Whether a request is meant for us: a page of somebody else's that lets its name point to this address (DNS rebinding) says its own name. */
+/** Whether a request is meant for this server. A web page whose host name resolves to this address (DNS rebinding) sends its own name. */
 import { isIP } from 'node:net';
 
 /**

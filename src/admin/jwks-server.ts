@@ -12,7 +12,7 @@ export interface JwksServerOptions {
   readonly events: EventListener;
 }
 
-/** Serves until it is closed. Never rejects: what is in the way is told as `jwks_failed`, and tried again. */
+/** Serves until it is closed. Never rejects: a failure is the event `jwks_failed`, and it is tried again. */
 export async function startJwksServer(options: JwksServerOptions): Promise<ReadOnlyServer | undefined> {
   const { configuration, jwtBundles, clock, events } = options;
   const endpoint = configuration.jwks.listen;

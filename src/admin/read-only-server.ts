@@ -49,7 +49,7 @@ export interface ReadOnlyServerOptions {
   /** @param path without the query */
   readonly answer: (path: string, asked: Asked) => Answer | Promise<Answer>;
   readonly onListening: (address: string) => void;
-  /** Told once for as long as the same is in the way. */
+  /** Called once for as long as the reason stays the same. */
   readonly onFailed: (address: string, reason: string) => void;
   /** What else than the other address may help. */
   readonly mend: string;
@@ -60,7 +60,7 @@ export interface ReadOnlyServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Never rejects: what is in the way is told, and tried again. */
+/** Never rejects: a failure is reported to `onFailed`, and it is tried again. */
 export async function startReadOnlyServer(options: ReadOnlyServerOptions): Promise<ReadOnlyServer> {
   const { endpoint, clock, onListening, onFailed, mend } = options;
   const address = formatAdminListen(endpoint);

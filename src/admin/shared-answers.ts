@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 
-/** Short enough that nobody mistakes it for what was before. */
+/** Short enough that nobody notices that an answer is shared. */
 const KEPT_MS = 250;
 
 export interface SharedAnswersOptions<Question, Answer> {

@@ -1,4 +1,4 @@
-/** What /v1/status says: all that the running sidecar knows and may be told, as JSON. No key is in reach of what it is made from. */
+/** What /v1/status says: the state of the running sidecar as JSON. It is made from values that hold no key. */
 import { configurationDigest } from '../config/digest.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';

@@ -19,6 +19,8 @@ export interface SubscriberStatus {
   /** The Envoy's node.id. */
   readonly node: string;
   readonly peer: { readonly connection: number; readonly uid?: number; readonly gid?: number; readonly pid?: number };
+  /** The rule of `sds.allow` that says what it may have; `none`: no rule is for it any more. Absent where there are no rules. */
+  readonly rule?: string;
   readonly opened_at: string;
   readonly names: readonly SubscribedName[];
   /** How many more names it asks for than are shown. */
@@ -98,13 +100,14 @@ function countHeld(held: Map<string, number>, { names }: StreamStatus): void {
 }
 
 function subscriberStatus(status: StreamStatus, maxNames: number): SubscriberStatus {
-  const { stream, method, node, peer, openedAt, names, unanswered, lastAck, lastNack } = status;
+  const { stream, method, node, peer, rule, openedAt, names, unanswered, lastAck, lastNack } = status;
   const leftOut = names.length - maxNames;
   return {
     stream,
     method,
     node,
     peer: { connection: peer.connection, ...peer.credentials },
+    ...(rule !== undefined && { rule }),
     opened_at: timestamp(openedAt),
     names: names.slice(0, maxNames).map(({ name, kind, sent, inUse, rejected, held }) => ({
       name: short(name),

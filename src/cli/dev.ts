@@ -9,7 +9,7 @@ import { DevWorkloadApi } from '../dev/dev-workload-api.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import type { EventListener } from '../events.ts';
-import { type OperatedSidecar, startOperatedSidecar } from '../sidecar/operated-sidecar.ts';
+import { type Application, startApplication } from '../sidecar/application.ts';
 import type { Sidecar } from '../sidecar/sidecar.ts';
 import { standardOutput } from '../telemetry/output.ts';
 import { type ConfigurationFlags, configurationOf } from './configuration.ts';
@@ -29,7 +29,7 @@ async function runUntilTerminated(flags: DevFlags): Promise<void> {
   const loaded = await devConfiguration(await configurationOf({ ...flags, logFormat: flags.logFormat ?? 'text' }));
   const { configuration } = loaded;
   const stop = terminated();
-  let running: OperatedSidecar | undefined;
+  let running: Application | undefined;
   // Also while it starts: by default this signal would end the process.
   process.on('SIGHUP', () => running?.reopen());
   await using workloadApi = await DevWorkloadApi.start({
@@ -37,7 +37,7 @@ async function runUntilTerminated(flags: DevFlags): Promise<void> {
     ...domain,
   });
   const first = firstContext();
-  await using operated = await startOperatedSidecar({ loaded, env: process.env, events: first.events });
+  await using operated = await startApplication({ loaded, env: process.env, events: first.events });
   running = operated;
   await Promise.race([first.received, stop]);
   // Others are served already: a terminal that is stopped must not keep them waiting.

@@ -51,7 +51,7 @@ async function firstSecrets(endpoint: Endpoint, names: readonly string[], timeou
   return received;
 }
 
-/** Prints what is new in each response, and when it came, until the process is told to stop; gives up when nothing has come after `timeoutMs`. */
+/** Prints what is new in each response, and when it came, until SIGTERM or SIGINT; gives up when nothing has come after `timeoutMs`. */
 async function watchSecrets(
   endpoint: Endpoint,
   names: readonly string[],

@@ -13,7 +13,7 @@ if (major < 22 || (major === 22 && minor < 15)) {
   process.exitCode = 2;
 } else if (isInspectorOpen()) {
   process.stderr.write(
-    'spiffe-sds does not run with an inspector that nobody asked for, which shows keys: somebody sent SIGUSR1; run node --disable-sigusr1, or --inspect for an inspector\n',
+    'spiffe-sds does not run with an inspector that nobody asked for, which shows keys: somebody sent SIGUSR1; run node --disable-sigusr1\n',
   );
   process.exit(1);
 } else {

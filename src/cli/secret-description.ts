@@ -37,7 +37,7 @@ interface SecretDescription {
 }
 
 export interface PrintOptions {
-  /** When they came, if that is to be told. */
+  /** When they came, if that is to be shown. */
   readonly at?: Date | undefined;
   /** Default false. */
   readonly showToken?: boolean;

@@ -2,8 +2,9 @@ import { systemClock } from '../clock.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import { ConfigurationWatch } from '../config/reload.ts';
 import { regexChecker } from '../config/values/regex.ts';
-import { messageOf } from '../error.ts';
-import { type OperatedSidecar, startOperatedSidecar } from '../sidecar/operated-sidecar.ts';
+import { messageOf, SpiffeSdsError } from '../error.ts';
+import { unsafeOptions } from '../process/unsafe-options.ts';
+import { type Application, startApplication } from '../sidecar/application.ts';
 import { type ConfigurationFlags, configurationOf, load } from './configuration.ts';
 import { terminated } from './signals.ts';
 
@@ -12,16 +13,17 @@ import { terminated } from './signals.ts';
  * Ends the process: an export that is under way would keep it for as long as its collector is silent.
  */
 export async function serve(flags: ConfigurationFlags): Promise<void> {
+  refuseUnsafe();
   const loaded = await configurationOf(flags);
   const stop = terminated();
-  let operated: OperatedSidecar | undefined;
+  let operated: Application | undefined;
   let watch: ConfigurationWatch | undefined;
   // Also where there is no file to load, and while it starts: by default this signal would end the process.
   process.on('SIGHUP', () => {
     operated?.reopen();
     watch?.reload();
   });
-  operated = await startOperatedSidecar({ loaded, env: process.env });
+  operated = await startApplication({ loaded, env: process.env, ownsProcess: true });
   watch = await follow(loaded, flags, operated);
   await stop;
   watch?.stop();
@@ -29,10 +31,17 @@ export async function serve(flags: ConfigurationFlags): Promise<void> {
   process.exit();
 }
 
+/** @throws SpiffeSdsError `process_unsafe` */
+function refuseUnsafe(): void {
+  const found = unsafeOptions(process.execArgv, process.env);
+  if (found.length === 0) return;
+  throw new SpiffeSdsError('process_unsafe', `private keys would not be safe: ${found.join('; ')}. Start it without`);
+}
+
 async function follow(
   { file, configuration }: LoadedConfiguration,
   flags: ConfigurationFlags,
-  operated: OperatedSidecar,
+  operated: Application,
 ): Promise<ConfigurationWatch | undefined> {
   if (file === undefined) return undefined;
   const regexProblem = await regexChecker();

@@ -95,11 +95,12 @@ function subscribersText({ subscribers, subscribers_total: total }: Status, ago:
 }
 
 function subscriberRow(subscriber: SubscriberStatus, ago: Ago): Row {
-  const { stream, node, method, peer, opened_at, names, names_left_out, unanswered, last_ack, last_nack } = subscriber;
+  const { stream, node, method, peer, rule, opened_at, names, names_left_out, unanswered, last_ack, last_nack } = subscriber;
   const who = peer.pid === undefined ? `connection ${peer.connection}` : `uid ${peer.uid}, gid ${peer.gid}, pid ${peer.pid}`;
   return {
     cells: [String(stream), node || '-', method, who, ago(opened_at), ago(last_ack), ago(last_nack?.at)],
     below: [
+      ...(rule === undefined ? [] : [`may have what ${rule === 'none' ? 'no rule' : rule} gives`]),
       ...names.map(nameLine),
       ...(names_left_out === undefined ? [] : [`and ${names_left_out} more names`]),
       ...(unanswered === 0 ? [] : [`${unanswered} responses are not answered`]),

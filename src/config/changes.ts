@@ -12,7 +12,16 @@ export interface ConfigurationChanges {
   readonly needRestart: readonly string[];
 }
 
-const LIVE = ['names', 'secrets', 'validation', 'on_permission_denied', 'sds.limits', 'sds.bundle_ack_timeout', 'log.level'];
+const LIVE = [
+  'names',
+  'secrets',
+  'validation',
+  'on_permission_denied',
+  'sds.allow',
+  'sds.limits',
+  'sds.bundle_ack_timeout',
+  'log.level',
+];
 
 /** Whether a change of the value at this path is applied while the sidecar runs. */
 export function isLive(path: string): boolean {

@@ -36,13 +36,13 @@ export interface DevWorkloadApiOptions {
   readonly jwtTtlMs?: number;
   /** Default 24 h. */
   readonly caTtlMs?: number;
-  /** Default half of `svidTtlMs`; 0: only when told. */
+  /** Default half of `svidTtlMs`; 0: never by itself. */
   readonly rotateEveryMs?: number;
   /** Trust domains, each with a CA of its own. Default none. */
   readonly federated?: readonly string[];
-  /** SVIDs are signed by an intermediate that comes along in their chain. Default false. */
+  /** Whether SVIDs are signed by an intermediate, which is in their chain. Default false. */
   readonly intermediate?: boolean;
-  /** Of the socket. Default 0o777: every process of this machine may ask, as with a SPIRE agent. */
+  /** The mode of the socket. Default 0o777: every process of this machine may connect, as with a SPIRE agent. */
   readonly mode?: number;
   readonly clock?: Clock;
 }
@@ -88,7 +88,7 @@ export class DevWorkloadApi implements AsyncDisposable {
     this.#rotateEvery(rotateEveryMs);
   }
 
-  /** @throws SpiffeSdsError `endpoint_invalid`, `spiffe_id_invalid`, or `listen_failed` when the socket cannot be had */
+  /** @throws SpiffeSdsError `endpoint_invalid`, `spiffe_id_invalid`, or `listen_failed` when it cannot listen on the socket */
   static async start(options: DevWorkloadApiOptions): Promise<DevWorkloadApi> {
     return new DevWorkloadApi(await DevWorkloadApi.open(options));
   }
@@ -142,7 +142,7 @@ export class DevWorkloadApi implements AsyncDisposable {
     return this.close();
   }
 
-  /** One change after the other, each published when it is complete. */
+  /** Makes one change after the other, and publishes each when it is complete. */
   protected change(step: (state: WorkloadState) => WorkloadState | Promise<WorkloadState>): Promise<void> {
     const done = this.#changes.then(async () => {
       this.#state = await withCrls(this.issuance, await step(this.#state));

@@ -80,7 +80,7 @@ export function authorityActivated(issuance: Issuance, state: WorkloadState): Pr
   return rotated(issuance, { ...state, active: state.authorities.at(-1) as DevAuthority });
 }
 
-/** What is due when the rotation timer fires: new SVIDs, and an authority's successor, a step each time. */
+/** What the rotation timer does: new SVIDs, and one step of replacing an old authority. */
 export async function renewed(issuance: Issuance, state: WorkloadState): Promise<WorkloadState> {
   const now = issuance.clock.now();
   const aged = (authority: DevAuthority) => now >= (authority.notBefore + authority.notAfter) / 2;
@@ -95,7 +95,7 @@ export async function renewed(issuance: Issuance, state: WorkloadState): Promise
   return rotated(issuance, aged(state.active) ? await authorityPrepared(issuance, current) : current);
 }
 
-/** CRLs of all authorities in the bundle, once something was revoked: a verifier that has one wants one of each. */
+/** CRLs of all authorities in the bundle, once something was revoked: a verifier that has one CRL needs one of each authority. */
 export async function withCrls(issuance: Issuance, state: WorkloadState): Promise<WorkloadState> {
   if (state.revoked.length === 0) return state;
   const now = issuance.clock.now();

@@ -32,7 +32,7 @@ interface OpenStream {
   sent: Buffer | undefined;
 }
 
-/** What a call ends with. */
+/** The gRPC status that a call ends with. */
 class CallStatus extends Error implements Failure {
   readonly code: number;
   readonly details: string;
@@ -101,7 +101,7 @@ export class WorkloadService implements GrpcService {
     return opening.promise;
   }
 
-  /** Serves this from now on. A stream gets a message only when it says something new. */
+  /** Serves this state from now on. A stream gets a message only when that differs from its last one. */
   publish(state: WorkloadState): void {
     this.#state = state;
     this.#messages = encodeAll(state);

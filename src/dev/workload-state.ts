@@ -1,4 +1,4 @@
-/** What the development Workload API serves at one moment, and the messages that say so. Each message is the full state. */
+/** What the development Workload API serves at one moment, and its messages. Each message is the full state. */
 import type { JWTBundlesResponse, X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
 import type { JwtBundle } from '../spiffe/jwt/jwt-bundle.ts';
 import { type SpiffeId, type TrustDomain, trustDomainId } from '../spiffe/spiffe-id.ts';

@@ -105,9 +105,9 @@ function clusterSuspicions({ sds }: Facts, cluster: EnvoyCluster, { clusters, as
       : [
           {
             id: 'envoy.cluster_after_use',
-            severity: 'broken' as const,
+            severity: 'warning' as const,
             what: `The cluster ${name} stands after the cluster ${early.name}, which gets its secrets through it.`,
-            why: 'Envoy takes static clusters in their order, and refuses to start.',
+            why: 'Envoy 1.36 and 1.40 start all the same; it is not promised, and other versions may refuse it.',
             fix: `Move the cluster ${name} to the first place under static_resources.clusters.`,
           },
         ]),

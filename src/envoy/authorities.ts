@@ -39,8 +39,7 @@ const identities = new WeakMap<Certificate, string>();
 function identityOf(authority: Certificate): string {
   let identity = identities.get(authority);
   if (identity === undefined) {
-    const key = authority.x509.publicKey.export({ type: 'spki', format: 'der' });
-    identity = `${canonicalName(authority.subject)} ${key.toString('base64')}`;
+    identity = `${canonicalName(authority.subject)} ${Buffer.from(authority.spki).toString('base64')}`;
     identities.set(authority, identity);
   }
   return identity;

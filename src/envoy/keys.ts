@@ -34,15 +34,15 @@ export function leafKeyWarning({ x509: { publicKey } }: Certificate): string | u
 }
 
 /** Why Envoy cannot verify anything with the key of this authority; undefined when it can. */
-export function authorityKeyWarning({ serial, x509: { publicKey } }: Certificate): string | undefined {
-  const kind = hasExplicitCurve(publicKey) ? 'on a curve that is written out' : kindOf(publicKey);
+export function authorityKeyWarning({ serial, spki, x509: { publicKey } }: Certificate): string | undefined {
+  const kind = hasExplicitCurve(publicKey, spki) ? 'on a curve that is written out' : kindOf(publicKey);
   return VERIFIED.has(kind) ? undefined : `the key of its CA ${serial} is ${kind}: Envoy accepts nobody whom that CA has signed`;
 }
 
 /** Whether the key contains the parameters of its curve instead of the curve's name, which RFC 5480, section 2.1.1, forbids. */
-function hasExplicitCurve(publicKey: KeyObject): boolean {
+function hasExplicitCurve(publicKey: KeyObject, spki: Uint8Array): boolean {
   if (publicKey.asymmetricKeyType !== 'ec') return false;
-  const [algorithm] = derChildren(publicKey.export({ type: 'spki', format: 'der' }));
+  const [algorithm] = derChildren(spki);
   return algorithm === undefined || derChildren(algorithm.bytes)[1]?.tag === SEQUENCE;
 }
 

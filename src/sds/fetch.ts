@@ -1,4 +1,5 @@
-/** FetchSecrets: the same secrets, once, without a stream. Never an empty answer. */
+/** FetchSecrets: the same secrets, once, without a stream. The answer is never empty. */
+import { listed as listedUpTo } from '../printable.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { type Failure, Status } from '../server/grpc/status.ts';
 import type { SecretsView } from './protocol/view.ts';
@@ -9,8 +10,16 @@ export type Fetched = { readonly kind: 'secrets'; readonly secrets: readonly Sec
 const MAX_LISTED = 10;
 const MAX_NAME_LENGTH = 256;
 
-/** @param names none: everything, unless `answerEmptyRequest` is false */
-export function fetchSecrets(names: readonly string[], view: SecretsView, answerEmptyRequest: boolean): Fetched {
+/**
+ * @param names none: everything, unless `answerEmptyRequest` is false
+ * @param hasIdentity whether there is anything at all, for whomever; default: whether there is for this peer
+ */
+export function fetchSecrets(
+  names: readonly string[],
+  view: SecretsView,
+  answerEmptyRequest: boolean,
+  hasIdentity = view.everything.length > 0,
+): Fetched {
   const { everything } = view;
   if (names.length === 0 && !answerEmptyRequest) {
     return {
@@ -19,12 +28,15 @@ export function fetchSecrets(names: readonly string[], view: SecretsView, answer
       details: 'the request names no secret (names.answer_empty_request is false)',
     };
   }
-  if (!view.complete || everything.length === 0) {
+  if (!view.complete || !hasIdentity) {
     return {
       kind: 'failed',
       code: Status.UNAVAILABLE,
       details: 'there is no secret yet: the Workload API has given this workload no identity',
     };
+  }
+  if (names.length === 0 && everything.length === 0) {
+    return { kind: 'failed', code: Status.NOT_FOUND, details: 'there is no SVID and no bundle for this peer (sds.allow)' };
   }
   const wanted = [...new Set(names.length === 0 ? everything : names)];
   const secrets = wanted.map((name) => view.get(name)).filter((secret) => secret !== undefined);
@@ -38,13 +50,12 @@ export function fetchSecrets(names: readonly string[], view: SecretsView, answer
     return {
       kind: 'failed',
       code: Status.NOT_FOUND,
-      details: `no secret named ${listed(unknown)}; there is ${listed(everything)}`,
+      details: `no secret named ${listed(unknown)}; there is ${listed(everything) || 'no SVID and no bundle for this peer'}`,
     };
   }
   return { kind: 'secrets', secrets };
 }
 
 function listed(names: readonly string[]): string {
-  const short = names.slice(0, MAX_LISTED).map((name) => name.slice(0, MAX_NAME_LENGTH).toWellFormed());
-  return `${short.join(', ')}${names.length > MAX_LISTED ? ` and ${names.length - MAX_LISTED} more` : ''}`;
+  return listedUpTo(MAX_LISTED, names, (name) => name.slice(0, MAX_NAME_LENGTH).toWellFormed());
 }

@@ -1,5 +1,6 @@
-/** The secret discovery service: the newest secrets, and the streams that hear of them. */
+/** The secret discovery service: the newest secrets, and the streams that get them. */
 import type { IncomingHttpHeaders } from 'node:http2';
+import { EVERYTHING } from '../access/access-rules.ts';
 import type { Clock } from '../clock.ts';
 import type { EventListener } from '../events.ts';
 import type { DiscoveryRequest } from '../gen/messages.ts';
@@ -23,7 +24,8 @@ import { encodeFetch } from './protocol/response.ts';
 import { sharedSteps } from './protocol/shared-steps.ts';
 import { formFor } from './stream/node.ts';
 import { RefusedDomains } from './stream/refused-domains.ts';
-import { cut, type OtherTypes, SecretStream, type StreamContext, type StreamSettings } from './stream/secret-stream.ts';
+import { cut, SecretStream } from './stream/secret-stream.ts';
+import type { OtherTypes, StreamContext, StreamSettings } from './stream/stream-context.ts';
 import type { Totals } from './stream/stream-record.ts';
 import type { StreamStatus } from './stream/stream-status.ts';
 import { Views } from './stream/views.ts';
@@ -42,10 +44,10 @@ export interface SdsOptions {
   readonly clock: Clock;
 }
 
-/** How long FetchSecrets waits for what was asked for upstream on its account. */
+/** How long FetchSecrets waits for a secret that it made the sidecar ask the Workload API for. */
 const FETCH_PATIENCE_MS = 5_000;
 
-/** The two services: secrets alone, and among all that Envoy knows. */
+/** The two services: secret discovery, and aggregated discovery, which carries all types. */
 export class SdsService implements GrpcService {
   readonly methods: Readonly<Record<string, Method>> = {
     [`/${SDS}/StreamSecrets`]: (call, headers) => this.#open(call, headers, this.#sotw, 'refuse'),
@@ -66,7 +68,7 @@ export class SdsService implements GrpcService {
   readonly #refused = new RefusedDomains();
   readonly #totals: Totals = { subscriptions: 0, held: 0 };
   #secrets = NO_SECRETS;
-  /** The number of the newest. */
+  /** The number of the newest update. */
   #update = 0;
   #rollout: Rollout | undefined;
   #settlement: Settlement | undefined;
@@ -114,15 +116,15 @@ export class SdsService implements GrpcService {
     return this.#totals;
   }
 
-  /** What each open stream came to, one at a time: with many, whoever reads them lets others run in between. */
+  /** The state of each open stream, one at a time, so that a reader of ten thousand can let others run in between. */
   *status(): Generator<StreamStatus> {
     for (const { status } of this.#streams) yield status;
   }
 
-  /** Makes these the secrets that are served and tells every stream that subscribed to one that changed. */
+  /** Serves these secrets from now on, and sends them to every stream that subscribed to one that changed. */
   update({ secrets, cause, bundleFirst }: SecretsUpdate): void {
     const waits = bundleFirst || (this.#rollout !== undefined && secrets.ids.length > 0);
-    // Counted from the first certificate that waits: whatever comes meanwhile, it waits no longer.
+    // Counted from the first certificate that waits: a later update does not make it wait longer.
     const deadline = this.#rollout?.deadline ?? this.#options.clock.monotonic() + this.#settings.bundleAckTimeoutMs;
     this.#rollout?.cancel();
     this.#rollout = undefined;
@@ -135,7 +137,7 @@ export class SdsService implements GrpcService {
     else this.#serve(secrets);
   }
 
-  /** Open streams see at once what that changes for them. */
+  /** Takes effect on open streams at once. */
   configure(settings: SdsSettings): void {
     this.#settings = settings;
     this.#show(this.#secrets);
@@ -158,7 +160,7 @@ export class SdsService implements GrpcService {
     for (const goOn of [...this.#fetching]) goOn();
   }
 
-  /** From now on streams see these. */
+  /** Streams see these secrets from now on. */
   #show(secrets: SecretSet): void {
     this.#secrets = secrets;
     this.#views.update(secrets, this.#settings.onDemand);
@@ -216,7 +218,14 @@ export class SdsService implements GrpcService {
     call: Call,
     deadline = this.#options.clock.monotonic() + FETCH_PATIENCE_MS,
   ): Frame | Failure | Promise<Frame | Failure> {
-    const { validation, answerEmptyRequest, maxNames } = this.#settings;
+    const { validation, answerEmptyRequest, maxNames, access } = this.#settings;
+    const node = cut(request.node?.id ?? '');
+    const judgement = access?.judge(call.peer, { id: request.node?.id ?? '', cluster: request.node?.cluster ?? '' });
+    if (judgement?.kind === 'refused') {
+      const { rule, reason } = judgement;
+      this.#options.events({ type: 'access_denied', peer: call.peer, node, reason, ...(rule !== undefined && { rule }) });
+      return { code: Status.PERMISSION_DENIED, details: 'sds.allow gives this peer nothing' };
+    }
     const count = request.resource_names.length;
     if (request.type_url !== '' && request.type_url !== SECRET_TYPE_URL) {
       return { code: Status.INVALID_ARGUMENT, details: `this method serves ${SECRET_TYPE_URL} only` };
@@ -228,15 +237,14 @@ export class SdsService implements GrpcService {
       };
     }
     const form = formFor(request.node) ?? validation;
-    const view = this.#views.of(form);
-    const fetched = fetchSecrets(request.resource_names, view, answerEmptyRequest);
+    const view = this.#views.of(form, judgement ?? EVERYTHING);
+    const fetched = fetchSecrets(request.resource_names, view, answerEmptyRequest, this.#secrets.ids.length > 0);
     if (fetched.kind !== 'secrets') {
       const isLate = request.resource_names.some((name) => view.get(name) === undefined && view.pending(name));
       const left = deadline - this.#options.clock.monotonic();
       if (!isLate || left <= 0 || this.#draining) return fetched;
       return this.#news(left).then(() => this.#fetch(request, call, deadline));
     }
-    const node = cut(request.node?.id ?? '');
     this.#options.events({ type: 'secrets_fetched', secrets: fetched.secrets.map(versionOf), node, peer: call.peer });
     return encodeFetch(fetched.secrets);
   }

@@ -77,6 +77,8 @@ export class Encodings {
   #encode(name: string, source: SecretSource, form: ValidationForm, without: ReadonlySet<string>): Encoded {
     const content = source.content(form, without);
     const secret = content && createSecret(name, source.kind, content);
+    // The secret has a copy of it.
+    content?.tls_certificate?.private_key?.inline_bytes?.fill(0);
     if (secret !== undefined) this.#onEncoded?.(secret);
     return { form, without, madeOf: source.madeOf(form, without), secret };
   }

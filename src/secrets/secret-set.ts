@@ -4,10 +4,10 @@ import { type SpiffeId, trustDomainId } from '../spiffe/spiffe-id.ts';
 import { Encodings, type SecretSource } from './encodings.ts';
 import { type Identity, identitiesOf, type ServedSvid } from './identities.ts';
 import type { Naming, SvidChoice } from './naming.ts';
-import type { Secret, ValidationForm } from './secret.ts';
+import { createSecret, type Secret, type ValidationForm } from './secret.ts';
 import { tlsCertificate } from './tls-certificate.ts';
 import type { Trust } from './trust.ts';
-import { type ValidationSourcesOptions, validationSources } from './validation-sources.ts';
+import { trustNobody, type ValidationSourcesOptions, validationSources } from './validation-sources.ts';
 
 /** A snapshot of the secrets. */
 export interface SecretSet {
@@ -16,6 +16,8 @@ export interface SecretSet {
    * @returns undefined when no secret has that name now, or when the secret cannot be expressed in that form
    */
   get(name: string, form: ValidationForm, without?: ReadonlySet<string>): Secret | undefined;
+  /** A validation context of that name that trusts nobody: for a peer that has had one, and may not have it any more. */
+  denial(name: string, form: ValidationForm): Secret | undefined;
   /** A hash of the authorities and CRLs that are sent for a trust domain; undefined when it is not trusted. */
   contentOf(trustDomain: string): string | undefined;
   /** False until the first message of the Workload API. */
@@ -45,6 +47,7 @@ export const NO_SECRETS: SecretSet = {
   ids: [],
   names: [],
   get: () => undefined,
+  denial: () => undefined,
   contentOf: () => undefined,
   describe: () => undefined,
   pending: () => false,
@@ -88,6 +91,7 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
     else if ('svid' in secret) add(secret.name, certificateOf(choose(identities, secret.svid)));
   }
   for (const prefix of naming.prefixes) for (const [name, source] of [...sources]) add(`${prefix}${name}`, source);
+  const denials = new Map<string, Secret>();
   const encoded = new Encodings(sources, options.onEncoded, options.before && encodings.get(options.before));
   const set: SecretSet = {
     complete: true,
@@ -96,6 +100,12 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
     contentOf: validation.contentOf,
     pending: () => false,
     get: (name, form, without) => encoded.get(name, form, without),
+    denial(name, form) {
+      const key = `${form} ${name}`;
+      const known = denials.get(key) ?? createSecret(name, 'validation_context', trustNobody(options.throwawayAuthority, form));
+      denials.set(key, known);
+      return known;
+    },
     describe(name) {
       const source = sources.get(name);
       if (source === undefined) return undefined;

@@ -32,7 +32,11 @@ export type SecretContent = Pick<Input<SecretMessage>, SecretKind>;
 /** Encodes a secret and computes its version. */
 export function createSecret(name: string, kind: SecretKind, content: SecretContent): Secret {
   const value = encode('envoy.extensions.transport_sockets.tls.v3.Secret', { ...content, name });
-  return { name, kind, version: secretVersion(value), any: encode('google.protobuf.Any', { type_url: SECRET_TYPE_URL, value }) };
+  const any = encode('google.protobuf.Any', { type_url: SECRET_TYPE_URL, value });
+  const version = secretVersion(value);
+  // It may hold a private key, of which there is a copy in `any` now.
+  value.fill(0);
+  return { name, kind, version, any };
 }
 
 /**

@@ -9,7 +9,7 @@ import type { X509Bundle } from '../spiffe/x509-context.ts';
 import type { SecretSource } from './encodings.ts';
 import { identitiesOf } from './identities.ts';
 import type { Naming, ValidationPolicy } from './naming.ts';
-import type { ValidationForm } from './secret.ts';
+import type { SecretContent, ValidationForm } from './secret.ts';
 import type { Trust } from './trust.ts';
 import { type Trusted, validationContext } from './validation-context.ts';
 
@@ -94,12 +94,26 @@ function hashOf(trusted: Trusted | undefined): string | undefined {
   return hash.digest('hex');
 }
 
-/** Replaces a withdrawn bundle. It uses the SPIFFE validator if it can: with a plain list of CAs, Envoy would accept clients without a certificate. */
+/** Of the trust domain of a context that trusts nobody, where none is known: this name is nobody's (RFC 6761, section 6.4). */
+const NO_TRUST_DOMAIN = 'nobody.invalid';
+
+/**
+ * A context that trusts nobody. It uses the SPIFFE validator if it can: with a plain list of CAs, Envoy would accept clients without a
+ * certificate.
+ * @param throwawayAuthority a CA certificate (DER) whose key nobody has
+ */
+export function trustNobody(
+  throwawayAuthority: () => Uint8Array,
+  form: ValidationForm,
+  trustDomain: string = NO_TRUST_DOMAIN,
+): SecretContent {
+  const nobody: Trusted = { trustDomain, authorities: [throwawayAuthority()], crls: [] };
+  return validationContext([nobody], form === 'legacy' ? form : 'spiffe', []);
+}
+
+/** Replaces a withdrawn bundle. */
 function denial(trustDomain: TrustDomain, throwawayAuthority: () => Uint8Array): SecretSource {
-  const content = (form: ValidationForm) => {
-    const nobody: Trusted = { trustDomain, authorities: [throwawayAuthority()], crls: [] };
-    return validationContext([nobody], form === 'legacy' ? form : 'spiffe', []);
-  };
+  const content = (form: ValidationForm) => trustNobody(throwawayAuthority, form, trustDomain);
   return { kind: 'validation_context', content, madeOf: () => [throwawayAuthority, trustDomain], separable: [] };
 }
 

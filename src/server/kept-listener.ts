@@ -1,6 +1,6 @@
 /**
- * A Unix listener whose path is looked at every few seconds: whatever cleans the folder, or puts a socket of its own there, would keep
- * everybody who comes later away, and nothing else would tell.
+ * A Unix listener that checks its path every few seconds. When something deletes the socket file or puts another there, new clients cannot
+ * connect, and the server notices nothing else.
  */
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../error.ts';
@@ -8,12 +8,12 @@ import { UnixListener, type UnixListenerOptions } from './unix-listener.ts';
 
 export interface KeptListenerOptions extends UnixListenerOptions {
   readonly clock: Clock;
-  /** Told once for each reason, before it is put back, and why it cannot be put back. */
+  /** Called once for each reason: that the socket is lost, and why it cannot be put back. */
   readonly onLost: (reason: string) => void;
   readonly onRestored: () => void;
 }
 
-/** A look is one call of lstat(2). */
+/** Each check is one call of lstat(2). */
 export const LOOK_MS = 2_000;
 
 export class KeptListener {
@@ -22,8 +22,8 @@ export class KeptListener {
   #cancel: () => void;
   #looking: Promise<void> = Promise.resolve();
   #closed = false;
-  /** Undefined while it is there. */
-  #told: string | undefined;
+  /** The reason that was reported last; undefined while the socket is there. */
+  #reported: string | undefined;
 
   private constructor(listener: UnixListener, options: KeptListenerOptions) {
     this.#listener = listener;
@@ -58,24 +58,24 @@ export class KeptListener {
   }
 
   async #putBack(reason: string): Promise<void> {
-    if (this.#told === undefined) this.#tell(reason);
+    if (this.#reported === undefined) this.#report(reason);
     try {
       await this.#listener.restore();
       this.#found();
     } catch (error) {
-      this.#tell(`${reason}, and it cannot be put back: ${messageOf(error)}`);
+      this.#report(`${reason}, and it cannot be put back: ${messageOf(error)}`);
     }
   }
 
-  #tell(reason: string): void {
-    if (this.#told === reason) return;
-    this.#told = reason;
+  #report(reason: string): void {
+    if (this.#reported === reason) return;
+    this.#reported = reason;
     this.#options.onLost(reason);
   }
 
   #found(): void {
-    if (this.#told === undefined) return;
-    this.#told = undefined;
+    if (this.#reported === undefined) return;
+    this.#reported = undefined;
     this.#options.onRestored();
   }
 }

@@ -1,4 +1,4 @@
-/** Listens as soon as that can be done: an address that is taken now may be free in a moment, or in an hour. */
+/** Tries to listen until it works: an address that is in use now may be free in a moment, or in an hour. */
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../error.ts';
 
@@ -9,7 +9,7 @@ export interface ListeningAgainOptions {
   /** Rejects with what is in the way. Returns what stops it. */
   readonly listen: () => Promise<Stop>;
   readonly onListening: () => void;
-  /** Told once for as long as the same is in the way. */
+  /** Called once for as long as the reason stays the same. */
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -19,7 +19,7 @@ const MAX_RETRY_MS = 30_000;
 export class ListeningAgain {
   readonly #options: ListeningAgainOptions;
   #retryMs = FIRST_RETRY_MS;
-  #told: string | undefined;
+  #reported: string | undefined;
   #trying: Promise<void> = Promise.resolve();
   #cancel: (() => void) | undefined;
   #stop: Stop | undefined;
@@ -49,8 +49,8 @@ export class ListeningAgain {
       this.#stop = await listen();
       onListening();
     } catch (error) {
-      if (this.#told !== messageOf(error)) onFailed(error);
-      this.#told = messageOf(error);
+      if (this.#reported !== messageOf(error)) onFailed(error);
+      this.#reported = messageOf(error);
       if (this.#stopped) return;
       this.#cancel = clock.after(this.#retryMs, () => {
         this.#trying = this.#try();

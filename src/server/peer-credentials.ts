@@ -1,6 +1,6 @@
 /**
- * Whom the kernel names at the other end of a Unix socket (SO_PEERCRED, unix(7)): Node does not ask it, so libc is called for that. The
- * supplementary groups come from the same place (SO_PEERGROUPS), as they were when the peer connected: /proc could tell those of another
+ * Who is at the other end of a Unix socket, as the kernel says (SO_PEERCRED, unix(7)). Node has no function for it, so libc is called. The
+ * supplementary groups come from the kernel too (SO_PEERGROUPS), as they were when the peer connected: /proc might show those of another
  * process that has the same pid by now.
  */
 import type { Socket } from 'node:net';
@@ -12,18 +12,16 @@ import type { CredentialsReader } from './peer.ts';
 /** struct ucred: pid, uid, gid. */
 const UCRED_BYTES = 12;
 const GID_BYTES = 4;
-/** Few users are in more groups; who is in more costs another call. */
+/** Few users are in more groups; for those a second call is made. */
 const USUAL_GROUPS = 32;
 
-const nobody: CredentialsReader = () => undefined;
-
-/** Takes some 10 ms. Where the kernel cannot be asked, that is told as an event, and peers stay unknown. */
-export async function loadCredentialsReader(events: EventListener): Promise<CredentialsReader> {
+/** Takes some 10 ms. @returns undefined where the kernel cannot be asked, which is told as an event */
+export async function loadCredentialsReader(events: EventListener): Promise<CredentialsReader | undefined> {
   try {
     return await requireCredentialsReader();
   } catch (error) {
     events({ type: 'peer_credentials_unavailable', reason: messageOf(error) });
-    return nobody;
+    return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * The process at the other end of a Unix socket, held by a pidfd (SO_PEERPIDFD, Linux 6.5): a pid is given to another process as soon as
- * the first is gone, a pidfd never is. An older kernel has nothing that could take its place: when the pid is looked up, the process that
- * connected may be gone and another, as old as the connection, have its number. So there is no fallback.
+ * The process at the other end of a Unix socket, held by a pidfd (SO_PEERPIDFD, Linux 6.5): the kernel gives a pid to another
+ * process as soon as the first is gone, but never a pidfd. There is no fallback for an older kernel: when the pid is looked up, the process
+ * that connected may be gone, and another process may have its pid.
  */
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
@@ -17,11 +17,11 @@ export interface PeerProcess extends Disposable {
   readonly ended: boolean;
   /** Calls back once when it has ended, at most `LOOK_MS` later, also when it had before. The returned function forgets that. */
   onEnded(callback: () => void): () => void;
-  /** Gives the pidfd back. Nobody is called any more. */
+  /** Closes the pidfd. No callback is called any more. */
   close(): void;
 }
 
-/** One look asks about all processes in one call of poll(2), which never waits. */
+/** All processes are checked with one call of poll(2) that does not wait. */
 export const LOOK_MS = 250;
 
 const AF_UNIX = 1;

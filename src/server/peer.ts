@@ -2,12 +2,8 @@
 import type { Socket } from 'node:net';
 import type { Peer, PeerCredentials } from '../events.ts';
 
-/** All that decides what a peer may have. */
-export interface PeerIdentity {
-  readonly credentials: PeerCredentials;
-  /** Its supplementary groups (SO_PEERGROUPS), at the time when it connected. */
-  readonly groups: readonly number[];
-}
+/** What the kernel says of a peer. */
+export type PeerIdentity = Required<Pick<Peer, 'groups'>> & { readonly credentials: PeerCredentials };
 
 /** Undefined when the kernel does not tell. */
 export type CredentialsReader = (socket: Socket) => PeerIdentity | undefined;
@@ -27,8 +23,8 @@ export class ConnectedPeer implements Peer {
     return this.#identity?.credentials;
   }
 
-  get identity(): PeerIdentity | undefined {
-    return this.#identity;
+  get groups(): readonly number[] | undefined {
+    return this.#identity?.groups;
   }
 
   /** Only while the connection is open: afterwards there is nobody to ask about. */

@@ -1,14 +1,15 @@
 /**
- * A Unix socket that appears whole: bound inside a folder that only this user may enter, given its group there, then linked into place.
- * There is no moment with a wrong mode, and nobody can connect before. The name is the lock: link(2) does not take a name that is taken,
- * and a socket whose process is dead answers nobody. So of two that start at once one is refused, no lock is left behind, and neither a
- * privilege nor a shared namespace is needed. A successor's socket is never removed.
+ * A Unix socket that appears complete: it is bound inside a folder that only this user may enter, gets its group there, and is then linked
+ * to its path. It never has a wrong mode, and nobody can connect earlier. The path is the lock: link(2) fails when the path exists, and a
+ * socket whose process is dead refuses connections. So when two processes start at once one of them fails, no lock is left behind, and no
+ * privilege or shared namespace is needed. The socket of a successor is never removed.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { chmod, lchown, link, lstat, mkdir, rename, rmdir, stat, unlink } from 'node:fs/promises';
+import { type BigIntStats, mkdirSync } from 'node:fs';
+import { chmod, lchown, link, lstat, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { connect, type ListenOptions, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
+import { fixFor, processUser } from '../errno.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 
 export interface UnixListenerOptions {
@@ -24,20 +25,21 @@ export interface UnixListenerOptions {
   readonly server: Server;
 }
 
-/** What was in the way, and what to do about it. */
-const MENDS: Readonly<Record<string, string>> = {
+/** By the error of the system call: what to do about it. */
+const FIXES: Readonly<Record<string, string>> = {
   EACCES: 'let this user write in that folder, or run as the user who may (in a pod: an emptyDir and fsGroup)',
   EPERM: 'this user may not set that mode or group: run it as a member of the group, or set no group',
   EROFS: 'the file system is read-only: mount a writable volume there (in a pod: an emptyDir)',
   ENOTDIR: 'a part of that path is not a folder',
   EEXIST: 'a part of that path is not a folder',
 };
-/** With those of the path before it no longer than `sds.sock`: a socket's path has at most 107 bytes. */
+/** Short, because the path of a socket has at most 107 bytes: not longer than `sds.sock`. */
 const RANDOM_BYTES = 3;
 const SOCKET = 's';
 /** In messages: of a folder by `hiddenFolder`, and of the socket in it. */
 const HIDDEN = /\/\.[\w-]{4}(?:\/s)?(?=')/g;
 const TRIES = 10;
+const KEEPS_NOTHING = 'the file system there does not keep modes and owners, so anybody might connect: choose a path on another';
 
 interface Identity {
   readonly dev: bigint;
@@ -53,7 +55,7 @@ export class UnixListener {
     this.#identity = identity;
   }
 
-  /** @throws SpiffeSdsError `listen_failed` naming the path, the user and the mend */
+  /** @throws SpiffeSdsError `listen_failed` naming the path, the user and the fix */
   static async open(options: UnixListenerOptions): Promise<UnixListener> {
     return new UnixListener(options, await appear(options, 'refuse'));
   }
@@ -70,7 +72,7 @@ export class UnixListener {
   }
 
   /**
-   * Listens anew, also in the place of another socket that lives: the path is ours. Who is connected stays so.
+   * Listens again at the path, which is ours: also in the place of another living socket. Open connections stay open.
    * @throws SpiffeSdsError as `open` does
    */
   async restore(): Promise<void> {
@@ -99,26 +101,60 @@ async function appear(options: UnixListenerOptions, living: 'refuse' | 'replace'
   let hidden: string | undefined;
   try {
     const folder = dirname(path);
-    await mkdir(folder, { recursive: true, mode: 0o755 });
+    await makeFolder(folder, options);
     await refuseIfTaken(path, living, setting);
     hidden = hiddenFolder(folder);
     const socket = join(hidden, SOCKET);
     await listenWithMode(server, socket, mode);
     if (gid !== undefined) await lchown(socket, -1, gid);
     const identity = await lstat(socket, { bigint: true });
+    refuseIfUnlike(identity, options);
     await take(path, socket, living, setting);
     await remove(hidden);
     return identity;
   } catch (error) {
     server.close();
     if (hidden !== undefined) await remove(hidden);
-    const mend = MENDS[(error as NodeJS.ErrnoException).code ?? ''];
-    const user = `uid ${process.getuid?.()}, gid ${process.getgid?.()}`;
-    // What is hidden has a name by chance: the folder is what to look at.
+    // The hidden folder has a random name, which helps nobody.
     const reason = messageOf(error).replaceAll(HIDDEN, '');
-    const message = `cannot listen on unix://${path} as ${user}: ${reason}${mend === undefined ? '' : `: ${mend}`}`;
+    const message = `cannot listen on unix://${path} as ${processUser()}: ${reason}${fixFor(error, FIXES)}`;
     throw new SpiffeSdsError('listen_failed', message, { cause: error });
   }
+}
+
+/**
+ * For the group of the socket, and for everybody to pass through when everybody may use the socket. Only where nobody else decides what is
+ * there: in a parent that is this user's or root's.
+ */
+async function makeFolder(folder: string, { mode, gid, setting }: UnixListenerOptions): Promise<void> {
+  if ((await stat(folder).catch(unlessMissing)) !== undefined) return;
+  const parent = dirname(folder);
+  const mend = `make it for this user, or choose another path (${setting})`;
+  const found = await stat(parent).catch(unlessMissing);
+  if (found === undefined) throw new Error(`its folder ${folder} is not there, nor is ${parent}: ${mend}`);
+  if (found.uid !== 0 && found.uid !== process.geteuid?.())
+    throw new Error(`its folder ${folder} is not there, and ${parent} belongs to uid ${found.uid}: ${mend}`);
+  try {
+    withUmask(0, () => mkdirSync(folder, (mode & 0o002) === 0 ? 0o750 : 0o751));
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return;
+    throw error;
+  }
+  if (gid !== undefined) await lchown(folder, -1, gid);
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (codeOf(error) !== 'ENOENT') throw error;
+}
+
+/** Some file systems do not keep what they are told. It has no name yet. */
+function refuseIfUnlike(found: BigIntStats, { mode, gid }: UnixListenerOptions): void {
+  const [foundMode, uid] = [Number(found.mode & 0o777n), process.geteuid?.()];
+  if (foundMode !== mode)
+    throw new Error(`the socket got mode ${foundMode.toString(8)}, not ${mode.toString(8)}: ${KEEPS_NOTHING}`);
+  if (Number(found.uid) !== uid) throw new Error(`the socket belongs to uid ${found.uid}, not to ${uid}: ${KEEPS_NOTHING}`);
+  if (gid !== undefined && Number(found.gid) !== gid)
+    throw new Error(`the socket belongs to gid ${found.gid}, not to ${gid}: ${KEEPS_NOTHING}`);
 }
 
 /** One that only this user may enter, whatever the umask. */
@@ -134,11 +170,11 @@ function hiddenFolder(folder: string): string {
   }
 }
 
-/** Born with its mode: in a folder that others may write, what a later chmod follows could be somebody else's link. */
+/** The socket has its mode from the start: in a folder that others may write to, a later chmod could follow somebody else's link. */
 async function listenWithMode(server: Server, path: string, mode: number): Promise<void> {
-  // It is bound before `listen` returns.
+  // The socket is bound before `listen` returns.
   await withUmask(~mode & 0o777, () => listen(server, { path }));
-  // Where the folder has a default ACL the kernel knows no umask.
+  // Where the folder has a default ACL, the kernel ignores the umask.
   if (((await lstat(path)).mode & 0o777) !== mode) await chmod(path, mode);
 }
 
@@ -151,7 +187,7 @@ function withUmask<T>(mask: number, run: () => T): T {
   }
 }
 
-/** Gives the socket its name; what a dead process left there makes way, and only that. */
+/** Links the socket to its path. Removes what a dead process left there, and nothing else. */
 async function take(path: string, socket: string, living: 'refuse' | 'replace', setting: string): Promise<void> {
   for (let tries = TRIES; ; tries--) {
     try {
@@ -165,19 +201,19 @@ async function take(path: string, socket: string, living: 'refuse' | 'replace', 
 }
 
 async function makeWay(path: string, aside: string, living: 'refuse' | 'replace', setting: string): Promise<void> {
-  const judged = await refuseIfTaken(path, living, setting);
-  if (judged === undefined) return;
+  const stale = await refuseIfTaken(path, living, setting);
+  if (stale === undefined) return;
   try {
     await rename(path, aside);
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
     return;
   }
-  if (isSame(await lstat(aside, { bigint: true }), judged)) {
+  if (isSame(await lstat(aside, { bigint: true }), stale)) {
     await unlink(aside);
     return;
   }
-  // Another one came just now. It gets its name back, unless a third has taken it.
+  // Another socket appeared just now. It gets its path back, unless a third has taken it.
   await link(aside, path).then(
     () => unlink(aside),
     () => rename(aside, path),
@@ -189,13 +225,15 @@ async function refuseIfTaken(path: string, living: 'refuse' | 'replace', setting
   const found = await lstat(path, { bigint: true }).catch(() => undefined);
   if (found === undefined) return undefined;
   if (!found.isSocket())
-    throw new Error(`something that is not a socket is there: remove it, or choose another path (${setting})`);
+    throw new Error(
+      `${found.isSymbolicLink() ? 'a symbolic link' : 'something that is not a socket'} is there: remove it, or choose another path (${setting})`,
+    );
   if (living === 'refuse' && (await answers(path)))
     throw new Error(`another process answers there: stop it, or choose another path (${setting})`);
   return found;
 }
 
-/** Refused is dead; anything else, a full backlog or a missing permission, comes from a living one. */
+/** A refused connection means that its process is dead. Any other error (full backlog, no permission) comes from a living one. */
 function answers(path: string): Promise<boolean> {
   const probe = connect(path);
   return new Promise((resolve) => {

@@ -1,14 +1,14 @@
-/** What can wait until the first Envoys have their secrets. */
+/** Delays work that can wait until the first Envoys have their secrets. */
 import type { Clock } from '../clock.ts';
 
-/** An Envoy that is there already has connected by then, on a machine that has time. */
+/** By then an Envoy that runs already has connected, unless the machine has no CPU. */
 const SOON_MS = 500;
-/** A Workload API may be silent for ever: probes and metrics must not be. */
+/** A Workload API may never answer; probes and metrics must not wait for it. */
 const LATEST_MS = 5_000;
 
 /**
- * Holds work back for 500 ms, and until the Workload API has answered or failed; for 5 s at most. On a machine without CPU the time alone
- * would be over before the first connection is made, and the work would come before the identities.
+ * Delays work for 500 ms and until the Workload API has answered or failed, for 5 s at most. On a machine without CPU the time alone would be
+ * over before the first connection, and the work would be done before the identities are served.
  */
 export class AfterStart {
   readonly #clock: Clock;
@@ -26,13 +26,13 @@ export class AfterStart {
     clock.after(LATEST_MS, () => this.#begin());
   }
 
-  /** The Workload API has said something that is served now, or cannot be reached. */
+  /** Call it when the first secrets are served, or the Workload API cannot be reached. */
   answered(): void {
     this.#answered = true;
     this.#look();
   }
 
-  /** Calls back once: when it is time, or at once when it has been. The function that is returned forgets it. */
+  /** Calls back once, when the delay is over, or at once when it was. The returned function cancels that. */
   run(work: () => void): () => void {
     if (this.#over) {
       work();
@@ -49,7 +49,7 @@ export class AfterStart {
   #begin(): void {
     if (this.#over) return;
     this.#over = true;
-    // Each on its own: pushes go before.
+    // Each in a turn of its own, so that pushes go first.
     for (const work of this.#waiting) this.#clock.after(0, () => this.#waiting.delete(work) && work());
   }
 }

@@ -1,9 +1,11 @@
-/** The composition root: a Workload API on one side, a socket that serves SDS on the other, and what was configured in between. */
+/** The composition root: connects the Workload API, the configured secrets and the socket that serves SDS. */
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { AccessRules } from '../access/access-rules.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Configuration } from '../config/schema/schema.ts';
-import { matcherOf } from '../config/values/pattern.ts';
+import { exactMatcherOf, matcherOf } from '../config/values/pattern.ts';
 import { prefixesOf } from '../config/values/presets.ts';
 import { formatEndpoint } from '../endpoint.ts';
 import type { EventListener } from '../events.ts';
@@ -42,6 +44,8 @@ export interface SidecarOptions {
    * time. Default: whether there are secrets.
    */
   readonly ready?: () => boolean;
+  /** Awaited when it listens, before it asks for identities. Default: nothing. */
+  readonly beforeIdentities?: () => Promise<void>;
 }
 
 export interface Sidecar extends AsyncDisposable {
@@ -49,24 +53,26 @@ export interface Sidecar extends AsyncDisposable {
   readonly names: readonly string[];
   describe(name: string): NameDescription | undefined;
   readonly counts: SidecarCounts;
-  /** What each open stream came to, one at a time: with many, whoever reads them lets others run in between. */
+  /** The state of each open stream, one at a time, so that a reader of ten thousand can let others run in between. */
   readonly streams: Iterable<StreamStatus>;
-  /** The Workload API is asked for them when somebody asks here. */
+  /** The Workload API is asked for them at the first request. */
   readonly jwtBundles: Pick<JwtBundleWatch, 'known' | 'of'>;
-  /** Applies what can change while it runs; addresses, the socket's mode and group stay as they were. */
+  /** Applies the settings that can change while it runs. Addresses and the socket's mode and group stay as they were. */
   configure(configuration: Configuration): void;
   /** From now on peers are known by their credentials, also those that are connected. */
   identifyPeers(read: CredentialsReader): void;
-  /** Calls back when what can wait may begin. The function that is returned forgets it. */
+  /** The memory limit is near: ends the connection that has most calls. */
+  shed(): void;
+  /** Calls back when work that can wait may begin. The returned function cancels that. */
   afterStart(work: () => void): () => void;
   /** Ends all streams, closes the socket and removes it. */
   stop(): Promise<void>;
 }
 
 /**
- * Listens first, so that an Envoy that is already there finds a socket, then loads what it takes to verify, then asks for identities.
+ * Listens first, so that an Envoy that is already there finds a socket, then loads the code that verifies, then asks for identities.
  *
- * @throws SpiffeSdsError as `startNeeds` does, `listen_failed` when the socket cannot be had
+ * @throws SpiffeSdsError as `startNeeds` does, `listen_failed` when it cannot listen on the socket
  */
 export async function startSidecar({
   configuration,
@@ -74,21 +80,30 @@ export async function startSidecar({
   clock = systemClock,
   random = Math.random,
   ready,
+  beforeIdentities,
 }: SidecarOptions): Promise<Sidecar> {
   const { sds } = configuration;
-  const { workloadApi: endpoint, gid } = await startNeeds(configuration);
+  const { workloadApi: endpoint, gid, readCredentials } = await startNeeds(configuration);
   let inForce = configuration;
   const afterStart = new AfterStart(clock);
   const events: EventListener = (event) => {
     tell(event);
     if (event.type === 'workload_api_lost') afterStart.answered();
-    // What happens on one stream makes nobody ready, and happens often.
+    // Events of one stream are frequent, and do not change readiness.
     if (!('stream' in event)) health.look();
   };
-  const service = new SdsService(sdsSettings(configuration), { events, clock });
+  let settings: SdsSettings = { ...sdsSettings(configuration), access: accessRules(configuration) };
+  const service = new SdsService(settings, { events, clock });
   const health = new HealthService({ [SDS]: ready ?? (() => service.secrets.ids.length > 0) });
   const server = new GrpcServer([service, health], {
     limits: grpcLimits(configuration),
+    admits(peer) {
+      const refusal = settings.access?.refuses(peer);
+      if (refusal === undefined) return true;
+      const { rule, reason } = refusal;
+      events({ type: 'access_denied', peer, node: '', reason, ...(rule !== undefined && { rule }) });
+      return false;
+    },
     listener: {
       opened: (peer) => events({ type: 'connection_opened', peer }),
       closed: (peer) => events({ type: 'connection_closed', peer }),
@@ -98,6 +113,7 @@ export async function startSidecar({
       malformed: (peer, call, details) => events({ type: 'request_malformed', call, details, peer }),
     },
   });
+  if (readCredentials !== undefined) server.identifyPeers(readCredentials);
   const address = formatEndpoint(sds.listen);
   const listener = await KeptListener.open({
     path: sds.listen.path,
@@ -151,6 +167,7 @@ export async function startSidecar({
       afterStart.answered();
     },
   });
+  await beforeIdentities?.();
   watch.start();
 
   const stop = async () => {
@@ -176,21 +193,28 @@ export async function startSidecar({
     },
     jwtBundles,
     configure(next) {
+      // The same rules stay the same object: then no stream asks them again.
+      const access = isDeepStrictEqual(next.sds.allow, inForce.sds.allow) ? settings.access : accessRules(next);
+      settings = { ...sdsSettings(next), access };
       inForce = next;
       server.configure(grpcLimits(next));
-      service.configure(sdsSettings(next));
+      service.configure(settings);
       const naming = namingOf(next);
       tokens.configure(tokenRequests(namedTokens(naming)));
       publisher.configure(naming);
     },
-    identifyPeers: (read) => server.identifyPeers(read),
+    identifyPeers(read) {
+      server.identifyPeers(read);
+      if (settings.access !== undefined) service.configure(settings);
+    },
+    shed: () => server.shed(),
     afterStart: (work) => afterStart.run(work),
     stop,
     [Symbol.asyncDispose]: stop,
   };
 }
 
-/** The same, but not at once; a fetch that is cancelled before it began is never made. */
+/** The same fetch, but not at once. One that is cancelled before it began is never made. */
 function delayed<Message>(fetch: Fetch<Message>, afterStart: AfterStart): Fetch<Message> {
   return (listener) => {
     let cancel: (() => void) | undefined;
@@ -225,4 +249,16 @@ function grpcLimits({ sds: { limits } }: Configuration): GrpcLimits {
 function namingOf({ names, secrets, validation }: Configuration): Naming {
   const { crl, unsafe_merge } = validation;
   return { ...names, prefixes: prefixesOf(names.preset), secrets, crl, unsafe_merge };
+}
+
+function accessRules({ sds: { allow } }: Configuration): AccessRules | undefined {
+  if (allow === undefined) return undefined;
+  const rules = allow.map(({ uid, gid, node_id, node_cluster, names }) => ({
+    uids: uid,
+    gids: gid,
+    nodeId: node_id && exactMatcherOf(node_id),
+    nodeCluster: node_cluster && exactMatcherOf(node_cluster),
+    names,
+  }));
+  return new AccessRules(rules, exactMatcherOf);
 }

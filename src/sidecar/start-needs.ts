@@ -1,16 +1,22 @@
-/** What the sidecar cannot start without, beyond a configuration that is well formed. */
+/** What the sidecar cannot start without, besides a valid configuration. */
 import type { Configuration } from '../config/schema/schema.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { SpiffeSdsError } from '../error.ts';
+import { messageOf, SpiffeSdsError } from '../error.ts';
 import { gidOf } from '../server/group.ts';
+import type { CredentialsReader } from '../server/peer.ts';
 
 export interface StartNeeds {
   readonly workloadApi: Endpoint;
   /** The group of the SDS socket; absent: that of the process. */
   readonly gid?: number;
+  /** Loaded where rules say who may have which secret. */
+  readonly readCredentials?: CredentialsReader;
 }
 
-/** @throws SpiffeSdsError `config_invalid`: there is no Workload API address, or no such group */
+/**
+ * @throws SpiffeSdsError `config_invalid`: there is no Workload API address, or no such group; `credentials_unavailable`: there is nobody to
+ * ask for what `sds.allow` is about
+ */
 export async function startNeeds({ workload_api, sds }: Configuration): Promise<StartNeeds> {
   const { address } = workload_api;
   if (address === undefined) {
@@ -19,5 +25,23 @@ export async function startNeeds({ workload_api, sds }: Configuration): Promise<
       'no Workload API address: set SPIFFE_ENDPOINT_SOCKET, --workload-api or workload_api.address, for example unix:///run/spire/agent/api.sock',
     );
   }
-  return { workloadApi: address, ...(sds.group !== undefined && { gid: await gidOf(sds.group) }) };
+  const readCredentials = sds.allow === undefined ? undefined : await credentialsForRules();
+  return {
+    workloadApi: address,
+    ...(readCredentials && { readCredentials }),
+    ...(sds.group !== undefined && { gid: await gidOf(sds.group) }),
+  };
 }
+
+async function credentialsForRules(): Promise<CredentialsReader> {
+  try {
+    const { requireCredentialsReader } = await import('../server/peer-credentials.ts');
+    return await requireCredentialsReader();
+  } catch (error) {
+    throw new SpiffeSdsError('credentials_unavailable', `${WHY_NO_RULES}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** What is said of `sds.allow` where nobody can be asked who a peer is. */
+export const WHY_NO_RULES =
+  'sds.allow says who may have which secret, but the kernel cannot be asked who a peer is; remove sds.allow, or mend this';

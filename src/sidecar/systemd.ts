@@ -1,13 +1,13 @@
 /**
  * What a service tells systemd (sd_notify(3)): that it is ready, and that it stops. Units that are ordered after it then start when there is an
- * identity. The socket takes datagrams, which Node does not speak, so libc is called for that.
+ * identity. The socket takes datagrams, which Node cannot send, so libc is called.
  */
 import { messageOf } from '../error.ts';
 
 /** @param state lines as sd_notify(3) has them: `READY=1` */
 export type Notify = (state: string) => void;
 
-/** Of Linux, on every architecture that Node runs on there. */
+/** The numbers of Linux, the same on every architecture that Node supports. */
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
@@ -28,26 +28,26 @@ export async function openNotify(address: string): Promise<Notify> {
   if (descriptor < 0) throw new Error(`there is no socket to tell systemd at ${address}`);
   return (state) => {
     const bytes = Buffer.from(state);
-    // A manager that is not there is no reason to stop.
+    // A missing manager is no reason to fail.
     sendto(descriptor, bytes, bytes.length, MSG_NOSIGNAL, target, target.length);
   };
 }
 
 /**
- * The notifications of one service, once each; nothing where systemd did not ask for them.
- * @param failed is told a sentence when they cannot be sent
+ * Sends each notification of one service once; sends nothing where systemd did not ask for them.
+ * @param failed called with a sentence when one cannot be sent
  */
 export function serviceNotifications(env: Readonly<Record<string, string | undefined>>, failed: (reason: string) => void) {
   const address = env['NOTIFY_SOCKET'] ?? '';
-  const told = new Set<string>();
+  const notified = new Set<string>();
   let opening: Promise<Notify> | undefined;
   return (state: 'READY=1' | 'STOPPING=1'): void => {
-    if (address === '' || told.has(state)) return;
-    told.add(state);
+    if (address === '' || notified.has(state)) return;
+    notified.add(state);
     opening ??= openNotify(address);
     opening.then(
       (notify) => notify(state),
-      (error) => failed(`systemd cannot be told ${state}: ${messageOf(error)}`),
+      (error) => failed(`cannot send ${state} to systemd: ${messageOf(error)}`),
     );
   };
 }

@@ -4,6 +4,6 @@ export interface SidecarCounts {
   readonly streams: number;
   /** Names, counted once for each stream that asks for them. */
   readonly subscriptions: number;
-  /** Those that there is nothing to send for. */
+  /** Those among them that have no secret to send. */
   readonly held: number;
 }

@@ -1,4 +1,4 @@
-/** What the events of this process add up to: the state that metrics, status and health are read from. */
+/** The state of the sidecar, built from its events: metrics, status and health read it. */
 import type { Clock } from '../clock.ts';
 import type { Event, SvidEvent } from '../events.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
@@ -70,16 +70,16 @@ export class Observed {
   /** When this began. */
   readonly startedAt: number;
   readonly identities = new Map<SpiffeId, ObservedIdentity>();
-  /** SVIDs whose time has not come, while nothing is served in their place: when it will. */
+  /** SVIDs that are not valid yet while nothing is served in their place, and from when they are. */
   readonly waiting = new Map<SpiffeId, number>();
   readonly bundles = new Map<TrustDomain, ObservedBundle>();
   readonly distrusted = new Set<TrustDomain>();
   /** By identity and audience. */
   readonly tokens = new Map<string, ObservedToken>();
   upstream: Upstream;
-  /** When the Workload API spoke last. */
+  /** When the last message of the Workload API came. */
   lastMessage: number | undefined;
-  /** The last message that was not used; undefined after one that was. */
+  /** The last message, if it was discarded; undefined after one that was used. */
   discarded: Discarded | undefined;
   lastReload: Reload | undefined;
   /** The last failure of each; nobody tells when it is over. */
@@ -88,9 +88,9 @@ export class Observed {
   /** Why nobody can connect there just now. */
   socketLost: string | undefined;
   draining = false;
-  /** Another one after each event that is not about a single peer. */
+  /** Changes with each event that is not about a single peer. */
   revision = 0;
-  /** Whether an update goes out: not all whom it concerns have it and have answered. */
+  /** Whether an update is being sent: some stream that it concerns has not answered yet. */
   pushing = false;
   /** Whether there ever was an identity and a bundle. */
   served = false;
@@ -130,7 +130,7 @@ export class Observed {
         break;
       case 'context_discarded':
         this.discarded = { at: this.#now, code: event.code, reason: event.reason };
-        // It would have brought what these wait for.
+        // It may have contained a newer SVID for each of them.
         for (const id of this.identities.keys()) this.#failed(id);
         break;
       case 'svid_received':

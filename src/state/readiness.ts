@@ -1,37 +1,38 @@
-/** Whether the sidecar lives, has started, and is ready for traffic: as checks whose reasons say what is the matter and where to look. */
+/** Whether the sidecar lives, has started, and is ready for traffic: as checks, whose reasons say what is wrong and where to look. */
+import { isoTime } from '../clock.ts';
 import { trustDomainOf } from '../spiffe/spiffe-id.ts';
 import type { Observed, Upstream } from './observed.ts';
 
 export interface Check {
   readonly name: string;
   readonly ok: boolean;
-  /** Also of what is well. One sentence; what others said may stand in it as it came. */
+  /** One sentence, also when the check passes. It may contain text of others, not escaped. */
   readonly reason: string;
 }
 
 /** @param now milliseconds since the epoch */
 export type Probe = (observed: Observed, now: number) => readonly Check[];
 
-/** Whoever can ask gets a yes: nothing that the sidecar meets is mended by starting it again. */
-export const livez: Probe = ({ startedAt }) => [passed('process', `it runs since ${time(startedAt)}`)];
+/** Passes whenever it can be asked: no problem of the sidecar is fixed by starting it again. */
+export const livez: Probe = ({ startedAt }) => [passed('process', `it runs since ${isoTime(startedAt)}`)];
 
 /** Whether the socket was there and the first identity and bundle were served. Once it is passed it stays so. */
 export const startupz: Probe = (observed) => [
   socket(observed),
   observed.served
     ? passed('secrets', 'an identity and a bundle have been served')
-    : failed('secrets', `no identity and bundle since the start at ${time(observed.startedAt)}: ${upstreamText(observed)}`),
+    : failed('secrets', `no identity and bundle since the start at ${isoTime(observed.startedAt)}: ${upstreamText(observed)}`),
 ];
 
 /**
- * Whether an Envoy gets an identity that its peers accept. A Workload API that cannot be reached is no reason against it while what it
- * gave is valid, nor is the bundle of a federated trust domain: it concerns the peers from there only.
+ * Whether an Envoy gets an identity that its peers accept. A Workload API that cannot be reached does not make it fail while its SVIDs and
+ * bundles are valid; nor does an expired bundle of a federated trust domain, which concerns the peers from there only.
  */
 export const readyz: Probe = (observed, now) => [
   socket(observed),
   observed.draining
-    ? failed('shutdown', 'it stops: streams are ended, Envoys keep what they have')
-    : passed('shutdown', 'it does not stop'),
+    ? failed('shutdown', 'the sidecar stops: streams are ended, Envoys keep what they have')
+    : passed('shutdown', 'the sidecar does not stop'),
   secrets(observed),
   expiry(observed, now),
   upstream(observed),
@@ -54,15 +55,13 @@ function secrets(observed: Observed): Check {
   if (late !== undefined)
     return failed(
       'secrets',
-      `${late[0]} is not valid before ${time(late[1])} by this machine's clock, and nothing is served until then: is the clock right?`,
+      `${late[0]} is not valid before ${isoTime(late[1])} by this machine's clock, and nothing is served until then: is the clock right?`,
     );
   const missing = [...(svids === 0 ? ['no X509-SVID'] : []), ...(bundles === 0 ? ['no trust bundle'] : [])].join(' and ');
   if (missing === '') return passed('secrets', `X509-SVIDs: ${svids}, trust bundles: ${bundles}`);
-  const mend =
-    observed.upstream.state === 'connected'
-      ? 'the Workload API has none for this process, look at its registration entries: '
-      : '';
-  return failed('secrets', `there is ${missing}${isRefused(observed) ? '' : `: ${mend}${upstreamText(observed)}`}`);
+  const hint =
+    observed.upstream.state === 'connected' ? 'the Workload API has none for this process, check its registration entries: ' : '';
+  return failed('secrets', `there is ${missing}${isRefused(observed) ? '' : `: ${hint}${upstreamText(observed)}`}`);
 }
 
 /** What the own trust domain's peers check: this workload's SVIDs, and the bundles that those are verified with. */
@@ -73,13 +72,13 @@ function expiry({ identities, bundles }: Observed, now: number): Check {
   const all = [...svids, ...ownBundles.map(({ trustDomain, notAfter }) => ({ what: `the bundle of ${trustDomain}`, notAfter }))];
   const expired = all.filter(({ notAfter }) => notAfter <= now);
   if (expired.length > 0) {
-    const list = expired.map(({ what, notAfter }) => `${what} has expired at ${time(notAfter)}`).join(', ');
-    return failed('expiry', `${list}: look at the Workload API, it has sent no newer one`);
+    const list = expired.map(({ what, notAfter }) => `${what} has expired at ${isoTime(notAfter)}`).join(', ');
+    return failed('expiry', `${list}: check the Workload API, it has sent no newer one`);
   }
   const [next] = all.toSorted((a, b) => a.notAfter - b.notAfter);
   return passed(
     'expiry',
-    next === undefined ? 'there is nothing that could expire' : `${next.what} is next, at ${time(next.notAfter)}`,
+    next === undefined ? 'there is nothing that could expire' : `${next.what} is next, at ${isoTime(next.notAfter)}`,
   );
 }
 
@@ -95,11 +94,11 @@ function upstreamText({ upstream, discarded }: Observed): string {
   const state = stateText(upstream);
   return discarded === undefined
     ? state
-    : `${state}; what it said at ${time(discarded.at)} was discarded, what came before is in use: ${discarded.reason}`;
+    : `${state}; its message of ${isoTime(discarded.at)} was discarded, and the one before stays in use: ${discarded.reason}`;
 }
 
 function stateText(upstream: Upstream): string {
-  const since = `since ${time(upstream.since)}`;
+  const since = `since ${isoTime(upstream.since)}`;
   switch (upstream.state) {
     case 'connecting':
       return `the Workload API has not answered yet, asked ${since}`;
@@ -109,8 +108,8 @@ function stateText(upstream: Upstream): string {
     case 'denied': {
       const { state, meaning, code, details, failures, final } = upstream;
       const next = final
-        ? 'it is not tried again: restart when that is mended'
-        : `it is tried again, ${failures} times in vain so far`;
+        ? 'it is not tried again: fix that, then restart the sidecar'
+        : `it is tried again, ${failures} tries have failed so far`;
       return `${state === 'denied' ? 'refused' : 'lost'} ${since}: ${meaning} (${code}: ${details}); ${next}`;
     }
   }
@@ -122,8 +121,4 @@ function passed(name: string, reason: string): Check {
 
 function failed(name: string, reason: string): Check {
   return { name, ok: false, reason };
-}
-
-function time(ms: number): string {
-  return new Date(ms).toISOString();
 }

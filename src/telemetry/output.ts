@@ -1,6 +1,6 @@
 /**
- * Text on its way to a file descriptor: in order, bounded, and never in the way of who writes it. Nobody reading a pipe, a terminal that is
- * stopped, or a disk that is full, costs the bound, not time.
+ * Writes text to a file descriptor: in order, with a bounded buffer, and without ever making the caller wait. A pipe without a reader, a
+ * stopped terminal or a full disk fills the buffer, but takes no time.
  */
 import { close, fstatSync, write, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
@@ -12,7 +12,7 @@ export interface OutputOptions {
    * from ending.
    */
   readonly how: 'at once' | 'in background';
-  /** It cannot be written for another reason than that it would have to wait; told at each try. */
+  /** Writing failed, and not only because it would have to wait. Called at each try. */
   readonly onError?: (error: NodeJS.ErrnoException) => void;
   /** How many bytes may wait; default 1 MiB. */
   readonly maxBytes?: number;
@@ -23,11 +23,11 @@ type Write = (fd: number, chunk: Buffer, done: (error: NodeJS.ErrnoException | n
 const MAX_BYTES = 1024 * 1024;
 /** Small pieces are written together. */
 const PIECE_BYTES = 64 * 1024;
-/** A pipe, socket or terminal that was full is tried again: soon while somebody reads it, then less and less often. */
+/** A full pipe, socket or terminal is tried again: soon while somebody reads it, then less and less often. */
 const FULL_RETRY_MS = 1;
 const FULL_RETRY_MAX_MS = 50;
 const ERROR_RETRY_MS = 1_000;
-/** At the process's end, for a reader that is slow: while it takes nothing, and in all. */
+/** How long the end of the process waits for a slow reader: while it takes nothing, and in all. */
 const EXIT_STALLED_MS = 250;
 const EXIT_MS = 1_500;
 const EXIT_RETRY_MS = 5;
@@ -64,7 +64,7 @@ export class Output {
     return true;
   }
 
-  /** What waits goes to this file; the one before is closed. */
+  /** Writes to this file from now on, also what waits; the one before is closed. */
   redirect(fd: number): void {
     if (this.#busy && this.#former === undefined) this.#former = this.#fd;
     else close(this.#fd);
@@ -137,7 +137,7 @@ export class Output {
     this.#pump();
   }
 
-  /** The process ends, and with it all that is not synchronous; what is in flight is still written. */
+  /** The process ends, so writing must be synchronous now; writes in flight are still completed. */
   #flush(): void {
     const end = performance.now() + EXIT_MS;
     let stalled = performance.now() + EXIT_STALLED_MS;
@@ -156,7 +156,7 @@ export class Output {
   }
 }
 
-/** stdout (1) or stderr (2) of this process, whatever that is. What goes wrong is told where it is written. */
+/** stdout (1) or stderr (2) of this process, whatever it is. */
 export function standardOutput(fd: 1 | 2, options: Omit<OutputOptions, 'how'> = {}): Output {
   const kind = fstatSync(fd);
   if (!kind.isFIFO() && !kind.isSocket() && !isatty(fd)) return new Output(fd, { how: 'in background', ...options });

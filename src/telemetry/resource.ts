@@ -1,12 +1,12 @@
-/** Who speaks: the resource that all metrics, spans and log records of this process belong to. */
+/** The OpenTelemetry resource of all metrics, spans and log records of this process. */
 import type { Environment } from '../config/source/sources.ts';
-import { version } from '../version.ts';
+import { SERVICE_NAME, version } from '../version.ts';
 import type { Attributes } from './metrics/metric.ts';
 import { StandardVariables } from './standard-variables.ts';
 
 /**
- * The environment wins over the configuration, that over what is said of itself. No host and no process: they would tell the command
- * line and cost time.
+ * The environment wins over the configuration, and that over the defaults. Host and process are not detected: that takes time, and would
+ * publish the command line.
  *
  * @param configured `telemetry.resource`
  * @param instance unlike that of any other process
@@ -20,7 +20,7 @@ export function resourceAttributes(
   const variables = new StandardVariables(env, onProblem);
   const name = variables.text('OTEL_SERVICE_NAME');
   return {
-    'service.name': 'spiffe-sds',
+    'service.name': SERVICE_NAME,
     'service.version': version,
     'service.instance.id': instance,
     ...configured,

@@ -1,4 +1,4 @@
-/** The variables of the OpenTelemetry specification: an empty one counts as unset, a wrong one is told and counts as unset too. */
+/** The variables of the OpenTelemetry specification: an empty one counts as unset; a wrong one is reported, and counts as unset too. */
 import type { Environment } from '../config/source/sources.ts';
 
 /** RFC 9110, section 5.6.2: what both the name of a header and the key of a pair may be. */
@@ -52,7 +52,7 @@ export class StandardVariables {
     return found;
   }
 
-  /** `key=value,key=value`, the values percent-encoded (W3C Baggage, section 3.3). They may be secrets and are never told. */
+  /** `key=value,key=value`, the values percent-encoded (W3C Baggage, section 3.3). They may be secrets and are never reported. */
   pairs(name: string): Readonly<Record<string, string>> {
     const members = (this.text(name) ?? '').split(',').filter((member) => member.trim() !== '');
     return Object.fromEntries(members.flatMap((member, i) => this.#pair(name, member, i)));
@@ -63,7 +63,7 @@ export class StandardVariables {
     try {
       if (TOKEN.test(key)) return [[key, decodeURIComponent(value.trim())]];
     } catch {
-      // Told below, like a bad key.
+      // Reported below, like a bad key.
     }
     this.#onProblem(`entry ${i + 1} of ${name} is ignored: write key=value, with what is special in it percent-encoded`);
     return [];

@@ -1,6 +1,6 @@
 /**
  * Everything that listens to the events. The log, the state and the metrics hear each event at once. The exporters (OTLP, audit) are
- * slow to load: `openRest` loads them, and gives them every event since the start.
+ * slow to load: `loadExporters` loads them, and gives them every event since the start.
  */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
@@ -23,11 +23,11 @@ import { resourceAttributes } from './resource.ts';
 import type { Trace } from './traces/span.ts';
 import type { TraceRecorder } from './traces/trace-recorder.ts';
 
-/** Events and log lines. At 10 000 events a second, which is much, this is one second. */
+/** Events and log lines: one second of a busy sidecar, which has 10 000 a second. */
 const MAX_BACKLOG = 10_000;
 
 /** What the exporters are given, now or later. Times are milliseconds since the epoch. */
-type Told = { readonly event: Event; readonly at: number } | { readonly line: LogLine; readonly at: number };
+type Entry = { readonly event: Event; readonly at: number } | { readonly line: LogLine; readonly at: number };
 
 /** What `Telemetry.open` needs. */
 export interface TelemetryOptions {
@@ -38,7 +38,7 @@ export interface TelemetryOptions {
 
 /** Log, metrics, traces and audit of one sidecar. */
 export class Telemetry {
-  /** The state of the sidecar, as the events say it. */
+  /** The state of the sidecar, built from its events. */
   readonly observed: Observed;
   readonly #options: TelemetryOptions;
   readonly #measurements: Measurements;
@@ -47,15 +47,15 @@ export class Telemetry {
   readonly #log: Log;
   #audit: Audit | undefined;
   #otlp: Otlp | undefined;
-  #rest: Promise<void> | undefined;
+  #exporters: Promise<void> | undefined;
   /** Undefined until OTLP is loaded, and when traces are not exported. */
   #recorder: TraceRecorder | undefined;
   /** What the exporters have not been given yet; undefined when they are loaded, and when there are none. */
-  #backlog: Told[] | undefined;
+  #backlog: Entry[] | undefined;
   /** How many did not fit into the backlog. */
   #lost = 0;
 
-  /** Opens the log. The exporters wait for `openRest`. Variables of OpenTelemetry that cannot be used are logged, and ignored. */
+  /** Opens the log. The exporters wait for `loadExporters`. Variables of OpenTelemetry that cannot be used are logged, and ignored. */
   static async open(options: TelemetryOptions): Promise<Telemetry> {
     let telemetry: Telemetry | undefined;
     const log = await openLog(options.configuration.log, (line) => {
@@ -117,21 +117,21 @@ export class Telemetry {
   }
 
   /** Loads OTLP, then the audit, which may write to OTLP; then gives both the events since the start. Never rejects. */
-  openRest(): Promise<void> {
-    this.#rest ??= this.#openRest();
-    return this.#rest;
+  loadExporters(): Promise<void> {
+    this.#exporters ??= this.#loadExporters();
+    return this.#exporters;
   }
 
   /** Ends all open traces, and gives the exporters two seconds to send what they have. Never rejects. */
   async close(): Promise<void> {
-    await this.openRest();
+    await this.loadExporters();
     this.#recorder?.flush(now());
     // The traces that ended with this are exported in the next turn.
     await new Promise(setImmediate);
     await Promise.all([this.#audit?.close(), this.#otlp?.shutdown()]);
   }
 
-  async #openRest(): Promise<void> {
+  async #loadExporters(): Promise<void> {
     this.#otlp = await this.#startOtlp();
     await Promise.all([this.#openRecorder(this.#otlp), this.#openAudit(this.#otlp)]);
     this.#replay();
@@ -185,9 +185,9 @@ export class Telemetry {
 
   #replay(): void {
     // What they cause is added at the end of the backlog, and is given to them too.
-    for (const told of this.#backlog ?? []) {
-      if ('line' in told) this.#exportLine(told.line, told.at);
-      else this.#exportEvent(told.event, told.at);
+    for (const entry of this.#backlog ?? []) {
+      if ('line' in entry) this.#exportLine(entry.line, entry.at);
+      else this.#exportEvent(entry.event, entry.at);
     }
     this.#backlog = undefined;
     if (this.#lost === 0) return;
@@ -202,8 +202,8 @@ export class Telemetry {
     else this.#keep(this.#backlog, { line, at });
   }
 
-  #keep(backlog: Told[], told: Told): void {
-    if (backlog.length < MAX_BACKLOG) backlog.push(told);
+  #keep(backlog: Entry[], entry: Entry): void {
+    if (backlog.length < MAX_BACKLOG) backlog.push(entry);
     else this.#lost += 1;
   }
 

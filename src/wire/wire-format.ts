@@ -1,6 +1,6 @@
 /**
- * Reads protobuf messages, exactly: what does not parse is refused, wherever in the message it stands. A request that was cut short could
- * otherwise pass for one that asks for everything.
+ * Reads protobuf messages strictly: anything that does not parse is refused, wherever it is in the message. Otherwise a request that was cut
+ * short could be taken for one that asks for everything.
  *
  * Protocol Buffers, "Encoding" and "Proto3": unknown fields are stepped over, and so is a known field that comes with the wire type of
  * another kind; of a field that comes twice the last value counts, messages are merged.
@@ -35,7 +35,7 @@ interface Scalar {
   read(input: Input, end: number): unknown;
 }
 
-/** As other implementations have it. Of the messages here only google.protobuf.Struct can be nested at will. */
+/** The limit of other implementations. Of the messages here only google.protobuf.Struct can be nested without limit. */
 const MAX_DEPTH = 100;
 
 const SCALARS: Readonly<Record<string, Scalar>> = {
@@ -182,7 +182,7 @@ function readInto(message: Fields, { fields }: Shape, input: Input, end: number,
   return message;
 }
 
-/** Bytes and how far they are read. Each step is given the end of the message that it stands in. */
+/** Bytes, and the position up to which they are read. Each method gets the end of the message that it reads in. */
 class Input {
   position = 0;
   /** The upper 32 bits of the varint that was read last. */
@@ -245,7 +245,7 @@ class Input {
 
   text(end: number): string {
     const text = this.#buffer.toString('utf8', this.position, end);
-    // What stands for bytes that are no UTF-8 may stand for itself, too.
+    // U+FFFD replaces bytes that are not UTF-8, but it may also stand in the text itself.
     if (text.includes('\ufffd') && !isUtf8(this.#buffer.subarray(this.position, end)))
       throw this.malformed('text that is not UTF-8');
     this.position = end;

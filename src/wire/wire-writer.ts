@@ -1,6 +1,6 @@
 /**
  * Writes protobuf messages: what is set, fields in ascending order, map entries in the order given, so the same value always gives the
- * same bytes. Of nothing but the descriptor, and each type when it is first written: there is no code to generate, and none to parse.
+ * same bytes. It works from the descriptor, and prepares each type when it is first written: no code is generated.
  */
 import { type FieldDescriptor, mapEntry, type Namespace, scalarName, WIRE_TYPE } from './wire-types.ts';
 
@@ -74,7 +74,7 @@ export function encoders(types: ReadonlyMap<string, Namespace>): (name: string) 
 
 type CodecOf = (name: string) => Codec;
 
-/** A message that stands in another, with its length in front. Its fields are looked up when it is first written: it may stand in itself. */
+/** A message inside another, with its length in front. Its fields are looked up when it is first written, because it may contain itself. */
 function messageCodec(fields: NonNullable<Namespace['fields']>, types: ReadonlyMap<string, Namespace>, codecOf: CodecOf): Codec {
   let known: readonly Field[] | undefined;
   const all = () => {

@@ -59,6 +59,11 @@ export const ROOMS: readonly Room[] = [
     mayImport: [...WIRE, ...SPIFFE, 'src/envoy/', 'src/events.ts'],
   },
   {
+    path: 'src/access/',
+    holds: 'who may have which secret',
+    mayImport: ['src/events.ts', 'src/secrets/'],
+  },
+  {
     path: 'src/server/',
     holds: 'the socket, and who connects to it',
     mayImport: ['src/events.ts'],
@@ -67,6 +72,11 @@ export const ROOMS: readonly Room[] = [
     path: 'src/server/grpc/',
     holds: 'gRPC on HTTP/2: connections, calls, limits, health',
     mayImport: [...WIRE, 'src/events.ts', 'src/server/'],
+  },
+  {
+    path: 'src/process/',
+    holds: 'this process: who may look into it, and the memory that it keeps',
+    mayImport: ['src/events.ts', 'src/server/'],
   },
   { path: 'src/sds/delivery/', holds: 'who is told of an update, and when', mayImport: [] },
   {
@@ -77,7 +87,15 @@ export const ROOMS: readonly Room[] = [
   {
     path: 'src/sds/stream/',
     holds: 'one stream: its Envoy, its limits, its record',
-    mayImport: [...WIRE, 'src/events.ts', 'src/secrets/', 'src/server/grpc/', 'src/sds/delivery/', 'src/sds/protocol/'],
+    mayImport: [
+      ...WIRE,
+      'src/events.ts',
+      'src/secrets/',
+      'src/access/',
+      'src/server/grpc/',
+      'src/sds/delivery/',
+      'src/sds/protocol/',
+    ],
   },
   {
     path: 'src/sds/',
@@ -86,6 +104,7 @@ export const ROOMS: readonly Room[] = [
       ...WIRE,
       'src/events.ts',
       'src/secrets/',
+      'src/access/',
       'src/server/grpc/',
       'src/sds/delivery/',
       'src/sds/protocol/',
@@ -180,6 +199,8 @@ export const ROOMS: readonly Room[] = [
       'src/config/',
       'src/workload-api/',
       'src/secrets/',
+      'src/access/',
+      'src/process/',
       'src/server/',
       'src/server/grpc/',
       'src/sds/stream/',
@@ -215,6 +236,7 @@ export const ROOMS: readonly Room[] = [
       'src/events.ts',
       ...CONFIG,
       'src/config/',
+      'src/process/',
       'src/secrets/',
       'src/telemetry/output.ts',
       'src/admin/',

@@ -4,6 +4,7 @@
  *
  * --only NAME       parts whose name begins so; may be repeated
  * --json FILE       the same, as JSON
+ * --guard           the few parts whose ratios must not pass a bound; fails when one does three times
  * --quick           small numbers, to see that the suite works
  * --compare A B     what changed between two such files; measures nothing
  */
@@ -13,6 +14,7 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { GUARDED } from './parts.ts';
 import { comparison, HEADER, type Report, type Row, rowLine } from './report.ts';
 import { Suite } from './suite.ts';
 
@@ -21,6 +23,7 @@ const { values, positionals } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
     json: { type: 'string' },
+    guard: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     compare: { type: 'boolean', default: false },
   },
@@ -38,12 +41,21 @@ if (values.compare) {
 async function run(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'spiffe-sds-bench-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const suite = new Suite(folder, values.quick, values.only);
+  const first = new Suite(folder, values.quick, values.guard ? GUARDED : values.only);
   execFileSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' });
   const load = loadavg()[0]?.toFixed(1);
   const machine = `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}, ${process.platform}/${process.arch}, load ${load}`;
   if (values.quick) print('Small numbers: this shows that the suite works, and nothing else.');
   print(`${machine}\n\n${HEADER}`);
+  const { rows, failures } = await measure(first);
+  const report: Report = { machine, quick: values.quick, rows, failures };
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  const isGood = failures.length === 0 && (!values.guard || (await keepsBounds(folder, rows)));
+  // A part that hung left something behind that waits.
+  process.exit(isGood ? 0 : 1);
+}
+
+async function measure(suite: Suite): Promise<Pick<Report, 'rows' | 'failures'>> {
   const rows: Row[] = [];
   const failures: Report['failures'][number][] = [];
   for await (const { name, outcome } of suite.run()) {
@@ -55,10 +67,26 @@ async function run(): Promise<void> {
     rows.push(...outcome);
     for (const row of outcome) print(rowLine(row));
   }
-  const report: Report = { machine, quick: values.quick, rows, failures };
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
-  // A part that hung left something behind that waits.
-  process.exit(failures.length > 0 ? 1 : 0);
+  return { rows, failures };
+}
+
+/** What is beyond its bound is measured again: other work on the machine may be to blame, and is not three times. */
+async function keepsBounds(folder: string, rows: readonly Row[], triesLeft = 2): Promise<boolean> {
+  const beyond = rows.filter(({ ratio, bound }) => bound !== undefined && ratio > bound);
+  for (const { name, ratio, bound } of beyond) print(`${name} is ${ratio.toFixed(2)} times the floor, the bound is ${bound}`);
+  if (beyond.length === 0) return true;
+  if (triesLeft === 0) return false;
+  const parts = [...new Set(beyond.map(({ name }) => name.split(':', 1)[0] ?? name))];
+  const again = await measure(new Suite(folder, values.quick, parts));
+  const names = new Set(beyond.map(({ name }) => name));
+  return (
+    again.failures.length === 0 &&
+    keepsBounds(
+      folder,
+      again.rows.filter(({ name }) => names.has(name)),
+      triesLeft - 1,
+    )
+  );
 }
 
 function print(text: string): void {

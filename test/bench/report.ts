@@ -10,6 +10,8 @@ export interface Row {
   /** Of what was measured to the floor. */
   readonly ratio: number;
   readonly goal?: number;
+  /** What the ratio must not exceed, whatever the machine. */
+  readonly bound?: number;
 }
 
 /** A whole run. */

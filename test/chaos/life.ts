@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
+/** Of its first line, by which everybody starts it. */
+const [, , , ...FLAGS] = readFileSync(MAIN, 'utf8').split('\n', 1)[0]?.split(' ') ?? [];
 const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 8_000;
 
@@ -16,6 +18,8 @@ export interface LifeOptions {
   /** What stands in its configuration file, beside the socket; unless it says so, there is no admin API. */
   readonly configuration?: object;
   readonly env?: NodeJS.ProcessEnv;
+  /** Of Node, beside those that everybody starts it with. */
+  readonly flags?: readonly string[];
   /** Nobody reads its standard output, where audit lines go. */
   readonly stdoutUnread?: boolean;
   /** No file of it can be larger, as on a full disk. */
@@ -38,11 +42,11 @@ export class Life implements AsyncDisposable {
 
   /** Begins one, and waits until it listens. */
   static async begin(options: LifeOptions): Promise<Life> {
-    const { workloadApi, socket, configuration = {}, env = {}, stdoutUnread = false, maxFileBytes } = options;
+    const { workloadApi, socket, configuration = {}, env = {}, flags = [], stdoutUnread = false, maxFileBytes } = options;
     const file = `${socket}.yaml`;
     await writeFile(file, stringify({ admin: { listen: '' }, ...configuration }));
     const inherited = Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_|NODE_)/.test(name));
-    const node = [process.execPath, '--disable-sigusr1', MAIN, 'serve'];
+    const node = [process.execPath, '--disable-sigusr1', ...FLAGS, ...flags, MAIN, 'serve'];
     // In units of 512 bytes (POSIX sh). The signal would end it before it could hear of the error.
     const limited = `ulimit -f ${(maxFileBytes ?? 0) / 512}; trap '' XFSZ; exec "$@"`;
     const [command = '', ...args] = maxFileBytes === undefined ? node : ['/bin/sh', '-c', limited, 'sh', ...node];

@@ -18,7 +18,7 @@ const FIELD_1_BYTES = 0x0a;
  */
 export async function checkHealth(path: string, service: string, timeoutMs: number): Promise<boolean> {
   const socket = connectSocket(path);
-  // Whether the socket is there is told by its own error, not by what HTTP/2 makes of it.
+  // The socket's own error says whether the socket exists; HTTP/2's error does not.
   const failure = Promise.withResolvers<never>();
   socket.once('error', failure.reject);
   const timer = setTimeout(() => failure.reject(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);

@@ -37,8 +37,8 @@ export function nameClashes({ names, secrets }: Configuration): readonly Issue[]
       const what = clash(earlier, later, prefixes);
       if (what === undefined) continue;
       const [blamed, other] = later.givenBy === '' ? [later, earlier] : [earlier, later];
-      const mend = other.givenBy === '' ? '' : `; rename this one, or turn the other off with ${pathText(other.path)}: ""`;
-      return [{ code: 'custom', path: [...blamed.path], message: `${what}: a name stands for one secret${mend}` } as const];
+      const fix = other.givenBy === '' ? '' : `; rename this one, or turn the other off with ${pathText(other.path)}: ""`;
+      return [{ code: 'custom', path: [...blamed.path], message: `${what}: a name stands for one secret${fix}` } as const];
     }
     return [];
   });

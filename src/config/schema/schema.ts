@@ -9,6 +9,7 @@ import { textCodec } from '../values/codec.ts';
 import { formatDuration, parseWait } from '../values/duration.ts';
 import { PRESET_NAMES, PRESETS } from '../values/presets.ts';
 import { formatSize, parseSize } from '../values/size.ts';
+import { allowRule } from './allow-schema.ts';
 import { described } from './described.ts';
 import { audiences, namedSecret, secretName, validationMode } from './named-secret-schema.ts';
 import { adminSettings, auditTarget, telemetrySettings } from './telemetry-schema.ts';
@@ -96,6 +97,11 @@ export const configurationSchema = z
           description: 'The group of the socket: a name in /etc/group, or a gid. Default: the group of the process.',
           title: 'group',
         }),
+        allow: described(z.array(allowRule, 'a list of rules').readonly().optional(), {
+          description:
+            'Who may have which secret. The first rule that is for a peer decides; a peer for which there is none is refused. Default: whoever may open the socket may have all.',
+          title: 'list of rules',
+        }),
         bundle_ack_timeout: described(textCodec((text) => parseWait(text, 0), formatDuration).prefault('2s'), {
           ...DURATION,
           description:
@@ -105,7 +111,7 @@ export const configurationSchema = z
           section({
             connections: described(count.default(64), {
               description:
-                'Connections at a time. One more takes the place of the oldest that has no stream. When each has one, it is closed at once, and the log says so.',
+                'Connections at a time. One more takes the place of the oldest that has no stream; when each has one, of the newest of the uid that has most, if its own uid would still have fewer. Otherwise it is closed at once. The log says so.',
             }),
             streams_per_connection: described(count.default(16_384), {
               description:
@@ -165,6 +171,15 @@ export const configurationSchema = z
     ),
     admin: described(adminSettings.prefault({}), { description: 'The admin API: health, metrics and status over HTTP.' }),
     telemetry: described(telemetrySettings.prefault({}), { description: 'Metrics and traces.' }),
+    process: described(
+      section({
+        dumpable: described(z.boolean().default(false), {
+          description:
+            'Whether other processes of the same user may look into this one: debuggers, profilers, and a SPIRE agent that runs as this user and has discover_workload_path. They see private keys.',
+        }),
+      }).prefault({}),
+      { description: 'What others may see of the process.' },
+    ),
     log: described(
       section({
         level: described(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'), {

@@ -1,12 +1,18 @@
-/** Patterns of names: `*` matches any number of any characters. As in DNS, upper and lower case are equal. */
+/** Patterns of names: `*` matches any number of any characters. */
 
 /** Whether a name matches. */
 export type NameMatcher = (name: string) => boolean;
 
-/** Makes a function that checks whether a name matches at least one of the patterns. */
+/** Makes a function that checks whether a name matches at least one of the patterns. As in DNS, upper and lower case are equal. */
 export function matcherOf(patterns: readonly string[]): NameMatcher {
-  const lowerCase = patterns.map((pattern) => pattern.toLowerCase().split('*'));
-  return (name) => lowerCase.length > 0 && lowerCase.some((parts) => matches(parts, name.toLowerCase()));
+  const lowerCase = exactMatcherOf(patterns.map((pattern) => pattern.toLowerCase()));
+  return (name) => patterns.length > 0 && lowerCase(name.toLowerCase());
+}
+
+/** The same, but upper and lower case differ, as they do in the paths of SPIFFE IDs. */
+export function exactMatcherOf(patterns: readonly string[]): NameMatcher {
+  const parts = patterns.map((pattern) => pattern.split('*'));
+  return (name) => parts.some((one) => matches(one, name));
 }
 
 /** Finds the literal parts in order. This takes linear time, so a peer cannot slow it down with a special name. */

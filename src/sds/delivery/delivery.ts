@@ -1,6 +1,6 @@
 /**
- * Who is told of a change, and when: all streams, a slice in each turn of the event loop, so that ten thousand of them neither block
- * the loop nor pile up their bytes in memory. The one place that decides the order.
+ * Delivers a change to all streams, a slice in each turn of the event loop, so that ten thousand streams neither block the loop nor fill
+ * the memory. The order is decided here only.
  */
 
 export interface Subscriber {
@@ -12,14 +12,14 @@ export interface Subscriber {
   end(code: number, details: string): void;
 }
 
-/** Measured: fifty pushes a turn are faster, and leaner, than one or all. */
+/** Measured: fifty pushes a turn take less time and memory than one, or all. */
 const SLICE = 50;
 
 export class Delivery {
   readonly #subscribers = new Set<Subscriber>();
   readonly #defer: (callback: () => void) => void;
   #pending = new Set<Subscriber>();
-  /** One walk over `#pending`: each new one would step over all that are gone from it. */
+  /** One iterator for all turns: a new one would step again over all entries that were deleted. */
   #walk = this.#pending.values();
   #scheduled = false;
 

@@ -9,13 +9,13 @@ export class Rollout {
   readonly #waiting: Set<Subscriber>;
   readonly #finish: (late: number) => void;
   readonly #stopTimer: () => void;
-  /** When its time is over, by the monotonic clock. A rollout that takes its place ends then, too. */
+  /** By the monotonic clock. A rollout that takes its place keeps this deadline. */
   readonly deadline: number;
 
   /**
    * @param subscribers all of them; those that await a bundle are waited for
    * @param deadline by the monotonic clock: until then at most
-   * @param finish called once, with how many have not taken theirs
+   * @param finish called once, with the number of those that have not accepted their bundle in time
    */
   constructor(subscribers: Iterable<Subscriber>, clock: Clock, deadline: number, finish: (late: number) => void) {
     this.#waiting = new Set([...subscribers].filter(({ awaitsBundle }) => awaitsBundle));
@@ -41,7 +41,7 @@ export class Rollout {
     this.#finish(0);
   }
 
-  /** It is not finished any more: something newer takes its place. */
+  /** Ends it without `finish`: something newer takes its place. */
   cancel(): void {
     this.#waiting.clear();
     this.#stopTimer();

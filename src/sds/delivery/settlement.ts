@@ -1,4 +1,4 @@
-/** Who has not taken an update of the secrets yet: the last of them makes a rotation complete. */
+/** The streams that have not answered an update of the secrets yet. When the last has, the update is settled. */
 import type { Subscriber } from './delivery.ts';
 
 export class Settlement {
@@ -6,8 +6,8 @@ export class Settlement {
   readonly #finish: () => void;
 
   /**
-   * @param subscribers all that are open; whether the update concerns one it says itself, by `settle`
-   * @param finish called once, when there is none left; at once when there was none
+   * @param subscribers all that are open; those that the update does not concern are settled too, by `settle`
+   * @param finish called once, when none is left; at once when there was none
    */
   constructor(subscribers: Iterable<Subscriber>, finish: () => void) {
     this.#waiting = new Set(subscribers);

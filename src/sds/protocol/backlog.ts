@@ -1,11 +1,11 @@
 /**
- * How far a client may fall behind. A stream that has too many responses without an answer, or too many bytes in them, is sent nothing new
- * until it answers; then it is sent the newest. A stream without any is always sent what is due, so that none waits for another.
+ * How far a client may fall behind. A stream with too many unanswered responses, or too many bytes in them, gets nothing new until it
+ * answers; then it gets the newest. A stream without unanswered responses always gets what is due, so that no stream waits for another.
  */
 import type { SecretVersion } from '../../events.ts';
 import type { Secret } from '../../secrets/secret.ts';
 
-/** Responses without an answer of one stream, beside one for each name that it has: in delta each name is a response of its own. */
+/** Unanswered responses of one stream, besides one for each of its names: in delta each name is a response of its own. */
 const MORE_THAN_NAMES = 64;
 
 /**
@@ -18,7 +18,7 @@ export function maxUnanswered(names: number): number {
 
 /** Bytes that are kept for responses without an answer. A secret counts for each stream although they share it. */
 export interface BacklogLimits {
-  /** So many a stream may always have, whatever the others have: many streams that are a little behind are no danger. */
+  /** A stream may always have this many, whatever the others have: many streams that are a little behind are no danger. */
   readonly free: number;
   readonly stream: number;
   readonly connection: number;
@@ -30,7 +30,7 @@ const LIMITS: BacklogLimits = { free: 16 * 1024, stream: 4 * MIB, connection: 16
 /** Of a response without the content of its secrets. */
 const OVERHEAD = 256;
 
-/** What a response without an answer carried: of what was overtaken only its version. */
+/** A secret in an unanswered response. Only its version is kept when a newer one was sent. */
 export type Carried = Secret | SecretVersion;
 
 /** Bytes, about. */
@@ -57,7 +57,7 @@ export class Backlog {
     return this.#all;
   }
 
-  /** A stream of this connection keeps so many bytes more than before, or fewer. */
+  /** Adds to the bytes that streams of this connection keep; a negative number when they keep fewer. */
   change(connection: number, by: number): void {
     const bytes = (this.#byConnection.get(connection) ?? 0) + by;
     if (bytes === 0) this.#byConnection.delete(connection);

@@ -1,6 +1,6 @@
 /**
- * Delta (DeltaSecrets) as a pure state machine, beside state of the world. xDS protocol, "Incremental xDS"; what Envoy makes of it is said
- * beside each rule. One secret in each response, so that a rejection has one culprit.
+ * Delta (DeltaSecrets) as a pure state machine, beside state of the world. xDS protocol, "Incremental xDS"; where Envoy differs, the rule
+ * says so. One secret in each response, so that a rejection has one culprit.
  */
 import type { Secret } from '../../secrets/secret.ts';
 import { type Carried, maxUnanswered } from './backlog.ts';
@@ -62,7 +62,7 @@ export interface DeltaReceived {
   readonly state: DeltaState;
   /** The response that the request accepts or rejects. */
   readonly answered?: DeltaUnanswered;
-  /** The one that is to blame for the rejection. */
+  /** The secret that caused the rejection. */
   readonly culprit?: Carried;
 }
 
@@ -79,11 +79,11 @@ export const INITIAL_DELTA_STATE: DeltaState = {
   sequence: 0,
 };
 
-/** Takes a request in: its subscriptions count whatever its nonce. What is to be sent then, `next` says. */
+/** The state after a request, whose subscriptions count whatever its nonce. `next` then says what is to be sent. */
 export function receive(state: DeltaState, request: DeltaRequest, options: ReceiveOptions): DeltaReceived {
   const answered = state.unanswered.get(request.nonce);
-  const judged = answered === undefined ? state : judge(state, answered, request.rejected);
-  const names = new Map(judged.names);
+  const known = answered === undefined ? state : afterAnswer(state, answered, request.rejected);
+  const names = new Map(known.names);
   const named = new Set(state.named);
   for (const name of request.unsubscribe) {
     names.delete(name);
@@ -100,15 +100,15 @@ export function receive(state: DeltaState, request: DeltaRequest, options: Recei
     request.subscribe.includes(WILDCARD) || (!state.begun && request.subscribe.length === 0 && options.answerEmptyRequest);
   const everything = subscribesToAll || (state.everything && !request.unsubscribe.includes(WILDCARD));
   for (const name of names.keys()) if (!everything && !named.has(name)) names.delete(name);
-  const isCulprit = ({ name, version }: Carried) => judged.names.get(name)?.rejected === version;
+  const isCulprit = ({ name, version }: Carried) => known.names.get(name)?.rejected === version;
   const culprit = request.rejected ? answered?.secrets.find(isCulprit) : undefined;
-  const next = { ...judged, begun: true, everything, named, names };
+  const next = { ...known, begun: true, everything, named, names };
   return { state: next, ...(answered && { answered }), ...(culprit && { culprit }) };
 }
 
 /**
- * The response that is due. What is gone is told first: a connection may be waiting for that word. A name that never was there is told
- * only when it is asked for on demand; a listener that waits for one would open without it and reset its connections.
+ * The response that is due. Removals go first: a connection may be waiting for one. A name that never existed is removed only when it is
+ * asked for on demand: a listener that waits for the name would otherwise open without it and reset its connections.
  */
 export function next(
   state: DeltaState,
@@ -118,8 +118,8 @@ export function next(
   const stateOf = (name: string): NameState => state.names.get(name) ?? {};
   const removed = all.filter((name) => isGone(name, stateOf(name), view));
   if (removed.length > 0) {
-    const told: NameState = { removed: true };
-    return sent(state, { secrets: [], removed }, (names) => removed.map((name) => names.set(name, told)));
+    const gone: NameState = { removed: true };
+    return sent(state, { secrets: [], removed }, (names) => removed.map((name) => names.set(name, gone)));
   }
   const due = all.find((name) => isDue(name, stateOf(name), view));
   const secret = due === undefined ? undefined : (wanted(due, stateOf(due), view) ?? lastGood(stateOf(due)));
@@ -138,7 +138,7 @@ export function heldNames({ names }: DeltaState, view: SecretsView): readonly st
   return [...names].filter(isHeld).map(([name]) => name);
 }
 
-/** A name that is asked for again in mid-stream is answered although nothing is new: another listener waits for it. */
+/** A name that is subscribed to again is sent again although nothing is new: another listener waits for it. */
 function asked(
   name: string,
   before: NameState | undefined,
@@ -146,14 +146,14 @@ function asked(
   recall: Recall,
 ): NameState {
   if (before !== undefined) {
-    const { removed: _, ...known } = before;
-    return { ...known, owed: true };
+    const { removed: _, ...rest } = before;
+    return { ...rest, mustSend: true };
   }
   const holds = Object.hasOwn(initialVersions, name) ? initialVersions[name] : undefined;
   return holds === undefined ? subscribed(name, recall) : { ...recall(name), holds, shown: holds };
 }
 
-function judge(state: DeltaState, answered: DeltaUnanswered, rejected: boolean): DeltaState {
+function afterAnswer(state: DeltaState, answered: DeltaUnanswered, rejected: boolean): DeltaState {
   const names = new Map(state.names);
   for (const secret of answered.secrets) {
     const before = names.get(secret.name);
@@ -163,7 +163,7 @@ function judge(state: DeltaState, answered: DeltaUnanswered, rejected: boolean):
     const { shown: _, ...before } = names.get(name) ?? {};
     if (names.has(name)) names.set(name, before);
   }
-  // Answers come in order. A client that leaves some out is not to be waited for on their account.
+  // Answers come in order. A client that skips some will never send them.
   const isFull = state.unanswered.size >= maxUnanswered(names.size);
   const isOpen = ({ nonce }: DeltaUnanswered) => nonce !== answered.nonce && !(isFull && Number(nonce) < Number(answered.nonce));
   const unanswered = new Map([...state.unanswered].filter(([, response]) => isOpen(response)));
@@ -171,8 +171,8 @@ function judge(state: DeltaState, answered: DeltaUnanswered, rejected: boolean):
 }
 
 /**
- * A certificate or a token that was withdrawn, or a name on demand that there is none for. A bundle is never removed: Envoy would go on trusting it;
- * nor is a name that is too long, which the client does not know by what stands for it here.
+ * Whether to remove a name: a certificate or a token that was withdrawn, or a name on demand that has no secret. A bundle is never removed,
+ * because Envoy would go on trusting it. Nor is a name that is too long: the client does not know the short name that stands for it here.
  */
 function isGone(name: string, { sent, holds, removed }: NameState, view: SecretsView): boolean {
   if (removed || isStandIn(name) || !view.complete || view.get(name) !== undefined || view.pending(name)) return false;

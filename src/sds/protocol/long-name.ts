@@ -1,6 +1,6 @@
 /**
- * A name that is too long for a secret is held like any other that is not known. Only a hash of it is kept: what is held costs memory,
- * and a line in the log.
+ * A name that is too long for a secret is held like any other unknown name. Only a hash of it is kept, because a held name costs memory and
+ * a line in the log.
  */
 import { createHash } from 'node:crypto';
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../../gen/messages.ts';
@@ -10,7 +10,7 @@ const MAX_NAME_BYTES = 2048;
 /** No SPIFFE ID begins like this, and no name in a configuration may begin like a SPIFFE ID. */
 const STAND_IN = 'spiffe://(';
 
-/** The request with what stands for its long names: for the same name always the same. */
+/** The request with its long names replaced. The same name is always replaced by the same text. */
 export function withShortNames<Message extends DiscoveryRequest | DeltaDiscoveryRequest>(message: Message): Message {
   if ('resource_names' in message) return { ...message, resource_names: shortened(message.resource_names) };
   const { resource_names_subscribe, resource_names_unsubscribe, initial_resource_versions } = message;
@@ -24,7 +24,7 @@ export function withShortNames<Message extends DiscoveryRequest | DeltaDiscovery
   };
 }
 
-/** Whether this stands for a name that is too long. The client does not know it by this one. */
+/** Whether this replaces a name that is too long. The client does not know it. */
 export function isStandIn(name: string): boolean {
   return name.startsWith(STAND_IN);
 }

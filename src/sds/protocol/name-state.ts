@@ -24,11 +24,13 @@ export interface NameState {
   readonly holds?: string;
   /** The version that a delta client would say it has: the last that it acknowledged. */
   readonly shown?: string;
-  /** It is to be answered even when there is nothing new: it was asked for just now. */
-  readonly owed?: true;
-  /** A delta client was told that there is none. */
+  /** To be sent although it is not new: it was asked for just now, or Envoy must go back to it. */
+  readonly mustSend?: true;
+  /** A delta client got a response that removes it. */
   readonly removed?: true;
-  /** Envoy has had a state-of-the-world response without it: only the first of those is taken ill. */
+  /** The peer may not have it any more: `sent` has no content, so that nothing sends it again. */
+  readonly revoked?: true;
+  /** Envoy has had a state-of-the-world response without it: it rejects only the first of those. */
   readonly missed?: true;
 }
 
@@ -36,23 +38,23 @@ const UNSEEN = [''];
 
 export type NameStates = ReadonlyMap<string, NameState>;
 
-/** What an earlier stream of the same Envoy came to: which version of a name it rejected, and what it has instead. */
+/** What is remembered of an earlier stream of the same Envoy: the version of a name that it rejected, and the secret that it uses instead. */
 export type Recall = (name: string) => { readonly rejected: string; readonly accepted?: Secret } | undefined;
 
 /** Nothing is known of an earlier stream. */
 export const NO_RECALL: Recall = () => undefined;
 
-/** How a request is taken in. */
+/** What `receive` needs to know besides the request. */
 export interface ReceiveOptions {
   /** Whether a first request without names subscribes to everything. */
   readonly answerEmptyRequest: boolean;
-  /** Heeded in the first request; in delta, for an Envoy that shows versions. */
+  /** Used for the first request only; in delta only when that request has `initial_resource_versions`. */
   readonly recall: Recall;
 }
 
 /** A name that was asked for just now. */
 export function subscribed(name: string, recall: Recall): NameState {
-  return { ...recall(name), owed: true };
+  return { ...recall(name), mustSend: true };
 }
 
 /** The newest, unless it was rejected or is of another kind than what was sent before. */
@@ -62,30 +64,32 @@ export function wanted(name: string, state: NameState, view: SecretsView): Secre
 }
 
 /**
- * Whether a name stands for another kind of secret than when it was sent. Envoy takes what it did not ask for, and a listener that gets a token
- * in the place of whom to trust verifies nobody.
+ * Whether a name now stands for another kind of secret than the one that was sent. Envoy accepts the other kind, and a listener that gets a
+ * token instead of a validation context verifies nobody.
  */
 export function isOfOtherKind({ sent }: NameState, newest: Secret | undefined): boolean {
   return sent !== undefined && newest !== undefined && sent.kind !== newest.kind;
 }
 
-/** What Envoy has and is happy with, as far as that is known. */
-export function lastGood({ sent, accepted, rejected, suspect }: NameState): Secret | undefined {
+/** What Envoy uses now, as far as that is known. */
+export function lastGood({ sent, accepted, rejected, suspect, revoked }: NameState): Secret | undefined {
+  if (revoked) return undefined;
   return sent === undefined || sent.version === rejected || sent.version === suspect ? accepted : sent;
 }
 
 /**
- * What a state-of-the-world response carries of a name of which it says nothing new. What was sent once must not be missing, be it good
- * or not known to be; what was rejected is not sent again.
+ * What a state-of-the-world response carries for a name that has nothing new. What was sent once must not be missing, even when it is not
+ * known whether Envoy accepts it; what was rejected is not sent again.
  */
 export function standing(state: NameState): Secret | undefined {
+  if (state.revoked) return undefined;
   return lastGood(state) ?? (state.sent?.version === state.rejected ? undefined : state.sent);
 }
 
 /** Whether there is content to send for this name. */
 export function isDue(name: string, state: NameState, view: SecretsView): boolean {
   const secret = wanted(name, state, view);
-  if (state.owed) return secret !== undefined || lastGood(state) !== undefined;
+  if (state.mustSend) return secret !== undefined || lastGood(state) !== undefined;
   if (secret === undefined) return false;
   return secret.version === state.suspect || secret.version !== (state.sent?.version ?? state.holds);
 }
@@ -117,7 +121,7 @@ export function hasSeen({ seen = UNSEEN }: NameState, version: string): boolean 
   return seen.length === 1 && seen[0] === version;
 }
 
-/** After an ACK of a response that carried `secret`. When its content is not kept any more, nothing is known to go back to. */
+/** After an ACK of a response that carried `secret`. When its content is not kept any more, there is nothing to go back to. */
 export function afterAccept(state: NameState, secret: Carried): NameState {
   const { suspect, accepted, ...known } = state;
   const proven = !mayHaveSeen(state, secret.version) && secret.version !== accepted?.version;
@@ -133,22 +137,44 @@ export function afterAccept(state: NameState, secret: Carried): NameState {
 }
 
 /**
- * After a NACK for which `secret` alone is to blame. Envoy keeps what it does not use, and then rejects whatever comes beside it, the next
- * trust bundle for one. So what was good goes out again; when that is rejected too, another is to blame.
+ * After a NACK that only `secret` can have caused. Envoy keeps a secret that it rejected, and then rejects every response that carries
+ * others beside it, for example the next trust bundle. So the last good content is sent again; when that is rejected too, another secret is
+ * the cause.
  */
 export function afterReject({ suspect: _, ...state }: NameState, secret: SecretVersion): NameState {
   const seen = [secret.version];
   if (secret.version === state.accepted?.version) return { ...state, seen };
-  return { ...state, rejected: secret.version, seen, ...(state.accepted && { owed: true }) };
+  return { ...state, rejected: secret.version, seen, ...(state.accepted && { mustSend: true }) };
 }
 
-/** After a NACK of a response that carried `secret` beside others: Envoy may or may not have come to it. */
+/** After a NACK of a response that carried `secret` beside others: Envoy may have applied it or not. */
 export function afterDoubt(state: NameState, { version }: SecretVersion): NameState {
   const { seen = UNSEEN } = state;
   return seen.includes(version) ? state : { ...state, seen: [...seen, version] };
 }
 
-/** Of what was carried only the versions, but for what of each name was sent last: the rest is overtaken. */
+/** What a peer may have now, by name. */
+export interface AccessChange {
+  gives(name: string): boolean;
+  /** Whether it was taken before, and something else has its place. */
+  wasDenied(name: string): boolean;
+}
+
+/** What a peer may not have any more is not kept, so that it cannot be sent again; what it may have again must be sent. */
+export function afterAccessChange(states: NameStates, { gives, wasDenied }: AccessChange): NameStates {
+  return new Map([...states].map(([name, state]) => [name, accessChanged(state, gives(name), wasDenied(name))]));
+}
+
+const NO_CONTENT = Buffer.alloc(0);
+
+function accessChanged(state: NameState, isGiven: boolean, wasDenied: boolean): NameState {
+  const { sent, accepted, mustSend: _, ...rest } = state;
+  if (isGiven) return state.revoked ? { ...state, mustSend: true } : state;
+  if (wasDenied || (sent === undefined && accepted === undefined)) return state;
+  return { ...rest, ...(sent && { sent: { ...sent, any: NO_CONTENT }, revoked: true }) };
+}
+
+/** Keeps the content of what was sent last for each name. Of older content, which is overtaken, it keeps the version only. */
 export function withoutOvertaken<Response extends { readonly secrets: readonly Carried[] }>(
   responses: Iterable<Response>,
   names: NameStates,

@@ -6,7 +6,7 @@ import { decode } from '../../wire/wire.ts';
 import { type Carried, maxUnanswered } from './backlog.ts';
 import * as delta from './delta.ts';
 import { withShortNames } from './long-name.ts';
-import { type NameStates, type ReceiveOptions, withoutOvertaken } from './name-state.ts';
+import { type AccessChange, afterAccessChange, type NameStates, type ReceiveOptions, withoutOvertaken } from './name-state.ts';
 import type { Shown } from './rejections.ts';
 import { encodeDelta, encodeSotw } from './response.ts';
 import * as sotw from './sotw.ts';
@@ -28,7 +28,7 @@ export interface Received<State> {
   readonly state: State;
   /** The response that the request accepts or rejects. */
   readonly answered?: Unanswered;
-  /** The secret that is to blame for the rejection, when that is known. */
+  /** The secret that caused the rejection, when that is known. */
   readonly culprit?: Carried;
   /** What the request asks for, when that is new. */
   readonly subscription?: Subscription;
@@ -48,10 +48,12 @@ export interface Protocol<Message extends RequestMessage, State, Response extend
   receive(state: State, message: Message, options: ReceiveOptions): Received<State>;
   /** The response that is due; undefined also while too many have no answer. */
   next(state: State, view: SecretsView): { readonly state: State; readonly response: Response } | undefined;
-  /** The same, but for how many have no answer. */
+  /** The same, however many have no answer. */
   due(state: State, view: SecretsView): { readonly state: State; readonly response: Response } | undefined;
-  /** Without the content of what was overtaken before it was answered: of a client that is too far behind. */
+  /** Drops the content of secrets that a newer one overtook before they were answered: for a client that is too far behind. */
   withoutOvertaken(state: State): State;
+  /** After what the peer may have changed: see `afterAccessChange`. Responses without an answer keep no content of what it may not have. */
+  accessChanged(state: State, change: AccessChange): State;
   heldNames(state: State, view: SecretsView): readonly string[];
   unanswered(state: State): Iterable<Unanswered>;
   /** How many responses have no answer. */
@@ -63,7 +65,7 @@ export interface Protocol<Message extends RequestMessage, State, Response extend
   encode(response: Response): Frame;
 }
 
-/** Of a client that answers late, what was overtaken is let go once in so many responses: it is as a rule a private key. */
+/** For a client that answers late, overtaken content (as a rule private keys) is dropped once in so many responses. */
 const RESPONSES_WITH_CONTENT = 32;
 
 function nextOf<State, Response>(
@@ -100,6 +102,7 @@ export const SOTW: Protocol<DiscoveryRequest, SotwState, SotwResponse> = {
   next: (state, view) => nextOf(SOTW, sotw.next, state, view),
   due: sotw.next,
   withoutOvertaken: (state) => ({ ...state, unanswered: withoutOvertaken(state.unanswered, state.names) }),
+  accessChanged: (state, change) => SOTW.withoutOvertaken({ ...state, names: afterAccessChange(state.names, change) }),
   heldNames: sotw.heldNames,
   unanswered: ({ unanswered }) => unanswered,
   unansweredCount: ({ unanswered }) => unanswered.length,
@@ -137,6 +140,7 @@ export const DELTA: Protocol<DeltaDiscoveryRequest, delta.DeltaState, delta.Delt
     const responses = withoutOvertaken(state.unanswered.values(), state.names);
     return { ...state, unanswered: new Map(responses.map((response) => [response.nonce, response])) };
   },
+  accessChanged: (state, change) => DELTA.withoutOvertaken({ ...state, names: afterAccessChange(state.names, change) }),
   heldNames: delta.heldNames,
   unanswered: ({ unanswered }) => unanswered.values(),
   unansweredCount: ({ unanswered }) => unanswered.size,

@@ -2,8 +2,8 @@
  * What Envoys rejected, beyond the stream on which they did. An Envoy that connects again acknowledges the bytes that it rejected before
  * without applying them, and from then on nobody could tell that it does not have them.
  *
- * It is told by what it shows: the version that it has after that rejection. Another that goes by the same key and has something else is
- * not to be kept from the newest.
+ * We recognise such an Envoy by the version that it shows: the one that it has after that rejection. Another Envoy with the same key that
+ * has another version must get the newest.
  */
 import type { SecretVersion } from '../../events.ts';
 import { type Secret, VALIDATION_FORMS } from '../../secrets/secret.ts';
@@ -20,7 +20,7 @@ interface Rejection {
   readonly shown: string | undefined;
 }
 
-/** Envoys come and go; what is forgotten first is oldest. */
+/** Envoys come and go: beyond this the oldest is forgotten. */
 const MAX_REJECTIONS = 4096;
 
 export class Rejections {
@@ -31,13 +31,13 @@ export class Rejections {
   }
 
   /**
-   * Takes in what an answer taught.
+   * Remembers what an answer rejected, and what the Envoy has instead.
    * @param envoy its key
    * @param states of its stream
    * @param shown what it would show on another stream now
-   * @param culprit whom the answer rejects
+   * @param culprit the secret that the answer rejects
    */
-  heard(envoy: string, states: NameStates, shown: Shown, culprit?: SecretVersion): void {
+  learn(envoy: string, states: NameStates, shown: Shown, culprit?: SecretVersion): void {
     if (culprit !== undefined) this.#remember(envoy, culprit, states.get(culprit.name)?.accepted, shown(culprit.name));
     if (this.size === 0) return;
     for (const [name, { rejected }] of states) {

@@ -1,7 +1,7 @@
 /**
- * Streams in the same state take the same step. A state says nothing of whose it is, so what to do in it is worked out once: the step, its
- * response and the state after it are shared by all streams that come to it. Most streams ask for the same names and get the same updates,
- * and so what a push costs is neither made nor collected again for each of them.
+ * Streams in the same state take the same step. A state does not name its stream, so the next step is computed once: the step, its response
+ * and the state after it are shared by all streams that reach it. Most streams ask for the same names and get the same updates, so a push is
+ * not computed, and garbage not collected, for each of them.
  */
 import { NO_RECALL } from './name-state.ts';
 import type { Protocol, Received, RequestMessage, Sent } from './protocol.ts';
@@ -18,14 +18,14 @@ interface Situation<State, Response> {
   readonly held: readonly string[];
 }
 
-/** A protocol that does what another does, once for all streams in the same state. */
+/** A protocol that computes each step of another once, for all streams in the same state. */
 export interface SharedSteps<Message extends RequestMessage, State, Response extends Sent>
   extends Protocol<Message, State, Response> {
   /** Forgets all states, and the secrets in them. */
   forget(): void;
 }
 
-/** @param protocol whose steps depend on nothing but what they are given */
+/** @param protocol its steps must depend on their arguments only */
 export function sharedSteps<Message extends RequestMessage, State, Response extends Sent>(
   protocol: Protocol<Message, State, Response>,
 ): SharedSteps<Message, State, Response> {
@@ -48,7 +48,7 @@ export function sharedSteps<Message extends RequestMessage, State, Response exte
     next: (state, view) => situationOf(state, view).next,
     heldNames: (state, view) => situationOf(state, view).held,
     receive(state, message, options) {
-      // What else counts, belongs to one Envoy.
+      // The rest depends on one Envoy.
       if (options.recall !== NO_RECALL) return protocol.receive(state, message, options);
       const known = answers.get(state);
       if (known?.message === message) return known.received;

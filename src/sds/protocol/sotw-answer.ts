@@ -1,6 +1,6 @@
 /**
- * What an ACK or a NACK of a state-of-the-world response teaches. Envoy applies what came in one response in an order of its own and stops
- * at the first that it rejects: so a NACK of several says neither whom it is for nor what was applied.
+ * What we learn from an ACK or a NACK of a state-of-the-world response. Envoy applies the secrets of one response in its own order and
+ * stops at the first that it rejects: so a NACK of several secrets says neither which one it rejects nor which were applied.
  */
 import type { SecretVersion } from '../../events.ts';
 import type { Carried } from './backlog.ts';
@@ -8,14 +8,19 @@ import { afterAccept, afterDoubt, afterReject, hasSeen, mayHaveSeen, type NameSt
 import type { SotwRequest, SotwState, SotwUnanswered } from './sotw-state.ts';
 
 /** An answer counts for the response that its nonce names, also when newer ones are on their way. */
-export function judge(state: SotwState, answered: SotwUnanswered, request: SotwRequest, culprit: Carried | undefined): SotwState {
+export function afterAnswer(
+  state: SotwState,
+  answered: SotwUnanswered,
+  request: SotwRequest,
+  culprit: Carried | undefined,
+): SotwState {
   const unanswered = state.unanswered.slice(state.unanswered.indexOf(answered) + 1);
-  const judged = { ...state, unanswered, lastAnswered: answered.nonce };
-  return request.rejected ? afterNack(judged, answered, culprit) : afterAck(judged, answered, request);
+  const known = { ...state, unanswered, lastAnswered: answered.nonce };
+  return request.rejected ? afterNack(known, answered, culprit) : afterAck(known, answered, request);
 }
 
 function afterAck(state: SotwState, answered: SotwUnanswered, request: SotwRequest): SotwState {
-  // What nobody there wants any more was not looked at.
+  // Envoy does not look at names that it does not want any more.
   const isWanted = ({ name }: SecretVersion) => state.subscription.kind === 'everything' || request.names.includes(name);
   const isOnItsWay = (name: string) => state.unanswered.some(({ secrets }) => secrets.some((secret) => secret.name === name));
   const names = new Map(state.names);
@@ -25,8 +30,8 @@ function afterAck(state: SotwState, answered: SotwUnanswered, request: SotwReque
 }
 
 /**
- * Of a rejected response Envoy may have applied a part: what it is not certain to have is sent again. A response of nothing but what it
- * took before teaches nothing, and is repeated only for a listener that may have come meanwhile.
+ * Envoy may have applied a part of a rejected response: what it perhaps does not have is sent again. When it had accepted all of the
+ * response before, the NACK teaches nothing, and the response is repeated only for a listener that may be new since then.
  */
 function afterNack(state: SotwState, answered: SotwUnanswered, culprit: Carried | undefined): SotwState {
   const { secrets, asked, apart } = answered;
@@ -36,8 +41,8 @@ function afterNack(state: SotwState, answered: SotwUnanswered, culprit: Carried 
   if (risky.length + missed.length === 0) {
     const left = (state.patience ?? asked.length) - 1;
     for (const secret of secrets) {
-      const isOwed = left >= 0 && asked.includes(secret.name);
-      change(names, secret.name, (before) => afterNothingLearnt(before, secret, isOwed));
+      const mustSend = left >= 0 && asked.includes(secret.name);
+      change(names, secret.name, (before) => afterNothingLearnt(before, secret, mustSend));
     }
     return { ...state, names, patience: asked.length > 0 ? left : state.patience };
   }
@@ -50,7 +55,7 @@ function afterNack(state: SotwState, answered: SotwUnanswered, culprit: Carried 
   if (risky.length === 0 && first !== undefined) change(names, first, afterMissing);
   if (culprit !== undefined && apart?.last) return { ...state, names, patience: undefined };
   if (culprit !== undefined || apart?.tried !== undefined || risky.length === 0) return { ...state, names };
-  // Each time Envoy rejects at least one that it did not come to before, or one that it misses.
+  // Each time Envoy rejects at least one secret that it had not reached before, or one that is missing.
   const isNew = risky.some(({ name, version }) => !mayHaveSeen(state.names.get(name) ?? {}, version));
   const patience = isNew ? undefined : state.patience;
   return { ...state, names, patience: (patience ?? risky.length + missed.length) - 1 };
@@ -61,12 +66,12 @@ function change(names: Map<string, NameState>, name: string, after: (before: Nam
   if (before !== undefined) names.set(name, after(before));
 }
 
-function afterNothingLearnt({ suspect, ...before }: NameState, { version }: SecretVersion, isOwed: boolean): NameState {
+function afterNothingLearnt({ suspect, ...before }: NameState, { version }: SecretVersion, mustSend: boolean): NameState {
   const isStillSuspect = suspect !== undefined && suspect !== version;
-  return { ...before, seen: [version], ...(isStillSuspect && { suspect }), ...(isOwed && { owed: true }) };
+  return { ...before, seen: [version], ...(isStillSuspect && { suspect }), ...(mustSend && { mustSend }) };
 }
 
-/** The only secret of a rejected response that can be to blame for it. */
+/** The secret that caused the rejection, if only one can have. */
 export function culpritOf(answered: SotwUnanswered, state: SotwState): Carried | undefined {
   const { apart, secrets } = answered;
   const [first, ...others] = riskyIn(answered, state);
@@ -76,11 +81,11 @@ export function culpritOf(answered: SotwUnanswered, state: SotwState): Carried |
 }
 
 function afterDoubtful(before: NameState, secret: SecretVersion, { asked }: SotwUnanswered, isSuspect: boolean): NameState {
-  const isOwed = asked.includes(secret.name) || !hasSeen(before, secret.version);
+  const mustSend = asked.includes(secret.name) || !hasSeen(before, secret.version);
   return {
     ...afterDoubt(before, secret),
     ...(isSuspect && { suspect: secret.version }),
-    ...(isOwed && { owed: true }),
+    ...(mustSend && { mustSend }),
   };
 }
 

@@ -12,7 +12,7 @@ export type Subscription =
 
 export interface SotwRequest {
   readonly names: readonly string[];
-  /** Of the response that this answers; empty, or from an earlier stream: it answers none. */
+  /** Of the response that this answers. It answers none when it is empty or from an earlier stream. */
   readonly nonce: string;
   /** A NACK. Envoy's version_info says nothing about it. */
   readonly rejected: boolean;
@@ -21,13 +21,13 @@ export interface SotwRequest {
 export interface SotwResponse {
   readonly nonce: string;
   readonly secrets: readonly Secret[];
-  /** Names that some listener may have of this response first: they were asked for just before, or meanwhile. */
+  /** Names that some listener may get first with this response: they were asked for just before it, or since. */
   readonly asked: readonly string[];
   /** Names of which Envoy had not certainly seen this content when it was sent. */
   readonly unseen: readonly string[];
-  /** Names that were sent before and that it lacks, for there is nothing of them but what was rejected. */
+  /** Names that were sent before and are missing in it, because their only content was rejected. */
   readonly lacks: readonly string[];
-  /** It is without those of which nothing good is known, but for the one that it tries; `last`: none is left to be tried after it. */
+  /** Set when it leaves out the names without good content, except the one that it tries. `last`: it tries the last of them. */
   readonly apart?: { readonly tried: string | undefined; readonly last: boolean };
 }
 
@@ -45,7 +45,7 @@ export interface SotwState {
   readonly unanswered: readonly SotwUnanswered[];
   /** The nonce that was answered last, until it comes again. */
   readonly lastAnswered: string | undefined;
-  /** How often what was rejected without a known culprit is still sent again as a whole; below 0: not any more. Absent: nothing was. */
+  /** How often a response that was rejected without a known culprit is still repeated whole; below 0: not any more. Absent: none was. */
   readonly patience: number | undefined;
   /** How many responses were sent. */
   readonly sequence: number;
@@ -55,7 +55,7 @@ export interface SotwReceived {
   readonly state: SotwState;
   /** The response that the request accepts or rejects. */
   readonly answered?: SotwUnanswered;
-  /** The one that is to blame for the rejection, when that is known. */
+  /** The secret that caused the rejection, when that is known. */
   readonly culprit?: Carried;
 }
 

@@ -1,6 +1,6 @@
 /**
- * State of the world (StreamSecrets) as a pure state machine: one stream's subscription, what was sent on it and what became of it.
- * xDS protocol, "ACK/NACK and resource type instance version"; what Envoy makes of it is said beside each rule.
+ * State of the world (StreamSecrets) as a pure state machine: one stream's subscription, what was sent on it, and how Envoy answered.
+ * xDS protocol, "ACK/NACK and resource type instance version"; where Envoy differs, the rule says so.
  */
 import type { Secret } from '../../secrets/secret.ts';
 import {
@@ -19,20 +19,20 @@ import {
   subscribed,
   wanted,
 } from './name-state.ts';
-import { culpritOf, judge } from './sotw-answer.ts';
+import { afterAnswer, culpritOf } from './sotw-answer.ts';
 import type { SotwReceived, SotwRequest, SotwResponse, SotwState, Subscription } from './sotw-state.ts';
 import type { SecretsView } from './view.ts';
 
 /**
- * Takes a request in. What is to be sent then, `next` says.
+ * The state after a request. `next` then says what is to be sent.
  *
  * A request whose nonce is not that of the newest response, while that one is unanswered, is stale: its names are not taken (xDS protocol,
- * "Resource updates"). Its client will answer the newest response, and says with that what it wants by then. So does an Envoy that wants
- * other names while the first response is on its way: such a request has no nonce. Once the newest response is answered no list comes by
- * itself any more, and names count whatever the nonce: with unified mux Envoy says after a NACK the nonce of the last response that it
- * took, or none.
+ * "Resource updates"). Its client will still answer the newest response, and that answer lists the names that it wants then. The same is true for
+ * an Envoy that wants other names while the first response is on its way: such a request has no nonce. Once the newest response is answered,
+ * no further list will come by itself, so names count whatever the nonce: with unified mux Envoy sends after a NACK the nonce of the last
+ * response that it accepted, or none.
  *
- * The answer to an older response still is the answer to that one: Envoy has applied it, or has not.
+ * An answer to an older response counts for that response: Envoy has applied it, or has rejected it.
  */
 export function receive(state: SotwState, request: SotwRequest, options: ReceiveOptions): SotwReceived {
   const newest = state.unanswered.at(-1);
@@ -40,23 +40,23 @@ export function receive(state: SotwState, request: SotwRequest, options: Receive
   const subscription = isStale ? state.subscription : subscribe(state, request.names, options);
   const answered = state.unanswered.find(({ nonce }) => nonce === request.nonce);
   const culprit = answered !== undefined && request.rejected ? culpritOf(answered, state) : undefined;
-  const judged = answered === undefined ? state : judge(state, answered, request, culprit);
+  const known = answered === undefined ? state : afterAnswer(state, answered, request, culprit);
   const recall: Recall = state.begun ? NO_RECALL : options.recall;
-  const kept = subscription.kind === 'everything' ? judged.names : keep(judged.names, subscribedNames(subscription), recall);
-  const next = { ...judged, begun: true, subscription, names: kept };
+  const kept = subscription.kind === 'everything' ? known.names : keep(known.names, subscribedNames(subscription), recall);
+  const next = { ...known, begun: true, subscription, names: kept };
   const isMereAnswer = answered !== undefined && sameNames(subscribedNames(subscription), request.names);
   if (isStale && !isMereAnswer) {
     const patience = answered === undefined ? undefined : next.patience;
     return { state: { ...askingMeanwhile(next), patience }, ...(answered && { answered }), ...(culprit && { culprit }) };
   }
   if (answered !== undefined) return { state: next, answered, ...(culprit && { culprit }) };
-  return { state: isRepeated(state, request, subscription) ? owingAll(next) : next };
+  return { state: isRepeated(state, request, subscription) ? resendAll(next) : next };
 }
 
 /**
  * The response that is due: some subscribed name has content that is neither what was sent last nor what was rejected. It carries every
- * subscribed name that there is something for, because Envoy's unified mux rejects a response that lacks a name it once got on the
- * stream. Never an empty one: Envoy acknowledges it and goes on waiting, so that "not found" is said by saying nothing.
+ * subscribed name that has a secret, because Envoy's unified mux rejects a response that lacks a name it once got on the stream. A response
+ * is never empty: Envoy would acknowledge it and go on waiting. There is no "not found": a name without a secret gets no response.
  */
 export function next(
   state: SotwState,
@@ -108,46 +108,46 @@ function subscribe(state: SotwState, names: readonly string[], { answerEmptyRequ
 }
 
 /**
- * Envoy's way, without unified mux, of asking for a name that it has already, for another listener: it says its last request again, without
- * the error if that was a NACK. Unanswered, that listener would wait for ever. The others ignore bytes they have.
+ * Without unified mux, Envoy repeats its last request (without the error, if that was a NACK) when another listener needs a name that Envoy
+ * has already. Without an answer that listener would wait for ever. The other listeners ignore bytes that they have.
  */
 function isRepeated(state: SotwState, { nonce, rejected }: SotwRequest, subscription: Subscription): boolean {
   return !rejected && state.lastAnswered !== undefined && nonce === state.lastAnswered && subscription === state.subscription;
 }
 
-function owingAll(state: SotwState): SotwState {
-  const names = new Map([...state.names].map(([name, nameState]) => [name, { ...nameState, owed: true } as const]));
+function resendAll(state: SotwState): SotwState {
+  const names = new Map([...state.names].map(([name, nameState]) => [name, { ...nameState, mustSend: true } as const]));
   return { ...state, names, lastAnswered: undefined, patience: undefined };
 }
 
-/** A listener may have come with a stale request: what is on its way reaches it, unless Envoy rejects that before. */
+/** A stale request may come from a new listener: the response on its way reaches that listener too, unless Envoy rejects it. */
 function askingMeanwhile(state: SotwState): SotwState {
   const unanswered = state.unanswered.map((response) => ({ ...response, asked: response.secrets.map(({ name }) => name) }));
   return { ...state, unanswered };
 }
 
 /**
- * After a NACK of several changed secrets each of them is tried alone, beside the last good content of the others. Those of which there is
- * nothing good cannot be taken back, nor may they be missing: they are sent again together. Envoy comes a bit further each time, for it
- * passes over what it has seen, so that the good among them get through. An Envoy that still rejects them looks at them anew each time:
- * then they are tried without each other.
+ * After a NACK of several changed secrets, each of them is tried alone, beside the last good content of the others. Secrets without any good
+ * content cannot go back to it and must not be missing, so they are sent again together. Envoy gets further each time, because it skips what
+ * it has seen: so the good ones get through. If Envoy still rejects them, it looks at all of them each time: then each is sent without the
+ * others.
  */
 function isSuspect(name: string, state: NameState, view: SecretsView): boolean {
   return state.suspect !== undefined && state.suspect === wanted(name, state, view)?.version;
 }
 
-/** Envoy would acknowledge bytes that it has just seen: so first everything goes back to what is known to be good. */
+/** Envoy would acknowledge bytes that it has just seen. So first everything goes back to content that is known to be good. */
 function needsReset(state: NameState): boolean {
   return state.suspect !== undefined && state.accepted !== undefined && mayHaveSeen(state, state.suspect);
 }
 
-/** A name that is not asked for any more is forgotten, so that it is answered when it is asked for again. */
+/** Forgets a name that is not subscribed to any more, so that a new subscription to it gets a response. */
 function keep(states: NameStates, names: readonly string[], recall: Recall): NameStates {
   if (states.size === names.length && names.every((name) => states.has(name))) return states;
   return new Map(names.map((name) => [name, states.get(name) ?? subscribed(name, recall)]));
 }
 
-/** What there is now, and what this stream got of it before. */
+/** The names that exist now, and those that this stream got before. */
 function everything({ names }: SotwState, view: SecretsView): readonly string[] {
   return [...new Set([...view.everything, ...names.keys()])];
 }
@@ -164,7 +164,7 @@ function sent(
 ): { readonly state: SotwState; readonly response: SotwResponse } {
   const sequence = state.sequence + 1;
   const carried = new Set(secrets.map(({ name }) => name));
-  const asked = [...carried].filter((name) => state.names.get(name)?.owed);
+  const asked = [...carried].filter((name) => state.names.get(name)?.mustSend);
   const lacks = [...state.names].filter(([name, { sent }]) => sent !== undefined && !carried.has(name)).map(([name]) => name);
   const isSeen = ({ name, version }: Secret) => hasSeen(state.names.get(name) ?? {}, version);
   const unseen = secrets.filter((secret) => !isSeen(secret)).map(({ name }) => name);

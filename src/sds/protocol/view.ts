@@ -7,8 +7,8 @@ export interface SecretsView {
   readonly everything: readonly string[];
   /** False until the Workload API has said anything: until then a missing secret is not gone, it is not there yet. */
   readonly complete: boolean;
-  /** There is nothing of that name now, and there will be in a moment. */
+  /** Whether the secret of that name is not here yet, but has been asked for at the Workload API. */
   pending(name: string): boolean;
-  /** Whether an Envoy asks for this name while a connection waits: it is told at once that there is none. */
+  /** Whether Envoy asks for this name while a connection waits: then it must learn at once that there is no such secret. */
   onDemand(name: string): boolean;
 }

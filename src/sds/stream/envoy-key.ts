@@ -1,9 +1,9 @@
-/** One Envoy, as far as it can be told from others: what is remembered of it beyond a stream is kept by this. */
+/** A key for one Envoy, as far as Envoys can be distinguished: what outlives a stream is remembered under it. */
 import type { StreamInfo } from '../../events.ts';
 
 /**
  * By its user, group and process, as the kernel knows them, and by its node: one process may speak for several Envoys, and many have no
- * process that can be seen from here. Without a node it is its stream alone.
+ * process that is visible from here. Without a node the key is that of the stream alone.
  */
 export function envoyKey({ node, stream, peer: { credentials } }: StreamInfo): string {
   if (node === '') return `stream ${stream}`;

@@ -7,7 +7,7 @@ const DISABLE_VALIDATOR = 'disable_spiffe_cert_validation';
 /** The first Envoy with a SPIFFE validator. */
 const FIRST_WITH_VALIDATOR = { major: 1, minor: 18 };
 
-/** The form of validation context that this Envoy needs or asks for; undefined when it is content with what is configured. */
+/** The form of validation context that this Envoy needs or asks for; undefined: the configured one. */
 export function formFor(node: Node | null): ValidationForm | undefined {
   if (node === null) return undefined;
   if (lacksValidator(node)) return 'legacy';

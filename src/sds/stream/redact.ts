@@ -8,7 +8,7 @@ import { printable } from '../../printable.ts';
 const MAX_LENGTH = 300;
 const CUT = '… [redacted]';
 
-/** Where text stops being a sentence of Envoy's and begins being a message dumped field by field, or PEM. */
+/** Where Envoy's sentence ends and a message dumped field by field, or PEM, begins. */
 const DUMP = /goo\.gle\/debug|-----\s*BEGIN|\b\w+\s*\{|\b[a-z_]+\s*:\s*["'<[]|\binline_(?:bytes|string)\b/;
 /** Base64, base64url or hexadecimal that is too long for a name or an error code, with the shorter lines that end it. */
 const ENCODED_RUN = /[A-Za-z0-9+/=_-]{40,}(?:(?:\s|\\[nr])+[A-Za-z0-9+/=_-]{16,})*/g;
@@ -34,7 +34,7 @@ const KINDS: readonly (readonly [RejectionKind, RegExp])[] = [
   ['certificate', /certificate/i],
 ];
 
-/** What a NACK complains of: one of a few words, so that rejections can be counted by it. Looks at the sentence, not at a dump. */
+/** What a NACK complains of, as one of a few words by which rejections are counted. Only the sentence is read, not the dump. */
 export function rejectionKind(text: string): RejectionKind {
   const sentence = text.slice(0, MAX_LENGTH);
   return KINDS.find(([, pattern]) => pattern.test(sentence))?.[0] ?? 'other';

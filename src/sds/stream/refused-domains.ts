@@ -1,12 +1,12 @@
 /**
- * Trust domains whose bundles an Envoy refused. It refuses the whole validation context then, with the bundles of all others: so that
- * nobody's partner stops somebody else's CA roll, that trust domain is left out for this Envoy until its content changes.
+ * Trust domains whose bundles an Envoy refused. Envoy then refuses the whole validation context, with the bundles of all other trust
+ * domains. So that one bad bundle does not stop the CA roll of the others, it is left out for this Envoy until its content changes.
  */
 
 /** Which content of each trust domain was refused. */
 type Refused = ReadonlyMap<string, string>;
 
-/** Envoys come and go; who is forgotten first refused something first. */
+/** Envoys come and go: beyond this the oldest is forgotten. */
 const MAX_ENVOYS = 1_024;
 /** In the words of Envoy 1.36 – 1.40. */
 const REFUSAL = /Failed to load trusted CA certificate for ([a-z0-9._-]{1,255})/;

@@ -1,75 +1,29 @@
-/** One streaming call: requests go into a state machine, responses come out as bytes, the newest when the last has left. */
-import type { Clock } from '../../clock.ts';
-import type { DenialReason, EventListener, StreamInfo } from '../../events.ts';
+/** One streaming call: gives requests to the state machine of its protocol, and sends the responses that are due, one at a time. */
+import type { Refusal } from '../../access/access-rules.ts';
+import { grantedSet } from '../../access/granted-set.ts';
+import type { DenialReason, StreamInfo } from '../../events.ts';
 import { initialRate, type Rate, takeOne } from '../../rate.ts';
 import { SECRET_TYPE_URL, type ValidationForm } from '../../secrets/secret.ts';
-import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { Call, CallHandler } from '../../server/grpc/call.ts';
 import { Status } from '../../server/grpc/status.ts';
 import { MalformedMessage } from '../../wire/wire-format.ts';
 import type { Subscriber } from '../delivery/delivery.ts';
-import { type Backlog, weightOf } from '../protocol/backlog.ts';
-import { NO_RECALL } from '../protocol/name-state.ts';
+import { weightOf } from '../protocol/backlog.ts';
+import { NO_RECALL, type Recall } from '../protocol/name-state.ts';
 import type { Protocol, Received, RequestMessage, Sent, Unanswered } from '../protocol/protocol.ts';
-import type { Rejections } from '../protocol/rejections.ts';
 import type { SecretsView } from '../protocol/view.ts';
 import { envoyKey, envoyKeys } from './envoy-key.ts';
 import { formFor } from './node.ts';
-import { type RefusedDomains, refusedDomain } from './refused-domains.ts';
+import { refusedDomain } from './refused-domains.ts';
 import { REQUEST_RATE } from './request-rate.ts';
-import { StreamRecord, type StreamRecordOptions, type Totals } from './stream-record.ts';
+import { StreamAccess } from './stream-access.ts';
+import type { OtherTypes, StreamContext, StreamIdentity } from './stream-context.ts';
+import { StreamRecord } from './stream-record.ts';
 import { nameStatuses, type StreamStatus } from './stream-status.ts';
-import type { Views } from './views.ts';
-
-/** What the operator may change while streams are open. */
-export interface StreamSettings {
-  /** Whether a first request without names subscribes to everything. */
-  readonly answerEmptyRequest: boolean;
-  /** The form of validation contexts, unless the Envoy asks for another. */
-  readonly validation: ValidationForm;
-  /** Whether a name is asked for while a connection waits. */
-  readonly onDemand: (name: string) => boolean;
-  readonly maxNames: number;
-}
-
-export interface StreamContext {
-  readonly settings: () => StreamSettings;
-  readonly events: EventListener;
-  readonly clock: Clock;
-  readonly rejections: Rejections;
-  readonly refused: RefusedDomains;
-  readonly backlog: Backlog;
-  /** Something that all streams of this Envoy see has changed. */
-  readonly onRefused: () => void;
-  /** The newest. */
-  readonly secrets: () => SecretSet;
-  readonly views: Views;
-  /** The number of the newest update. */
-  readonly update: () => number;
-  /** An answer came from this subscriber. */
-  readonly onAnswer: (subscriber: Subscriber) => void;
-  /** This subscriber has all that there is for it, and has answered. */
-  readonly onSettled: (subscriber: Subscriber) => void;
-  /** This stream is over. */
-  readonly onClosed: (stream: Subscriber & { readonly status: StreamStatus }) => void;
-  readonly totals: Totals;
-  readonly responseInfos: StreamRecordOptions['responseInfos'];
-}
-
-/** A stream as it comes. */
-export interface StreamIdentity {
-  /** Unique in this process. */
-  readonly stream: number;
-  /** Of the caller's own trace, as it came. */
-  readonly traceparent: string | undefined;
-}
-
-/** What a stream does about requests for another type than Secret: an aggregated stream carries every type that Envoy knows. */
-export type OtherTypes = 'refuse' | 'ignore';
 
 const EXHAUSTED = Status.RESOURCE_EXHAUSTED;
 const MAX_TEXT = 256;
-/** Of an aggregated stream, told once each. */
+/** Other types on an aggregated stream: each is reported once, up to this many. */
 const MAX_IGNORED_TYPES = 100;
 
 export class SecretStream<Message extends RequestMessage, State, Response extends Sent> implements Subscriber, CallHandler {
@@ -78,20 +32,22 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   readonly #otherTypes: OtherTypes;
   readonly #context: StreamContext;
   #info: StreamInfo;
-  /** Of validation contexts, when this Envoy needs or asks for a certain one. */
+  /** The form of validation contexts, when this Envoy needs or asks for a certain one. */
   #form: ValidationForm | undefined;
   #state: State;
   #rate: Rate;
-  /** A response has not left yet: what changes meanwhile goes out after it, and only the newest. */
+  /** A response has not left yet. After it only the newest is sent, whatever changes meanwhile. */
   #writing = false;
   #open = true;
-  #greeted = false;
-  /** The names that were told to be held. */
+  /** The first request is here. */
+  #begun = false;
+  /** The held names that were reported. */
   #held: ReadonlySet<string> = new Set();
   readonly #ignored = new Set<string>();
-  /** The update of the secrets of which it has everything. */
+  /** The newest update of the secrets of which everything was sent. */
   #upToDate = 0;
   readonly #record: StreamRecord;
+  readonly #access: StreamAccess;
   /** Bytes that are kept for responses without an answer. */
   #weight = 0;
   readonly #openedAt: number;
@@ -108,6 +64,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#otherTypes = otherTypes;
     this.#context = context;
     this.#record = new StreamRecord(context);
+    this.#access = new StreamAccess(() => context.settings().access, call.peer);
     this.#info = { stream, method: protocol.method, peer: call.peer, node: '' };
     this.#state = protocol.initial;
     this.#openedAt = context.clock.now();
@@ -123,11 +80,11 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     if (backlog.isFull(connection, this.#weight)) this.#advanceTo(this.#protocol.withoutOvertaken(this.#state));
     const step = backlog.isFull(connection, this.#weight) ? undefined : this.#protocol.next(this.#state, view);
     if (step !== undefined) this.#send(step);
-    this.#tellHeld(view);
+    this.#reportHeld(view);
     if (step !== undefined) return;
     const answered = this.#protocol.unansweredCount(this.#state) === 0;
     if (!answered && this.#protocol.due(this.#state, view) !== undefined) {
-      // Nobody answers, and there is something newer: what was overtaken is as a rule a private key.
+      // The client does not answer, and there is newer content. The older one is as a rule a private key: it is not kept.
       this.#advanceTo(this.#protocol.withoutOvertaken(this.#state));
       return;
     }
@@ -143,6 +100,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       names: nameStatuses(states, this.#protocol.heldNames(this.#state, this.#view())),
       unanswered: this.#protocol.unansweredCount(this.#state),
       ...this.#record.answers,
+      ...(this.#access.judgement && { rule: this.#access.judgement.rule ?? 'none' }),
     };
   }
 
@@ -184,7 +142,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.deliver();
   }
 
-  /** Tells that the call is over. */
+  /** The call is over. */
   closed(reason: string): void {
     this.#open = false;
     this.#advanceTo(this.#protocol.initial);
@@ -196,13 +154,19 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   #receive(message: Message): void {
     const { rejections, settings } = this.#context;
     const { maxNames, answerEmptyRequest } = settings();
-    if (!this.#greeted) {
+    if (!this.#begun) {
       // On an aggregated stream the first request, the only one that must have a node, may be for another type.
-      this.#greeted = true;
+      this.#begun = true;
       this.#upToDate = this.#context.update();
       this.#info = { ...this.#info, node: cut(message.node?.id ?? '') };
       this.#form = formFor(message.node);
+      this.#access.claim({ id: message.node?.id ?? '', cluster: message.node?.cluster ?? '' });
+      if (this.#access.judgement?.kind === 'refused') {
+        this.#refuseAccess(this.#access.judgement);
+        return;
+      }
     }
+    this.#heedAccess();
     const names = this.#protocol.names(this.#state, message);
     if (message.type_url !== '' && message.type_url !== SECRET_TYPE_URL) {
       this.#otherType(cut(message.type_url));
@@ -215,7 +179,8 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     } else {
       const isKnown = rejections.size > 0 && this.#protocol.resumes(message);
       const shown = () => this.#protocol.shown(message, this.#protocol.states(this.#state));
-      const recall = isKnown ? rejections.recall(envoyKeys(this.#info), shown()) : NO_RECALL;
+      const remembered = isKnown ? rejections.recall(envoyKeys(this.#info), shown()) : NO_RECALL;
+      const recall: Recall = isKnown ? (name) => (this.#access.gives(name) ? remembered(name) : undefined) : NO_RECALL;
       this.#advance(message, this.#protocol.receive(this.#state, message, { answerEmptyRequest, recall }));
     }
   }
@@ -233,10 +198,10 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       const names = subscription.kind === 'names' ? subscription.names : [];
       events({ type: 'stream_subscribed', subscription: subscription.kind, names, form: this.#formNow, ...this.#info });
     }
-    // Without an id it is not known again.
+    // An Envoy without a node id cannot be recognised on its next stream.
     if (answered !== undefined && this.#info.node !== '' && (culprit !== undefined || rejections.size > 0)) {
       const states = this.#protocol.states(state);
-      rejections.heard(envoyKey(this.#info), states, this.#protocol.shown(message, states), culprit);
+      rejections.learn(envoyKey(this.#info), states, this.#protocol.shown(message, states), culprit);
     }
     if (answered !== undefined) this.#record.answered(answered, message.error_detail?.message, this.#info);
     if (message.error_detail) this.#refuse(refusedDomain(message.error_detail.message));
@@ -251,7 +216,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#weight = weight;
   }
 
-  /** Envoy refuses the bundle of one trust domain, whichever of its streams it complains on. */
+  /** Leaves out, on all streams of this Envoy, a trust domain whose bundle it refuses. */
   #refuse(trustDomain: string | undefined): void {
     const { secrets, refused, events, onRefused } = this.#context;
     const content = trustDomain === undefined ? undefined : secrets().contentOf(trustDomain);
@@ -261,7 +226,26 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     onRefused();
   }
 
-  #deny(reason: Exclude<DenialReason, 'connections'>, code: number, details: string): void {
+  /** What this peer may not have any more is taken from the state of its stream, before anything can send it. */
+  #heedAccess(): void {
+    const change = this.#access.change(this.#protocol.states(this.#state));
+    if (change === undefined) return;
+    this.#advanceTo(this.#protocol.accessChanged(this.#state, change));
+    const { judgement } = this.#access;
+    if (judgement?.kind === 'refused') this.#tellRefused(judgement);
+  }
+
+  #refuseAccess(refusal: Refusal): void {
+    this.#tellRefused(refusal);
+    this.end(Status.PERMISSION_DENIED, 'sds.allow gives this peer nothing');
+  }
+
+  #tellRefused({ rule, reason }: Refusal): void {
+    const { peer, node } = this.#info;
+    this.#context.events({ type: 'access_denied', peer, node, reason, ...(rule !== undefined && { rule }) });
+  }
+
+  #deny(reason: Exclude<DenialReason, 'access' | 'connections'>, code: number, details: string): void {
     this.#context.events({ type: 'stream_denied', reason, details, ...this.#info });
     this.end(code, details);
   }
@@ -283,12 +267,13 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#record.pushed(response, update(), this.#upToDate === update() ? 'request' : 'update', this.#info);
   }
 
-  /** Each name once; not what comes in a moment, and not while there is nothing at all, for then the Workload API is what to look at. */
-  #tellHeld(view: SecretsView): void {
+  /** Reports each held name once. Not one that is on its way; and none while there are no secrets at all, for then the Workload API is the problem. */
+  #reportHeld(view: SecretsView): void {
     const names = this.#protocol.heldNames(this.#state, view);
     this.#record.count(this.#protocol.states(this.#state).size, names.length);
     if (names.length === 0 && this.#held.size === 0) return;
-    const available = this.#context.secrets().names;
+    const secrets = this.#context.secrets();
+    const available = grantedSet(secrets, this.#access.grant).names;
     if (available.length === 0) return;
     const missing = names.filter((name) => !view.pending(name));
     const fresh = missing.filter((name) => !this.#held.has(name));
@@ -296,13 +281,22 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     if (fresh.length === 0) return;
     const states = this.#protocol.states(this.#state);
     const otherKind = fresh.filter((name) => states.get(name)?.sent !== undefined);
-    const told = { names: fresh, available, ...(otherKind.length > 0 && { otherKind }) };
-    this.#context.events({ type: 'names_held', ...told, ...this.#info });
+    const notGiven = fresh.filter((name) => !this.#access.gives(name) && secrets.names.includes(name));
+    const rule = this.#access.judgement?.rule ?? '';
+    const report = {
+      names: fresh,
+      available,
+      ...(otherKind.length > 0 && { otherKind }),
+      ...(notGiven.length > 0 && { notGiven: { rule, names: notGiven } }),
+    };
+    this.#context.events({ type: 'names_held', ...report, ...this.#info });
   }
 
   #view(): SecretsView {
     const { views, refused } = this.#context;
-    return views.of(this.#formNow, refused.size === 0 ? undefined : refused.of(envoyKey(this.#info)));
+    this.#heedAccess();
+    const without = refused.size === 0 ? undefined : refused.of(envoyKey(this.#info));
+    return views.of(this.#formNow, this.#access.grant, { without, denied: this.#access.denied });
   }
 
   get #formNow(): ValidationForm {
@@ -310,7 +304,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   }
 }
 
-/** What a peer says of itself, fit to be kept, logged and put into a status: short, and no half of a surrogate pair at its end. */
+/** A text of the peer, cut to 256 UTF-16 units so that it can be kept, logged and shown; never cut inside a surrogate pair. */
 export function cut(text: string): string {
   return text.length <= MAX_TEXT ? text : Buffer.from(text.slice(0, MAX_TEXT).toWellFormed()).toString();
 }

@@ -1,4 +1,4 @@
-/** What is told of one stream: what was sent on it and how that was answered, when, and its share of the totals. */
+/** Reports what was sent on one stream, how and when it was answered, and keeps its share of the totals. */
 import type { Clock } from '../../clock.ts';
 import type { EventListener, ResponseInfo, StreamInfo } from '../../events.ts';
 import { versionOf } from '../../secrets/secret.ts';
@@ -11,7 +11,7 @@ import type { LastNack } from './stream-status.ts';
 export interface Totals {
   /** Names, counted once for each stream that asks for them. */
   subscriptions: number;
-  /** Those that there is nothing to send for. */
+  /** Those among them that have no secret to send. */
   held: number;
 }
 
@@ -20,11 +20,11 @@ export interface StreamRecordOptions {
   readonly clock: Clock;
   /** Each stream keeps its own share up to date. */
   readonly totals: Totals;
-  /** What was told of the responses that streams share. */
+  /** By response, so that streams which share one also share its description. */
   readonly responseInfos: WeakMap<Sent, ResponseInfo>;
 }
 
-interface ToldResponse {
+interface ReportedResponse {
   readonly info: ResponseInfo;
   /** By the monotonic clock. */
   readonly at: number;
@@ -32,8 +32,8 @@ interface ToldResponse {
 
 export class StreamRecord {
   readonly #options: StreamRecordOptions;
-  /** What was told of the responses that are not answered, oldest first: as a rule one, which a map would be dear for. */
-  readonly #told: ToldResponse[] = [];
+  /** Responses without an answer, oldest first. An array, because there is one as a rule. */
+  readonly #unanswered: ReportedResponse[] = [];
   #lastAck: number | undefined;
   #lastNack: LastNack | undefined;
   #share: Totals = { subscriptions: 0, held: 0 };
@@ -54,9 +54,9 @@ export class StreamRecord {
   pushed(response: Sent, update: number, because: ResponseInfo['because'], stream: StreamInfo): void {
     const { clock, events, responseInfos } = this.#options;
     const info = sharedContentOf(responseInfos, response, update, because);
-    this.#told.push({ info, at: clock.monotonic() });
-    if (this.#told.length > maxUnanswered(this.#share.subscriptions)) this.#told.shift();
-    // Not spread, which is dear, and so below: these two are told for each stream.
+    this.#unanswered.push({ info, at: clock.monotonic() });
+    if (this.#unanswered.length > maxUnanswered(this.#share.subscriptions)) this.#unanswered.shift();
+    // No spread, here and below: it is slow, and these two events happen on each stream.
     const { nonce, secrets, removed } = info;
     const { stream: number, method, peer, node } = stream;
     events({ type: 'secrets_pushed', nonce, secrets, removed, update, because, stream: number, method, peer, node });
@@ -66,9 +66,9 @@ export class StreamRecord {
   answered(response: Unanswered, error: string | undefined, stream: StreamInfo): void {
     const { clock, events } = this.#options;
     const now = clock.monotonic();
-    const index = this.#told.findIndex(({ info }) => info.nonce === response.nonce);
-    const { at, info } = this.#told[index] ?? { at: now, info: contentOf(response, 0, 'request') };
-    if (index !== -1) this.#told.splice(index, 1);
+    const index = this.#unanswered.findIndex(({ info }) => info.nonce === response.nonce);
+    const { at, info } = this.#unanswered[index] ?? { at: now, info: contentOf(response, 0, 'request') };
+    if (index !== -1) this.#unanswered.splice(index, 1);
     const { nonce, secrets, removed, update, because } = info;
     const { stream: number, method, peer, node } = stream;
     const answer = { afterMs: now - at, nonce, secrets, removed, update, because, stream: number, method, peer, node };
@@ -82,7 +82,7 @@ export class StreamRecord {
     events({ type: 'secrets_rejected', reason, kind: rejectionKind(error), ...answer });
   }
 
-  /** What it asks for now. */
+  /** How many names the stream asks for now, and how many of them have no secret. */
   count(subscriptions: number, held: number): void {
     if (subscriptions === this.#share.subscriptions && held === this.#share.held) return;
     const { totals } = this.#options;

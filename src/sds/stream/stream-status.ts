@@ -1,4 +1,4 @@
-/** What one stream came to, for whoever asks for the state of the sidecar. */
+/** The state of one stream, for the admin API. */
 import type { SecretKind, StreamInfo } from '../../events.ts';
 import { lastGood, type NameStates } from '../protocol/name-state.ts';
 
@@ -8,6 +8,8 @@ export interface StreamStatus extends StreamInfo {
   readonly names: readonly NameStatus[];
   /** How many responses were not answered yet. */
   readonly unanswered: number;
+  /** The rule of `sds.allow` that says what its peer may have; `none`: no rule is for it any more. Absent where there are no rules. */
+  readonly rule?: string;
   readonly lastAck?: number;
   readonly lastNack?: LastNack;
 }
@@ -25,7 +27,7 @@ export interface NameStatus {
   readonly kind?: SecretKind;
   /** The version that was sent last. */
   readonly sent?: string;
-  /** The version that Envoy has and is content with, as far as that is known. */
+  /** The version that Envoy uses, as far as that is known. */
   readonly inUse?: string;
   /** The version that Envoy rejected last, while it is the newest. */
   readonly rejected?: string;

@@ -1,4 +1,4 @@
-/** Bytes that are in use: of one connection, and of all together. */
+/** Counts bytes in use: of one connection, and of all together. */
 
 /** Of all connections. */
 export interface SharedBudget {

@@ -13,7 +13,7 @@ export interface CallHandler {
   halfClosed(): void;
   /** All that was sent has left. */
   sent?(): void;
-  /** The call is over, for this reason. Told once, and nothing after it. */
+  /** The call is over, for this reason. Called once, and nothing is called after it. */
   closed(reason: string): void;
 }
 
@@ -24,7 +24,7 @@ export type Method = (call: Call, headers: IncomingHttpHeaders) => CallHandler;
 export interface CallOwner {
   readonly peer: Peer;
   readonly maxRequestBytes: number;
-  /** A message that is not whole takes so much more memory, or less. @returns whether it may */
+  /** An incomplete message takes so many more bytes of memory; negative: fewer. @returns whether it may */
   partialChanged(bytes: number): boolean;
   /** It was handed to HTTP/2. */
   sending(frame: Frame): void;
@@ -32,13 +32,13 @@ export interface CallOwner {
   sent(frame: Frame): void;
   /** A call of this path was ended: its request does not parse. */
   malformed(path: string, details: string): void;
-  /** Nothing is left of its stream. */
+  /** Its stream is closed. */
   callClosed(): void;
   /** Calls back in so many milliseconds, unless the returned function is called before. */
   after(ms: number, callback: () => void): () => void;
 }
 
-/** A timer takes no more; a call of 24 days is as good as one without end. */
+/** The longest time of a timer, 24 days: a call with a longer timeout has none. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** One array for all streams: node:http2 keeps it with each of them. */
 const HEADERS = Object.entries(GRPC).flat();
@@ -57,9 +57,9 @@ export class Call implements MessageSink {
   /** Why it is over. */
   #reason: string | undefined;
   #halfClosed = false;
-  /** Memory of the message that is not whole, as far as the owner knows. */
+  /** Memory of the incomplete message, as reported to the owner. */
   #partial = 0;
-  /** What has not left: of most calls one frame at most. */
+  /** Frames that have not left: for most calls one at most. */
   #unsent: Frame | undefined;
   #unsentAfter: readonly Frame[] | undefined;
   #onSent: (() => void) | undefined;
@@ -127,7 +127,7 @@ export class Call implements MessageSink {
     this.#over(details);
   }
 
-  /** Ends a call of this path with INVALID_ARGUMENT, and tells that. */
+  /** Ends a call of this path with INVALID_ARGUMENT, and reports it. */
   malformed(path: string, details: string): void {
     this.#owner.malformed(path, details);
     this.end(Status.INVALID_ARGUMENT, details);

@@ -1,4 +1,4 @@
-/** One HTTP/2 connection: its calls, and what its peer may have of this process. */
+/** One HTTP/2 connection: its calls, and the limits for its peer. */
 import {
   constants,
   type IncomingHttpHeaders,
@@ -25,7 +25,7 @@ export interface ConnectionOptions {
   /** Of all connections. */
   readonly partial: SharedBudget;
   readonly unsent: SharedBudget;
-  /** All connections together have too much, of one or the other. */
+  /** All connections together use too much memory, for incoming or outgoing messages. */
   readonly onOverdrawn: () => void;
   readonly listener: Pick<ConnectionListener, 'broken' | 'malformed'>;
 }
@@ -35,9 +35,9 @@ export interface ConnectionListener {
   closed(peer: Peer): void;
   /** It was closed at once, because there are too many. */
   refused(peer: Peer): void;
-  /** It speaks something else, and is closed. */
+  /** It does not speak HTTP/2, and is closed. */
   notHttp2(peer: Peer): void;
-  /** It is closed for what its peer sent, or did not. */
+  /** It is closed because of what its peer sent, or failed to send. */
   broken(peer: Peer, reason: string): void;
   /** A call of this path that takes one request was ended: its request does not parse. */
   malformed(peer: Peer, path: string, details: string): void;
@@ -46,7 +46,7 @@ export interface ConnectionListener {
 /** nghttp2's own: what a connection may reset at once, and each second after that. */
 const MIN_RESET_BURST = 1_000;
 const MIN_RESETS_PER_SECOND = 33;
-/** So that an Envoy which drops all its listeners may do so once a minute. */
+/** Enough for an Envoy that drops all its listeners once a minute. */
 const RESET_REFILL_SECONDS = 60;
 const ignore = () => undefined;
 
@@ -57,7 +57,7 @@ export class Connection implements CallOwner {
   readonly #socket: Socket;
   readonly #session: ServerHttp2Session;
   readonly #options: ConnectionOptions;
-  /** Frames that have not left, by how many calls have them. */
+  /** Frames that have not left, with the number of calls that send them. */
   readonly #frames = new Map<Frame, number>();
   readonly #callLimit: RateLimit;
   readonly #controlLimit: RateLimit;
@@ -99,6 +99,11 @@ export class Connection implements CallOwner {
   /** Whether a stream of its peer is open. */
   get inUse(): boolean {
     return this.#calls > 0;
+  }
+
+  /** Streams of its peer that are open. */
+  get calls(): number {
+    return this.#calls;
   }
 
   get maxRequestBytes(): number {
@@ -147,7 +152,7 @@ export class Connection implements CallOwner {
     return this.#options.clock.after(ms, callback);
   }
 
-  /** Ends it for what its peer does, and tells that. */
+  /** Closes it because of what its peer does, and reports that. */
   break(reason: string): void {
     this.release();
     if (this.#session.destroyed) return;
@@ -171,7 +176,7 @@ export class Connection implements CallOwner {
     this.#socket.destroy();
   }
 
-  /** It is closed, or as good as closed: what it had is for others. */
+  /** It is closed or closing: its share of the limits goes to the others. */
   release(): void {
     this.partial.close();
     this.unsent.close();
@@ -233,7 +238,7 @@ function resetLimits(maxStreams: number): ResetLimits {
   return { streamResetBurst, streamResetRate };
 }
 
-/** nghttp2 does not tell one breach of the protocol from another. */
+/** nghttp2 does not say which rule of the protocol was broken. */
 function whyBroken(errno: number | undefined, streamResetBurst: number): string {
   return errno === BAD_CLIENT_MAGIC
     ? 'it does not speak HTTP/2: an Envoy needs http2_protocol_options in the cluster of this socket'

@@ -1,17 +1,19 @@
 /**
- * A gRPC server on node:http2, for sockets that were accepted elsewhere: who is at the other end is known, what a peer may cost is
- * bounded, closing can be trusted, and nothing is kept of a call that has ended. It knows methods and bytes, no messages.
+ * A gRPC server on node:http2, for sockets that were accepted elsewhere. It knows its peers, limits what each may cost, closes reliably,
+ * and keeps nothing of a call that has ended. It handles methods and bytes, not messages.
  *
  * gRPC over HTTP/2: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  */
 import type { Socket } from 'node:net';
 import { type Clock, systemClock } from '../../clock.ts';
+import type { Peer } from '../../events.ts';
 import { isNotHttp2 } from '../http2-preface.ts';
 import { ConnectedPeer, type CredentialsReader } from '../peer.ts';
 import type { SharedBudget } from './budget.ts';
 import type { Method } from './call.ts';
 import { Connection, type ConnectionListener } from './connection.ts';
 import { DEFAULT_LIMITS, type GrpcLimits } from './limits.ts';
+import { whoMakesRoom } from './room.ts';
 
 export interface GrpcService {
   /** By path: `/package.Service/Method`. */
@@ -25,6 +27,8 @@ export interface GrpcServerOptions {
   readonly limits?: GrpcLimits;
   /** Default: nobody. */
   readonly listener?: ConnectionListener;
+  /** Whether a peer may connect: asked before the first byte goes to it, and told by whoever says no. Default: whoever can. */
+  readonly admits?: (peer: Peer) => boolean;
   /** Default: the machine's. */
   readonly clock?: Clock;
 }
@@ -42,11 +46,15 @@ const NOBODY: ConnectionListener = {
 /** How long a peer that reads may take to end its calls when the server closes. */
 const CALLS_END_MS = 500;
 
+/** Some 7 MB, whatever they say: to end a connection with fewer would help nobody. */
+const SHED_CALLS = 1_000;
+
 export class GrpcServer {
   readonly #services: readonly GrpcService[];
   readonly #methods: ReadonlyMap<string, Method>;
   readonly #listener: ConnectionListener;
   readonly #clock: Clock;
+  readonly #admits: (peer: Peer) => boolean;
   /** Oldest first. */
   readonly #connections = new Set<Connection>();
   readonly #partial: SharedBudget = { used: 0 };
@@ -61,6 +69,7 @@ export class GrpcServer {
     this.#limits = options.limits ?? DEFAULT_LIMITS;
     this.#listener = options.listener ?? NOBODY;
     this.#clock = options.clock ?? systemClock;
+    this.#admits = options.admits ?? (() => true);
   }
 
   /** New connections have these limits. */
@@ -87,7 +96,11 @@ export class GrpcServer {
       socket.destroy();
     });
     peer.identify(this.#readCredentials);
-    if (!this.#hasRoom()) {
+    if (!this.#admits(peer)) {
+      socket.destroy();
+      return;
+    }
+    if (!this.#hasRoom(peer)) {
       socket.destroy();
       this.#listener.refused(peer);
       return;
@@ -110,13 +123,21 @@ export class GrpcServer {
     });
   }
 
-  /** Drains the services and closes the connections once what that sends has left, by force after `graceMs`. */
+  /** This process is short of memory: the connection that has most calls ends, if they are many. */
+  shed(): void {
+    const [most] = [...this.#connections].sort((a, b) => b.calls - a.calls);
+    if (most === undefined || most.calls < SHED_CALLS) return;
+    this.#connections.delete(most);
+    most.break('the memory limit of this process is near, and it has most calls');
+  }
+
+  /** Drains the services, and closes the connections when everything is sent, by force after `graceMs`. */
   async close(graceMs: number): Promise<void> {
     const open = [...this.#connections];
     const closed = open.map((connection) => connection.closed);
     for (const service of this.#services) service.drain();
     for (const connection of open) connection.drain();
-    // A call that its client does not end keeps nobody waiting; what is still to be written does.
+    // Calls that the client does not end are not waited for; frames that are still to be sent are.
     const forgetCalls = this.#clock.after(CALLS_END_MS, () => {
       for (const connection of this.#connections) connection.close();
     });
@@ -128,18 +149,18 @@ export class GrpcServer {
     forgetForce();
   }
 
-  #hasRoom(): boolean {
-    if (this.#connections.size < this.#limits.maxConnections) return true;
-    for (const connection of this.#connections) {
-      if (connection.inUse) continue;
-      this.#connections.delete(connection);
-      connection.break(`it had no stream when there were ${this.#limits.maxConnections} connections (sds.limits.connections)`);
-      return true;
-    }
-    return false;
+  #hasRoom({ credentials }: Peer): boolean {
+    const { maxConnections } = this.#limits;
+    if (this.#connections.size < maxConnections) return true;
+    const connection = whoMakesRoom(this.#connections, credentials?.uid);
+    if (connection === undefined) return false;
+    this.#connections.delete(connection);
+    const what = connection.inUse ? 'its user had most connections' : 'it had no stream';
+    connection.break(`${what} when there were ${maxConnections} connections (sds.limits.connections)`);
+    return true;
   }
 
-  /** All connections together have too much: the one that has most of it ends. */
+  /** All connections together use too much memory: closes the one that uses most. */
   #relieve(): void {
     const { partialBytes, unsentBytes } = this.#limits;
     const most = (of: (connection: Connection) => number) => [...this.#connections].sort((a, b) => of(b) - of(a))[0];

@@ -18,9 +18,10 @@ const NOT_SERVING = 2;
 const SERVICE_UNKNOWN = 3;
 
 interface Watcher {
-  /** Undefined: of a service that is not known. */
+  /** Undefined for an unknown service. */
   readonly serves: (() => boolean) | undefined;
-  told: number;
+  /** The status that it was sent last; 0: none. */
+  lastSent: number;
 }
 
 export class HealthService implements GrpcService {
@@ -41,12 +42,12 @@ export class HealthService implements GrpcService {
     };
   }
 
-  /** Tells whoever watches what is different now. Costs nothing while nobody does. */
+  /** Sends each watcher its status if that has changed. Costs nothing without watchers. */
   look(): void {
-    for (const [call, watcher] of this.#watchers) this.#tell(call, watcher);
+    for (const [call, watcher] of this.#watchers) this.#send(call, watcher);
   }
 
-  /** Nothing serves from now on: watchers are told so before their calls end. */
+  /** Nothing serves from now on: watchers get NOT_SERVING before their calls end. */
   drain(): void {
     this.#draining = true;
     this.look();
@@ -63,19 +64,19 @@ export class HealthService implements GrpcService {
     return frameOf(encode('grpc.health.v1.HealthListResponse', { statuses: Object.fromEntries(statuses) }));
   }
 
-  /** It stays open for a service that is not known, as the protocol wants it. Nothing is kept of its name. */
+  /** The call stays open for an unknown service, as the gRPC health protocol demands. The name of such a service is not kept. */
   #watch(service: string, call: Call): () => void {
-    const watcher: Watcher = { serves: this.#services.get(service), told: 0 };
+    const watcher: Watcher = { serves: this.#services.get(service), lastSent: 0 };
     this.#watchers.set(call, watcher);
-    this.#tell(call, watcher);
+    this.#send(call, watcher);
     if (this.#draining) end(call);
     return () => this.#watchers.delete(call);
   }
 
-  #tell(call: Call, watcher: Watcher): void {
+  #send(call: Call, watcher: Watcher): void {
     const now = this.#statusOf(watcher.serves);
-    if (watcher.told === now) return;
-    watcher.told = now;
+    if (watcher.lastSent === now) return;
+    watcher.lastSent = now;
     call.send(statusFrame(now));
   }
 

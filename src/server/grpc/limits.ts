@@ -1,7 +1,10 @@
-/** What one peer may have of this process. Past a limit its stream ends, or its connection; the others live on. */
+/** What one peer may use of this process. Beyond a limit its stream ends, or its connection; other peers do not notice. */
 
 export interface GrpcLimits {
-  /** When there are as many, the oldest without a stream makes room; if each has one, the new one is closed at once. */
+  /**
+   * When there are as many, the oldest without a stream makes room; if each has one, the newest of a user who has more than the one who
+   * comes; else the new one is closed at once. See room.ts.
+   */
   readonly maxConnections: number;
   /** HTTP/2's SETTINGS_MAX_CONCURRENT_STREAMS: a client waits, or its stream is refused. */
   readonly maxStreamsPerConnection: number;

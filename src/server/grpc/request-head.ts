@@ -7,7 +7,7 @@ export type RequestHead =
   | {
       readonly kind: 'call';
       readonly method: Method;
-      /** Undefined: it may take for ever. */
+      /** Undefined: without limit. */
       readonly timeoutMs: number | undefined;
     }
   | { readonly kind: 'refused' /** Of the whole answer. */; readonly headers: Readonly<Record<string, string>> };
@@ -23,7 +23,7 @@ const MAX_PATH = 256;
 
 /** @param methods by path */
 export function readHead(headers: IncomingHttpHeaders, methods: ReadonlyMap<string, Method>): RequestHead {
-  // It is no gRPC: a gRPC status would tell its sender nothing.
+  // Not a gRPC request: its sender would not understand a gRPC status.
   if (headers[':method'] !== 'POST') return { kind: 'refused', headers: { ':status': '405', allow: 'POST' } };
   if (!CONTENT_TYPE.test(headers['content-type'] ?? '')) return { kind: 'refused', headers: { ':status': '415' } };
   // node:http2 keeps these two with the stream.

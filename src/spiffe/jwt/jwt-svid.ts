@@ -8,6 +8,7 @@ import {
   jwtVerify,
   type ProtectedHeaderParameters,
 } from 'jose';
+import { isoTime } from '../../clock.ts';
 import { type ErrorCode, messageOf, SpiffeSdsError } from '../../error.ts';
 import { quotedValue } from '../../printable.ts';
 import { parseSpiffeId, type SpiffeId, type TrustDomain, trustDomainOf } from '../spiffe-id.ts';
@@ -71,7 +72,7 @@ export function checkJwtSvid(token: string, expected: ExpectedJwtSvid, now: numb
   if (id !== expected.id) throw invalid(`its sub is ${id}, not ${expected.id}`);
   const missing = expected.audience.find((one) => !audience.includes(one));
   if (missing !== undefined) throw invalid(`its aud lacks ${quotedValue(missing, 200)}`);
-  if (expiresAt <= now) throw invalid(`it has expired at ${new Date(expiresAt).toISOString()}`);
+  if (expiresAt <= now) throw invalid(`it has expired at ${isoTime(expiresAt)}`);
   return svid;
 }
 

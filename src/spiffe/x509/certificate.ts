@@ -29,6 +29,8 @@ export interface Certificate extends Extensions {
   readonly serial: string;
   /** The distinguished name, DER. */
   readonly subject: Uint8Array;
+  /** The public key, DER (SubjectPublicKeyInfo). */
+  readonly spki: Uint8Array;
 }
 
 /**
@@ -42,8 +44,9 @@ export function parseCertificate(bytes: Uint8Array, fingerprint: string): Certif
   const der = Uint8Array.from(bytes);
   const x509 = parsedByOpenssl(der);
   // OpenSSL accepts keys that are not strict DER. If its own encoding of the key is not in the certificate, the key is not strict DER.
-  const spki = x509.publicKey.export({ type: 'spki', format: 'der' });
-  if (!Buffer.from(der).includes(spki)) throw new Error('its public key is not written as it should be');
+  const written = x509.publicKey.export({ type: 'spki', format: 'der' });
+  const at = Buffer.from(der.buffer).indexOf(written);
+  if (at === -1) throw new Error('its public key is not written as it should be');
   const notBefore = Date.parse(x509.validFrom);
   const notAfter = Date.parse(x509.validTo);
   // A certificate with NaN as its end would never expire.
@@ -51,7 +54,8 @@ export function parseCertificate(bytes: Uint8Array, fingerprint: string): Certif
   const { version, subject } = fieldsOf(der);
   const extensions = readExtensions(der);
   const isCa = extensions.isCa || (version < 3 && x509.checkIssued(x509));
-  return { der, fingerprint, x509, version, notBefore, notAfter, serial: x509.serialNumber, subject, ...extensions, isCa };
+  const spki = der.subarray(at, at + written.length);
+  return { der, fingerprint, x509, version, notBefore, notAfter, serial: x509.serialNumber, subject, spki, ...extensions, isCa };
 }
 
 /** Replaces the error message of node:crypto, which tries to read bytes that are not a DER certificate as PEM and complains about that. */

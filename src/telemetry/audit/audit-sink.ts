@@ -1,8 +1,9 @@
-/** Where audit records go: to standard output, a file, or OTLP. Never in the way of a push; lines that nobody takes are counted. */
+/** Writes audit records to standard output, a file, or OTLP. It never delays a push; lines that the target does not take are counted. */
 import { constants, open } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Clock } from '../../clock.ts';
 import type { AuditTarget } from '../../config/schema/telemetry-schema.ts';
+import { fixFor, processUser } from '../../errno.ts';
 import { messageOf } from '../../error.ts';
 import type { Event, EventListener } from '../../events.ts';
 import { Output, standardOutput } from '../output.ts';
@@ -14,7 +15,7 @@ import { PeerFlood } from './peer-flood.ts';
 export interface AuditOptions {
   /** Takes the records when the target is `otlp`. Absent: there is no endpoint. */
   readonly otlp?: (record: AuditRecord) => void;
-  /** Hears of `audit_failed` and `audit_dropped`, each at most once a minute, and of `audit_omitted`. */
+  /** Gets `audit_failed` and `audit_dropped`, each at most once a minute, and `audit_omitted`. */
   readonly events: EventListener;
   readonly clock: Clock;
 }
@@ -22,26 +23,27 @@ export interface AuditOptions {
 export interface Audit {
   /** @param at milliseconds since the epoch */
   hear(event: Event, at: number): void;
-  /** The file was moved away, or can be written now: it is opened by its path again. */
+  /** Opens the file by its path again, after it was moved away or became writable. */
   reopen(): void;
   /** Writes what waits, for at most a second. Never rejects. */
   close(): Promise<void>;
 }
 
 const { O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK, O_WRONLY } = constants;
-/** O_NONBLOCK: to open a pipe that nobody reads is an error then, and does not wait. */
+/** O_NONBLOCK: opening a pipe without a reader fails instead of waiting. */
 const OPEN_FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK;
 const FILE_MODE = 0o640;
 const openFile = promisify(open);
 
 const CLOSE_MS = 1_000;
-const TELL_EVERY_MS = 60_000;
+const REPORT_EVERY_MS = 60_000;
 /** A rotation on ten thousand streams: two lines each of some 370 bytes. */
 const MAX_BYTES = 8 * 1024 * 1024;
-/** Lines go out together, so long after the first: a rotation is thousands of them. */
+/** Lines are written together this long after the first: a rotation causes thousands. */
 export const BATCH_MS = 50;
 
-const MENDS: Readonly<Record<string, string>> = {
+/** By the error of the system call: what to do about it. */
+const FIXES: Readonly<Record<string, string>> = {
   EACCES: 'let this user write there (in a container: a volume that it may write)',
   EROFS: 'the file system is read-only: mount a writable volume there',
   ENOENT: 'make its folder',
@@ -51,7 +53,7 @@ const MENDS: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full: make room',
 };
 
-/** A file that cannot be opened is told, and opened at the next `reopen`. */
+/** A file that cannot be opened is reported as `audit_failed`; the next `reopen` tries again. */
 export async function openAudit(target: Exclude<AuditTarget, 'off'>, { otlp, events, clock }: AuditOptions): Promise<Audit> {
   const flood = new PeerFlood({ clock, onOmitted: (peer, lines) => events({ type: 'audit_omitted', peer, lines }) });
   if (target === 'otlp') {
@@ -98,12 +100,12 @@ class LineAudit implements Audit {
     onFirst: () => this.#clock.after(BATCH_MS, () => this.#handOver()),
     onFull: () => this.#handOver(),
   });
-  /** Lost since a line went out. */
+  /** Lines lost since one was written. */
   #gap = 0;
-  /** Lost since it was told. */
+  /** Lines lost since the last report. */
   #lost = 0;
-  #forgetTelling: (() => void) | undefined;
-  #failureToldAt = Number.NEGATIVE_INFINITY;
+  #cancelReport: (() => void) | undefined;
+  #failureReportedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
   readonly #atExit = () => this.#handOver();
 
@@ -117,7 +119,7 @@ class LineAudit implements Audit {
   }
 
   hear(event: Event, at: number): void {
-    // A gap is told in its place.
+    // A gap is reported where it is.
     if (this.#closed || event.type === 'audit_dropped' || !this.#flood.admits(event)) return;
     auditLines(event, at, this.#batch);
   }
@@ -128,8 +130,8 @@ class LineAudit implements Audit {
       if (this.#closed) output?.close();
       else this.#output ??= output;
     } catch (error) {
-      // Somebody asked for it: that is worth a line each time.
-      this.#failureToldAt = Number.NEGATIVE_INFINITY;
+      // An operator asked for it, so a failure is reported each time.
+      this.#failureReportedAt = Number.NEGATIVE_INFINITY;
       this.#failed(error);
     }
   }
@@ -146,13 +148,13 @@ class LineAudit implements Audit {
     this.#closed = true;
     const written = (await this.#output?.drained(CLOSE_MS)) ?? true;
     process.off('exit', this.#atExit);
-    this.#forgetTelling?.();
+    this.#cancelReport?.();
     if (this.#lost > 0) this.#events({ type: 'audit_dropped', lines: this.#lost });
     if (!written) this.#failed(new Error('nobody took the last lines in time'));
     this.#output?.close();
   }
 
-  /** Undefined: the one that there is goes on, with the new file. */
+  /** Undefined: the present output goes on, with the new file. */
   async #opened(): Promise<Output | undefined> {
     const options = { maxBytes: MAX_BYTES, onError: (error: Error) => this.#failed(error) };
     if (this.#target === 'stdout') return standardOutput(1, options);
@@ -177,26 +179,24 @@ class LineAudit implements Audit {
   #lose(lines: number): void {
     this.#gap += lines;
     this.#lost += lines;
-    if (this.#forgetTelling !== undefined) return;
-    this.#tellLost();
+    if (this.#cancelReport !== undefined) return;
+    this.#reportLost();
   }
 
-  #tellLost(): void {
-    this.#forgetTelling = undefined;
+  #reportLost(): void {
+    this.#cancelReport = undefined;
     if (this.#lost === 0) return;
     this.#events({ type: 'audit_dropped', lines: this.#lost });
     this.#lost = 0;
-    this.#forgetTelling = this.#clock.after(TELL_EVERY_MS, () => this.#tellLost());
+    this.#cancelReport = this.#clock.after(REPORT_EVERY_MS, () => this.#reportLost());
   }
 
   #failed(error: unknown): void {
     const now = this.#clock.monotonic();
-    if (now - this.#failureToldAt < TELL_EVERY_MS) return;
-    this.#failureToldAt = now;
+    if (now - this.#failureReportedAt < REPORT_EVERY_MS) return;
+    this.#failureReportedAt = now;
     const where = this.#target === 'stdout' ? 'stdout' : this.#target.path;
-    const mend = MENDS[(error as NodeJS.ErrnoException).code ?? ''];
-    const user = `uid ${process.getuid?.()}, gid ${process.getgid?.()}`;
-    const reason = `cannot write audit lines to ${where} as ${user}: ${messageOf(error)}${mend === undefined ? '' : `: ${mend}`} (log.audit)`;
+    const reason = `cannot write audit lines to ${where} as ${processUser()}: ${messageOf(error)}${fixFor(error, FIXES)} (log.audit)`;
     this.#events({ type: 'audit_failed', reason });
   }
 }

@@ -2,8 +2,10 @@
  * What matters for security, as audit records: who did what to what, and how it ended. No record holds a key, a token, or words of an
  * Envoy that were not redacted. docs/audit.md shows each.
  */
+import { isoTime } from '../../clock.ts';
 import type { Event, Peer, ResponseInfo, SecretVersion, StreamInfo, SvidEvent, TokenEvent } from '../../events.ts';
 import { shortened } from '../../printable.ts';
+import { SERVICE_NAME } from '../../version.ts';
 
 /** When each is written. The names are stable; docs/audit.md is made from this. */
 export const AUDIT_EVENTS = {
@@ -31,7 +33,7 @@ export const AUDIT_EVENTS = {
   'bundle.withdrawn': "A trust domain's bundle is not served any more.",
   'bundle.rejected': 'The Workload API sent a bundle that cannot be used. It is left out.',
   'crl.rejected':
-    'The Workload API sent a CRL that is left out: Envoy would refuse it, or refuse every peer by it. Without a trust domain: it could not be told whose it is.',
+    'The Workload API sent a CRL that is left out: Envoy would refuse it, or refuse every peer by it. Without a trust domain: it is not known whose it is.',
   'certificate.rejected':
     'One certificate of a bundle or of a chain cannot be used. It is left out, the others are served. `spiffe_id` is that of the trust domain or of the SVID.',
   'trust_domain.distrusted': 'A trust domain that was served is gone. Envoys get a context that accepts none of its peers.',
@@ -39,11 +41,12 @@ export const AUDIT_EVENTS = {
     'An Envoy rejected the bundle of a trust domain. It gets its contexts without that trust domain until the bundle changes.',
   'secret.delivered':
     'A secret was sent to an Envoy. One line for each secret of a response; `method` is `fetch` for FetchSecrets, which has no ACK.',
-  'secret.removed': 'An Envoy was told that a name is gone. Only with delta.',
+  'secret.removed': 'An Envoy got a response that removes a name. Only with delta.',
   'secret.accepted': 'An Envoy answered with an ACK. One line for each secret and each removed name of the response.',
   'secret.rejected':
     'An Envoy answered with a NACK. One line for each secret of the response. `reason` is what the Envoy says, without what it quotes; `kind` is what it complains of.',
-  'peer.denied': 'A connection, a call or a stream was ended, because its peer asks for too much or for what cannot be read.',
+  'peer.denied':
+    'A connection, a call or a stream was ended, because its peer asks for too much, for what cannot be read, or for what `sds.allow` does not give; `rule` is the one that refused it.',
   'configuration.changed': 'A changed configuration is in force. `need_restart` names what is not.',
   'configuration.rejected': 'A changed configuration cannot be used. The one before it stays in force.',
   'audit.dropped': 'Lines are missing here: nobody took them in time.',
@@ -64,10 +67,10 @@ export interface AuditRecord {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** Characters; a node's id is what a peer makes it. */
+/** Characters. A peer chooses its node's id. */
 export const MAX_NODE_LENGTH = 256;
 
-const ITSELF = { component: 'spiffe-sds' };
+const ITSELF = { component: SERVICE_NAME };
 const WORKLOAD_API = { component: 'workload_api' };
 const OPERATOR = { component: 'operator' };
 const NOTHING = {};
@@ -86,13 +89,13 @@ export function auditRecords(event: Event, at: number): readonly AuditRecord[] {
     case 'secrets_accepted':
       return ofSecrets([...event.secrets, ...gone(event)], 'secret.accepted', 'accept', event, at);
     default:
-      return seldom(event).map((record) => ({ timestamp: timestampOf(at), ...record }));
+      return rareRecords(event).map((record) => ({ timestamp: timestampOf(at), ...record }));
   }
 }
 
 type Untimed = Omit<AuditRecord, 'timestamp'>;
 
-function seldom(event: Event): readonly Untimed[] {
+function rareRecords(event: Event): readonly Untimed[] {
   switch (event.type) {
     case 'listening':
       return success('service.started', 'start', ITSELF, { address: event.address }, { mode: event.mode });
@@ -195,6 +198,11 @@ function seldom(event: Event): readonly Untimed[] {
       const { call, details } = event;
       return denied('peer.denied', 'call', actorOf(event.peer, ''), { service: 'sds' }, { reason: 'malformed', call, details });
     }
+    case 'access_denied': {
+      const { rule, reason } = event;
+      const metadata = { reason: 'access', ...(rule !== undefined && { rule }), details: reason };
+      return denied('peer.denied', 'connect', actorOf(event.peer, event.node), { service: 'sds' }, metadata);
+    }
     case 'stream_denied': {
       const { stream, method, reason, details } = event;
       const actor = actorOf(event.peer, event.node);
@@ -296,6 +304,6 @@ let newest = { ms: Number.NaN, text: '' };
 /** Many events happen in the same millisecond. */
 export function timestampOf(at: number): string {
   const ms = Math.floor(at);
-  if (ms !== newest.ms) newest = { ms, text: new Date(ms).toISOString() };
+  if (ms !== newest.ms) newest = { ms, text: isoTime(ms) };
   return newest.text;
 }

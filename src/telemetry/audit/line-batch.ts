@@ -1,4 +1,4 @@
-/** Lines that go out together, written into one buffer as they come: kept as strings, thousands of them would outlive their moment. */
+/** Lines that are written together, kept in one buffer: as strings, thousands of them would live longer and cost the garbage collector. */
 import type { LineWriter } from './audit-line.ts';
 
 const SIZE = 64 * 1024;
@@ -10,7 +10,7 @@ const MAX_DIGITS = 16;
 export interface LineBatchOptions {
   /** Before the first of some lines. */
   readonly onFirst: () => void;
-  /** There is no room for the next one: take what there is. */
+  /** There is no room for the next line: take these. */
   readonly onFull: () => void;
 }
 

@@ -1,8 +1,8 @@
 /**
  * Bounds what a peer can make the audit write. An Envoy that starts asks for all its secrets at once, and gets a line for each and for
- * each ACK; one that goes on asking, or connecting, in a loop would fill the disk. What the Workload API brings about is never left out.
+ * each ACK; one that goes on asking, or connecting, in a loop would fill the disk. Lines that the Workload API causes are never left out.
  *
- * Peers are told apart by uid: a connection, a pid, a node's id costs nothing to have anew.
+ * Peers are distinguished by uid, because a new connection, pid or node id costs nothing.
  */
 import type { Clock } from '../../clock.ts';
 import type { Event, Peer } from '../../events.ts';
@@ -17,7 +17,9 @@ export interface PeerFloodOptions {
 const BOUNDS = {
   /** All streams of some Envoys that start together: two lines each. */
   delivery: { burst: 50_000, perSecond: 50 },
-  refusal: { burst: 1_000, perSecond: 10 },
+  /** An Envoy that rejects what its first requests brought. */
+  rejection: { burst: 1_000, perSecond: 10 },
+  refusal: { burst: 50, perSecond: 0.5 },
 } as const;
 const TELL_EVERY_MS = 10_000;
 
@@ -44,21 +46,24 @@ export class PeerFlood {
     switch (event.type) {
       case 'secrets_pushed':
       case 'secrets_accepted':
-        // An update is no doing of his.
+        // The peer did not cause an update.
         return event.because === 'update' || this.#take('delivery', event.peer, event.secrets.length + event.removed.length);
       case 'secrets_fetched':
         return this.#take('delivery', event.peer, event.secrets.length);
       case 'secrets_rejected':
-        return event.because === 'update' || this.#take('refusal', event.peer, event.secrets.length + event.removed.length);
+        return event.because === 'update' || this.#take('rejection', event.peer, event.secrets.length + event.removed.length);
       case 'connection_refused':
+      case 'connection_broken':
+      case 'request_malformed':
       case 'stream_denied':
+      case 'access_denied':
         return this.#take('refusal', event.peer, 1);
       default:
         return true;
     }
   }
 
-  /** Tells what was not told yet. */
+  /** Reports the lines that were left out and not reported yet. */
   flush(): void {
     this.#forgetTelling?.();
     this.#forgetTelling = undefined;
@@ -67,12 +72,12 @@ export class PeerFlood {
       const { omitted, newest, at } = bucket;
       bucket.omitted = 0;
       if (omitted > 0) onOmitted(newest, omitted);
-      // By then it is full again.
+      // By then its allowance is full again.
       else if (clock.monotonic() - at > FORGOTTEN_MS) this.#buckets.delete(key);
     }
   }
 
-  /** What is one event is written whole: the next ones pay for it. */
+  /** The lines of one event are written together, and the next events have fewer. */
   #take(kind: Kind, peer: Peer, lines: number): boolean {
     const { burst, perSecond } = BOUNDS[kind];
     const now = this.#options.clock.monotonic();

@@ -1,6 +1,6 @@
 /** Events as log lines: one line each, JSON for machines or text for people, with a stable `event` name. */
 import { type Logger, pino } from 'pino';
-import { type Clock, systemClock } from '../../clock.ts';
+import { type Clock, isoTime, systemClock } from '../../clock.ts';
 import type { Event, EventListener } from '../../events.ts';
 import { escaped, printable, shortened } from '../../printable.ts';
 import { standardOutput } from '../output.ts';
@@ -20,7 +20,7 @@ export interface Log {
 }
 
 /**
- * Logs go to stderr: stdout is for what a command was asked to print. Nobody reading it keeps nothing else waiting.
+ * Logs go to stderr: stdout is for the output of a command. If nobody reads the log, nothing waits for it.
  * @param also takes each line, too
  */
 export async function openLog({ level, format }: LogOptions, also?: (line: LogLine) => void): Promise<Log> {
@@ -66,7 +66,7 @@ const MAX_VALUE = 1_024;
 /** pino's own. */
 const LEVELS = { debug: 20, info: 30, warn: 40, error: 50 } as const;
 
-/** Adds a line to `log` for each event, but for repeats of one: see repeats.ts. */
+/** Adds a line to `log` for each event, except for repeats: see repeats.ts. */
 export function logEvents(log: Logger, clock: Clock = systemClock, also?: (line: LogLine) => void): EventListener {
   const write = (line: LogLine) => {
     log[line.level](line.fields, line.message);
@@ -121,12 +121,14 @@ function levelOf(event: Event): LogLine['level'] {
     case 'trust_domain_distrusted':
     case 'names_held':
     case 'peer_credentials_unavailable':
+    case 'process_open':
     case 'telemetry_failed':
     case 'connection_refused':
     case 'connection_not_http2':
     case 'connection_broken':
     case 'request_malformed':
     case 'stream_denied':
+    case 'access_denied':
     case 'socket_unprotected':
     case 'audit_omitted':
     case 'token_withdrawn':
@@ -165,7 +167,7 @@ function levelOf(event: Event): LogLine['level'] {
 function readable(fields: object): object {
   const entries = Object.entries(fields).map(([key, value]) => [
     key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-    key === 'notAfter' || key === 'from' ? new Date(value).toISOString() : bounded(value),
+    key === 'notAfter' || key === 'from' ? isoTime(value) : bounded(value),
   ]);
   return Object.fromEntries(entries);
 }

@@ -1,5 +1,5 @@
 /**
- * What is said again and again is said once, and then once a minute with a count: neither a peer nor a broken Workload API can flood the
+ * A line that repeats is written once, and then once a minute with a count, so that neither a peer nor a broken Workload API can flood the
  * log. No count is lost.
  */
 import type { Clock } from '../../clock.ts';
@@ -75,7 +75,7 @@ export class Repeats<Line> {
     return minute;
   }
 
-  /** What goes on is known in the next minute too. */
+  /** Remembers subjects that continue for the next minute. */
   #turn(kind: string): void {
     const minute = this.#minutes.get(kind);
     this.#minutes.delete(kind);

@@ -1,6 +1,7 @@
 /** Events as sentences that operators read. */
+import { isoTime } from '../../clock.ts';
 import type { Event, Peer, ResponseInfo } from '../../events.ts';
-import { shortened } from '../../printable.ts';
+import { listed as listedUpTo, shortened } from '../../printable.ts';
 import { MAX_NODE_LENGTH } from '../audit/audit.ts';
 
 const SERVED = {
@@ -10,15 +11,15 @@ const SERVED = {
 } as const;
 const MEANWHILE = {
   nothing: 'nothing is served for it',
-  itself: 'it is served all the same, and peers with the same clock refuse it',
+  itself: 'it is served nevertheless, and peers with the same clock refuse it',
   'the one before': 'the certificate before it is served',
 } as const;
 
 const ADMIN_PARTS = { api: 'admin API', probes: 'listener for probes' } as const;
 
-/** Of names: a peer may ask for a thousand. */
+/** Names in one sentence: a peer may ask for a thousand. */
 export const MAX_LISTED = 20;
-/** Characters of them all. */
+/** Characters of all these names together. */
 const MAX_LISTED_LENGTH = 1_024;
 
 const HTTP2_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
@@ -33,7 +34,7 @@ export function sentence(event: Event): string {
     case 'socket_restored':
       return `the socket is back: serving SDS on ${event.address}`;
     case 'socket_unprotected':
-      return `everybody may write in ${event.folder}, and so put another socket in the place of ${event.address}: take that right away (chmod o-w), or make the folder sticky (chmod +t); in a pod mount the volume with readOnly: true where Envoy runs, which can connect all the same`;
+      return `every user may write to ${event.folder}, and so replace the socket ${event.address}: remove that right (chmod o-w), or make the folder sticky (chmod +t); in a pod, mount the volume with readOnly: true in Envoy's container, which can still connect`;
     case 'draining':
       return `stopping: ending ${event.streams} streams`;
     case 'stopped':
@@ -41,21 +42,21 @@ export function sentence(event: Event): string {
     case 'admin_listening':
       return `the ${ADMIN_PARTS[event.part]} is at ${event.address}`;
     case 'admin_failed':
-      return `there is no ${ADMIN_PARTS[event.part]} at ${event.address}, the sidecar goes on without it: ${event.reason}`;
+      return `cannot open the ${ADMIN_PARTS[event.part]} at ${event.address}, the sidecar goes on without it: ${event.reason}`;
     case 'workload_api_connected':
       return `connected to the Workload API at ${event.address}`;
     case 'workload_api_lost':
-      return `${event.meaning} (${event.address}: ${event.code}: ${event.details})${event.retryInMs === undefined ? ': not tried again, restart when it is mended' : ''}`;
+      return `${event.meaning} (${event.address}: ${event.code}: ${event.details})${event.retryInMs === undefined ? '; it is not tried again: fix that, then restart the sidecar' : ''}`;
     case 'context_received':
       return `the Workload API sent ${event.svids} SVIDs and ${event.bundles} bundles`;
     case 'context_discarded':
-      return `discarded a message of the Workload API, what came before stays in use: ${event.reason}`;
+      return `discarded a message of the Workload API, the one before stays in use: ${event.reason}`;
     case 'message_received':
-      return `message ${event.message} of ${event.method} is here`;
+      return `received message ${event.message} of ${event.method}`;
     case 'bundles_received':
       return `the Workload API sent ${event.bundles} bundles`;
     case 'message_handled':
-      return `message ${event.message} is handled`;
+      return `handled message ${event.message}`;
     case 'svid_received':
     case 'svid_rotated':
     case 'svid_chain_changed':
@@ -71,26 +72,26 @@ export function sentence(event: Event): string {
     case 'bundle_left_out':
       return `left out the bundle of ${event.trustDomain}: ${event.reason}`;
     case 'crl_left_out':
-      return `left out a CRL${event.trustDomain === undefined ? '' : ` of ${event.trustDomain}: revoked peers of it are accepted`}: ${event.reason}`;
+      return `left out a CRL${event.trustDomain === undefined ? '' : ` of ${event.trustDomain}: its revoked peers are accepted`}: ${event.reason}`;
     case 'svid_not_yet_valid':
-      return `${event.id}, serial ${event.serial}, is not valid before ${new Date(event.from).toISOString()}, ${Math.ceil(event.inMs / 1000)} s from now by this machine's clock: is the clock right? Until then ${MEANWHILE[event.meanwhile]}`;
+      return `${event.id}, serial ${event.serial}, is not valid before ${isoTime(event.from)}, ${Math.ceil(event.inMs / 1000)} s from now by this machine's clock: is the clock right? Until then ${MEANWHILE[event.meanwhile]}`;
     case 'svid_valid':
       return `${event.id}, serial ${event.serial}, is valid by this machine's clock, and is served again`;
     case 'svid_expiring':
-      return `${event.id} was not rotated in time, it expires at ${new Date(event.notAfter).toISOString()}: look at the Workload API`;
+      return `${event.id} was not rotated in time, it expires at ${isoTime(event.notAfter)}: check the Workload API`;
     case 'svid_expired':
-      return `${event.id} has expired at ${new Date(event.notAfter).toISOString()}: not served to new subscribers, Envoys that have it keep it`;
+      return `${event.id} has expired at ${isoTime(event.notAfter)}: not served to new subscribers, Envoys that have it keep it`;
     case 'trust_domain_left_out':
-      return `the Envoy ${event.node} refuses the bundle of ${event.trustDomain}: it gets its contexts without that trust domain, whose peers it does not accept, until the bundle changes`;
+      return `the Envoy ${event.node} refuses the bundle of ${event.trustDomain}: until that bundle changes, it gets validation contexts without it, and accepts no peers of that trust domain`;
     case 'trust_domain_distrusted':
       return `${event.trustDomain} is not trusted any more: Envoys get a validation context that accepts none of its peers`;
     case 'token_received':
     case 'token_rotated':
-      return `${event.type === 'token_received' ? 'received' : 'rotated'} the token of ${event.id} for ${listed(event.audience)}, good until ${new Date(event.notAfter).toISOString()}`;
+      return `${event.type === 'token_received' ? 'received' : 'rotated'} the token of ${event.id} for ${listed(event.audience)}, good until ${isoTime(event.notAfter)}`;
     case 'token_withdrawn':
       return `withdrew the token of ${event.id} for ${listed(event.audience)}, Envoys that have it keep it: ${event.reason}`;
     case 'token_failed':
-      return `no new token of ${event.id} for ${listed(event.audience)}: ${event.reason}${event.retried ? '' : ': not asked for again, restart or change the configuration when it is mended'}`;
+      return `no new token of ${event.id} for ${listed(event.audience)}: ${event.reason}${event.retried ? '' : '; it is not asked for again: fix that, then restart the sidecar or change its configuration'}`;
     case 'jwt_bundle_updated':
       return `the JWT bundle of ${event.trustDomain} has ${event.keys} keys`;
     case 'jwt_bundle_withdrawn':
@@ -100,13 +101,13 @@ export function sentence(event: Event): string {
     case 'jwt_key_left_out':
       return `left out the key ${event.key} of the JWT bundle of ${event.trustDomain}: ${event.reason}`;
     case 'jwt_bundles_refused':
-      return `no JWT bundles: ${event.meaning} (${event.code}: ${event.details})${event.retried ? '' : ': not tried again, restart when it is mended'}`;
+      return `no JWT bundles: ${event.meaning} (${event.code}: ${event.details})${event.retried ? '' : '; it is not tried again: fix that, then restart the sidecar'}`;
     case 'jwks_listening':
       return `the JWT bundles are at ${event.address}`;
     case 'jwks_failed':
-      return `nobody gets JWT bundles at ${event.address}, the sidecar goes on without it: ${event.reason}`;
+      return `cannot serve JWT bundles at ${event.address}, the sidecar goes on without that: ${event.reason}`;
     case 'configuration_reloaded':
-      return `applied the changed configuration: ${event.changed.join(', ') || 'nothing changed'}${event.needRestart.length === 0 ? '' : `; after a restart: ${event.needRestart.join(', ')}`}`;
+      return `applied the changed configuration: ${event.changed.join(', ') || 'nothing changed'}${event.needRestart.length === 0 ? '' : `; only after a restart: ${event.needRestart.join(', ')}`}`;
     case 'configuration_rejected':
       return `the changed configuration is not used, the one before stays in force: ${event.reason}`;
     case 'secrets_updated':
@@ -138,18 +139,20 @@ export function sentence(event: Event): string {
     case 'secrets_fetched':
       return `node ${quoted(event.node)} fetched ${event.secrets.map(({ name, version }) => `${name}@${version}`).join(', ')}`;
     case 'bundle_rollout':
-      return `a CA roll: certificates wait until ${event.waiting} streams have taken the new bundle`;
+      return `CA roll: the new certificates wait until ${event.waiting} streams have accepted the new bundle`;
     case 'bundle_rolled_out':
-      return `a CA roll: certificates go out${event.late === 0 ? '' : `, although ${event.late} streams have not answered in time`}`;
+      return `CA roll: the new certificates are sent${event.late === 0 ? '' : `, although ${event.late} streams have not answered in time`}`;
     case 'peer_credentials_unavailable':
       return `peers are known by the numbers of their connections only, not by uid, gid and pid: ${event.reason}`;
+    case 'process_open':
+      return `other processes of this user can look into this one, and at its keys: ${event.reason}`;
     case 'telemetry_failed':
     case 'audit_failed':
       return event.reason;
     case 'audit_dropped':
-      return `lost ${event.lines} audit lines: they are not taken in time where they go (log.audit)`;
+      return `lost ${event.lines} audit lines: the target of log.audit does not take them fast enough`;
     case 'audit_omitted':
-      return `left out ${event.lines} audit lines of what a peer${peerText(event.peer)} made happen, for there were too many of them`;
+      return `left out ${event.lines} audit lines about a peer${peerText(event.peer)}: it caused too many`;
     case 'connection_refused':
       return `refused a connection${peerText(event.peer)}: there are ${event.limit} already (sds.limits.connections)`;
     case 'connection_not_http2':
@@ -158,28 +161,34 @@ export function sentence(event: Event): string {
       return `closed connection ${event.peer.connection}${peerText(event.peer)}: ${event.reason}`;
     case 'request_malformed':
       return `refused a call of ${event.call}${peerText(event.peer)}: ${event.details}`;
+    case 'access_denied':
+      return `no secrets for a peer${peerText(event.peer)}${event.node === '' ? '' : `, node ${quoted(event.node)}`}: ${event.reason} (sds.allow)`;
     case 'stream_denied':
       return `ended stream ${event.stream} of node ${quoted(event.node)}${peerText(event.peer)}: ${event.details}`;
   }
 }
 
-/** A name that there is and that is held all the same cannot be said in the form that this Envoy gets. */
-function heldSentence({ names, available, otherKind = [], node }: Event & { readonly type: 'names_held' }): string {
-  const unsayable = names.filter((name) => available.includes(name) && !otherKind.includes(name));
-  const unknown = names.filter((name) => !available.includes(name));
+/** An existing name is held when its secret cannot be expressed in the form that this Envoy gets. */
+function heldSentence({ names, available, otherKind = [], notGiven, node }: Event & { readonly type: 'names_held' }): string {
+  const withheld = notGiven?.names ?? [];
+  const inexpressible = names.filter((name) => available.includes(name) && !otherKind.includes(name));
+  const unknown = names.filter((name) => !available.includes(name) && !withheld.includes(name));
   const reasons = [
+    ...(withheld.length === 0
+      ? []
+      : [`${listed(withheld)}: held, for ${notGiven?.rule || 'no rule of sds.allow'} does not give it`]),
     ...(otherKind.length === 0
       ? []
       : [
-          `${listed(otherKind)}: held, for it stands for another kind of secret than when it was sent: give that one another name, or restart the Envoy`,
+          `${listed(otherKind)}: held, because this name was sent as another kind of secret before: give the new secret another name, or restart the Envoy`,
         ]),
     ...(unknown.length === 0
       ? []
-      : [`no secret named ${listed(unknown)}: held until there is one; there is now: ${listed(available) || 'none'}`]),
-    ...(unsayable.length === 0
+      : [`no secret named ${listed(unknown)}: held until there is one; existing names: ${listed(available) || 'none'}`]),
+    ...(inexpressible.length === 0
       ? []
       : [
-          `${listed(unsayable)}: held, for several trust domains do not go into one trusted_ca (validation.unsafe_merge would let them)`,
+          `${listed(inexpressible)}: held, because one trusted_ca cannot keep several trust domains apart (validation.unsafe_merge allows it)`,
         ]),
   ];
   return `for node ${quoted(node)}: ${reasons.join('; ')}`;
@@ -192,13 +201,12 @@ function contentOf({ secrets, removed }: ResponseInfo): string {
 
 function listed(names: readonly string[]): string {
   let length = 0;
-  const shown = names.slice(0, MAX_LISTED).filter((name, i) => {
+  const tooLong = names.slice(0, MAX_LISTED).findIndex((name, i) => {
     length += name.length;
-    return i === 0 || length <= MAX_LISTED_LENGTH;
+    return i > 0 && length > MAX_LISTED_LENGTH;
   });
-  const more = names.length - shown.length;
-  const text = shown.map((name) => shortened(name, MAX_LISTED_LENGTH)).join(', ');
-  return more === 0 ? text : `${text} and ${more} more`;
+  const shown = tooLong === -1 ? MAX_LISTED : tooLong;
+  return listedUpTo(shown, names, (name) => shortened(name, MAX_LISTED_LENGTH));
 }
 
 function peerText({ credentials }: Peer): string {

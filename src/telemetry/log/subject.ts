@@ -1,4 +1,4 @@
-/** What a line of the log is about: so that its repeats are known. */
+/** What a log line is about, so that repeats are recognised. */
 import type { Event } from '../../events.ts';
 
 export interface Subject {
@@ -8,7 +8,7 @@ export interface Subject {
 }
 
 /**
- * Undefined for what nobody outside can make happen again and again, and for what is only told when somebody looks for it.
+ * Undefined for events that nobody outside can repeat at will, and for those that are logged at a low level only.
  * @param message the event as a sentence
  */
 export function subjectOf(event: Event, message: string): Subject | undefined {
@@ -19,11 +19,16 @@ export function subjectOf(event: Event, message: string): Subject | undefined {
       return { kind: event.type, about: `${event.peer.credentials?.uid}` };
     case 'connection_broken':
       return { kind: event.type, about: JSON.stringify([event.peer.credentials?.uid, event.reason]) };
+    case 'access_denied':
+      return {
+        kind: event.type,
+        about: JSON.stringify([event.peer.credentials?.uid, event.peer.credentials?.gid, event.reason]),
+      };
     case 'request_malformed':
       return { kind: event.type, about: JSON.stringify([event.call, event.peer.credentials?.uid]) };
     case 'stream_denied':
       return { kind: event.type, about: JSON.stringify([event.node, event.peer.credentials?.uid, event.reason]) };
-    // Their coming and going is one story each, told in order.
+    // Opening and closing belong together: each is logged, in order.
     case 'socket_lost':
     case 'socket_restored':
       return { kind: 'socket', about: message };

@@ -1,10 +1,10 @@
-/** Counters and histograms as plain numbers: what happens for each push must cost next to nothing. */
+/** Counters and histograms as plain numbers, because a measurement at each push must cost next to nothing. */
 
 import type { SpanContext } from '../traces/span.ts';
 import { BUCKETS } from './instruments.ts';
 import type { Attributes, Exemplar, HistogramPoint, NumberPoint } from './metric.ts';
 
-/** Of one instrument. What comes beyond is counted together, so that no peer can make the exports grow. */
+/** Combinations of one instrument. All further ones are counted together, so that no peer can make the exports grow. */
 export const MAX_SERIES = 1000;
 /** As OpenTelemetry marks it (metrics SDK specification, "Overflow attribute"). */
 export const OVERFLOW: Attributes = { 'otel.metric.overflow': 'true' };
@@ -52,7 +52,7 @@ export class Counter {
     this.#series = new Series(keys, () => ({ value: 0 }));
   }
 
-  /** It is shown as zero from now on: a rate can be told only of what was there before. What is counted often is counted here. */
+  /** Shows this combination as zero from now on: Prometheus computes a rate only for a series that exists. @returns its cell, to count in */
   cell(...values: readonly string[]): { value: number } {
     return this.#series.cell(values);
   }
@@ -83,7 +83,7 @@ export class HistogramCell {
     let bucket = 0;
     while (bucket < BUCKETS.length && value > (BUCKETS[bucket] as number)) bucket += 1;
     this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + 1;
-    // One for each trace will do.
+    // One exemplar for each trace is enough.
     if (context !== undefined && this.#exemplars[bucket]?.context !== context) this.#exemplars[bucket] = { value, at, context };
   }
 

@@ -1,4 +1,4 @@
-/** What is measured: the names, kinds and units that are promised to users. Prometheus shows the same names with underscores. */
+/** The instruments: names, kinds and units are promised to users. Prometheus shows the same names with underscores. */
 
 /** `up_down_counter`: a sum that can fall; Prometheus knows it as a gauge. */
 export type InstrumentKind = 'counter' | 'up_down_counter' | 'gauge' | 'histogram';

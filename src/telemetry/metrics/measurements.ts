@@ -30,7 +30,7 @@ interface Rotation {
 
 const METHODS: readonly StreamInfo['method'][] = ['sotw', 'delta'];
 const REJECTIONS: readonly RejectionKind[] = ['certificate', 'private_key', 'trusted_ca', 'crl', 'malformed', 'other'];
-const DENIALS: readonly DenialReason[] = ['connections', 'names', 'malformed', 'requests'];
+const DENIALS: readonly DenialReason[] = ['access', 'connections', 'names', 'malformed', 'requests'];
 const NO_COUNTS: SidecarCounts = { connections: 0, streams: 0, subscriptions: 0, held: 0 };
 
 export class Measurements {
@@ -211,6 +211,9 @@ export class Measurements {
         break;
       case 'connection_refused':
         this.#peerDenied.add('connections');
+        break;
+      case 'access_denied':
+        this.#peerDenied.add('access');
         break;
       case 'request_malformed':
         this.#peerDenied.add('malformed');

@@ -33,7 +33,7 @@ export type Metric =
   | { readonly instrument: Instrument<Exclude<InstrumentKind, 'histogram'>>; readonly points: readonly NumberPoint[] }
   | { readonly instrument: Instrument<'histogram'>; readonly points: readonly HistogramPoint[] };
 
-/** TypeScript does not tell them apart by the kind of their instruments. */
+/** TypeScript cannot distinguish them by the kind of their instruments. */
 export function isHistogram(metric: Metric): metric is Extract<Metric, { readonly points: readonly HistogramPoint[] }> {
   return metric.instrument.kind === 'histogram';
 }

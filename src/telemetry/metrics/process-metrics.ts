@@ -1,5 +1,5 @@
 /**
- * What this process takes of its machine. Read when somebody asks. Prometheus and OpenTelemetry have standard names of their own for it, on
+ * What this process uses of its machine, read at each export. Prometheus and OpenTelemetry have standard names of their own for it, on
  * which the dashboards of each rely: `/metrics` has the former, OTLP the latter.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
@@ -36,7 +36,7 @@ export const OTLP_PROCESS_INSTRUMENTS = {
   heapSize: instrument('v8js.memory.heap.space.size', 'up_down_counter', 'By', 'Memory of the JavaScript heap.', [HEAP_SPACE]),
 } as const;
 
-/** @returns for `/metrics`; no points for what this system does not tell: file descriptors, where there is no /proc */
+/** @returns for `/metrics`; no points for values that this system does not have, such as file descriptors where there is no /proc */
 export function processMetrics(): readonly Metric[] {
   const { user, system } = process.cpuUsage();
   const { rss, heapUsed, heapTotal } = process.memoryUsage();
@@ -44,8 +44,8 @@ export function processMetrics(): readonly Metric[] {
     metric(PROCESS_INSTRUMENTS.cpu, (user + system) / 1e6),
     metric(PROCESS_INSTRUMENTS.residentMemory, rss),
     metric(PROCESS_INSTRUMENTS.startTime, performance.timeOrigin / 1000),
-    metric(PROCESS_INSTRUMENTS.openFds, told(openFds)),
-    metric(PROCESS_INSTRUMENTS.maxFds, told(maxFds)),
+    metric(PROCESS_INSTRUMENTS.openFds, ifReadable(openFds)),
+    metric(PROCESS_INSTRUMENTS.maxFds, ifReadable(maxFds)),
     metric(PROCESS_INSTRUMENTS.heapUsed, heapUsed),
     metric(PROCESS_INSTRUMENTS.heapTotal, heapTotal),
   ];
@@ -64,7 +64,7 @@ export function otlpProcessMetrics(): readonly Metric[] {
       points: Object.entries(cpu).map(([mode, value]) => ({ attributes: { [CPU_MODE]: mode }, value })),
     },
     metric(OTLP_PROCESS_INSTRUMENTS.memoryUsage, process.memoryUsage.rss()),
-    metric(OTLP_PROCESS_INSTRUMENTS.fileDescriptors, told(openFds)),
+    metric(OTLP_PROCESS_INSTRUMENTS.fileDescriptors, ifReadable(openFds)),
     metric(OTLP_PROCESS_INSTRUMENTS.uptime, process.uptime()),
     { instrument: OTLP_PROCESS_INSTRUMENTS.heapUsed, points: ofSpaces((space) => space.space_used_size) },
     { instrument: OTLP_PROCESS_INSTRUMENTS.heapSize, points: ofSpaces((space) => space.space_size) },
@@ -95,7 +95,7 @@ function maxFds(): number | undefined {
   return soft === undefined ? undefined : Number(soft);
 }
 
-function told(read: () => number | undefined): number | undefined {
+function ifReadable(read: () => number | undefined): number | undefined {
   try {
     return read();
   } catch {

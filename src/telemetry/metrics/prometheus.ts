@@ -16,7 +16,7 @@ const UNITS: Readonly<Record<string, string>> = { s: 'seconds', By: 'bytes' };
 const OPEN_METRICS = 'application/openmetrics-text';
 
 /**
- * @param resource what tells this process from others, as labels of `target_info`
+ * @param resource the attributes that identify this process, as labels of `target_info`
  * @param accept the HTTP header of the request
  */
 export function formatPrometheus(metrics: readonly Metric[], resource: Attributes, accept: string): Exposition {
@@ -48,11 +48,11 @@ function familyOf(metric: Metric, open: boolean): string {
   const unit = UNITS[metric.instrument.unit];
   const family = familyName(metric.instrument);
   const sample = sampleName(metric.instrument);
-  const told = open ? family : sample;
+  const shownName = open ? family : sample;
   return [
-    `# HELP ${told} ${description.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`,
-    `# TYPE ${told} ${kind === 'up_down_counter' ? 'gauge' : kind}\n`,
-    ...(open && unit !== undefined ? [`# UNIT ${told} ${unit}\n`] : []),
+    `# HELP ${shownName} ${description.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`,
+    `# TYPE ${shownName} ${kind === 'up_down_counter' ? 'gauge' : kind}\n`,
+    ...(open && unit !== undefined ? [`# UNIT ${shownName} ${unit}\n`] : []),
     ...samplesOf(metric, sample, open),
   ].join('');
 }

@@ -7,7 +7,7 @@ const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\s]+/gu;
 /** To redact a shorter secret would remove parts of ordinary words. */
 const MIN_SECRET_LENGTH = 4;
 
-interface Told {
+interface Reported {
   at: number;
   /** How many came since then and were not reported. */
   more: number;
@@ -18,7 +18,7 @@ export class ExportProblems {
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #tell: (sentence: string) => void;
   readonly #secrets: readonly string[];
-  readonly #told = new Map<string, Told>();
+  readonly #reported = new Map<string, Reported>();
 
   /** @param secrets texts that are replaced by `[redacted]` */
   constructor(clock: Pick<Clock, 'monotonic'>, secrets: readonly string[], tell: (sentence: string) => void) {
@@ -30,13 +30,14 @@ export class ExportProblems {
   /** @param about the kind of the problem, such as an endpoint; use few of them, because each is kept */
   hear(about: string, sentence: string): void {
     const now = this.#clock.monotonic();
-    const told = this.#told.get(about);
-    if (told !== undefined && now - told.at < QUIET_MS) {
-      told.more += 1;
+    const reported = this.#reported.get(about);
+    if (reported !== undefined && now - reported.at < QUIET_MS) {
+      reported.more += 1;
       return;
     }
-    const more = told === undefined || told.more === 0 ? '' : ` (and ${told.more} more since the last time this was told)`;
-    this.#told.set(about, { at: now, more: 0 });
+    const more =
+      reported === undefined || reported.more === 0 ? '' : ` (and ${reported.more} more since the last time this was reported)`;
+    this.#reported.set(about, { at: now, more: 0 });
     this.#tell(`${this.#clean(sentence)}${more}`);
   }
 

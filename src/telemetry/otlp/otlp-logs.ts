@@ -1,6 +1,5 @@
 /** Log and audit lines as OpenTelemetry log records. */
-import { type Attributes, type Logger, ROOT_CONTEXT, SeverityNumber, TraceFlags, trace } from '@opentelemetry/api';
-import type { SpanContext } from '../traces/span.ts';
+import { type Attributes, type Logger, ROOT_CONTEXT, SeverityNumber } from '@opentelemetry/api';
 
 /** One log record. */
 export interface OtlpLogRecord {
@@ -12,8 +11,6 @@ export interface OtlpLogRecord {
   /** A sentence. */
   readonly body: string;
   readonly attributes: Readonly<Record<string, LogValue>>;
-  /** The span in which it happened. */
-  readonly context?: SpanContext;
 }
 
 /** A value as JSON has it. */
@@ -27,7 +24,7 @@ const SEVERITIES = {
 } as const;
 
 /** Gives one record to OpenTelemetry's logger. */
-export function exportLog({ at, level, event, body, attributes, context }: OtlpLogRecord, logger: Logger): void {
+export function exportLog({ at, level, event, body, attributes }: OtlpLogRecord, logger: Logger): void {
   logger.emit({
     timestamp: at,
     eventName: event,
@@ -35,7 +32,6 @@ export function exportLog({ at, level, event, body, attributes, context }: OtlpL
     severityText: level.toUpperCase(),
     body,
     attributes: attributes as Attributes,
-    context:
-      context === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, { ...context, traceFlags: TraceFlags.SAMPLED }),
+    context: ROOT_CONTEXT,
   });
 }

@@ -2,7 +2,7 @@
 import { type HrTime, ValueType } from '@opentelemetry/api';
 import { emptyResource } from '@opentelemetry/resources';
 import { AggregationTemporality, DataPointType, type MetricData, type MetricProducer } from '@opentelemetry/sdk-metrics';
-import { version } from '../../version.ts';
+import { SERVICE_NAME, version } from '../../version.ts';
 import { BUCKETS } from '../metrics/instruments.ts';
 import { type HistogramPoint, isHistogram, type Metric, type NumberPoint } from '../metrics/metric.ts';
 
@@ -22,7 +22,7 @@ export function metricProducer(
       const metrics = collect()
         .filter(({ points }) => points.length > 0)
         .map((metric) => metricData(metric, startTime, endTime));
-      const scopeMetrics = metrics.length === 0 ? [] : [{ scope: { name: 'spiffe-sds', version }, metrics }];
+      const scopeMetrics = metrics.length === 0 ? [] : [{ scope: { name: SERVICE_NAME, version }, metrics }];
       // The reader takes the resource of the provider.
       return { resourceMetrics: { resource: emptyResource(), scopeMetrics }, errors: [] };
     },

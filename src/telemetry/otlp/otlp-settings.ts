@@ -63,15 +63,15 @@ const HEADER_NAME = /^[\w.-]+$/;
 /**
  * Reads the settings. A signal is exported when it is on and has an endpoint.
  *
- * @param tell called with a sentence for each variable that cannot be used
+ * @param report called with a sentence for each variable that cannot be used
  * @returns undefined when nothing is exported
  */
 export function otlpSettings(
   { otlp }: Pick<Configuration['telemetry'], 'otlp'>,
   env: Environment,
-  tell: (sentence: string) => void,
+  report: (sentence: string) => void,
 ): OtlpSettings | undefined {
-  const onProblem = once(tell);
+  const onProblem = once(report);
   const variables = new StandardVariables(env, onProblem);
   if (variables.flag('OTEL_SDK_DISABLED') === true) return undefined;
   const signals = Object.fromEntries(
@@ -95,11 +95,11 @@ export function otlpSettings(
 }
 
 /** Reports each sentence once: one variable can concern all signals. */
-function once(tell: (sentence: string) => void): (sentence: string) => void {
-  const told = new Set<string>();
+function once(report: (sentence: string) => void): (sentence: string) => void {
+  const reported = new Set<string>();
   return (sentence) => {
-    if (!told.has(sentence)) tell(sentence);
-    told.add(sentence);
+    if (!reported.has(sentence)) report(sentence);
+    reported.add(sentence);
   };
 }
 

@@ -9,7 +9,7 @@ import { type Clock, systemClock } from '../../clock.ts';
 import { parseEndpoint } from '../../endpoint.ts';
 import { messageOf } from '../../error.ts';
 import { whyUnreachable } from '../../unreachable.ts';
-import { version } from '../../version.ts';
+import { SERVICE_NAME, version } from '../../version.ts';
 import type { Attributes, Metric } from '../metrics/metric.ts';
 import type { Trace, TraceStart } from '../traces/span.ts';
 import { ExportProblems } from './export-problems.ts';
@@ -19,7 +19,6 @@ import { metricProducer } from './otlp-metrics.ts';
 import type { ExporterSettings, OtlpSettings, Signal } from './otlp-settings.ts';
 import { exportTrace, isSampled, RecordedIds } from './otlp-traces.ts';
 
-const SCOPE = 'spiffe-sds';
 /** A collector that does not answer must not keep the process from ending. */
 const SHUTDOWN_MS = 2000;
 
@@ -97,8 +96,8 @@ export async function startOtlp(options: OtlpOptions): Promise<Otlp> {
   // Each span is given its parent, so no context has to follow asynchronous calls.
   context.disable();
 
-  const tracer = trace.getTracer(SCOPE, version);
-  const logger = logs.getLogger(SCOPE, version);
+  const tracer = trace.getTracer(SERVICE_NAME, version);
+  const logger = logs.getLogger(SERVICE_NAME, version);
   let stopped: Promise<void> | undefined;
   return {
     exportTrace: (recorded) => exportTrace(recorded, tracer, ids),

@@ -1,5 +1,6 @@
 /** One trace, from its start until it ends and becomes a `Trace` value. */
 import type { AnswerTime, ResponseInfo, SecretVersion, StreamInfo } from '../../events.ts';
+import { listed } from '../../printable.ts';
 import type { RemoteContext, Span, SpanAttributes, SpanContext, SpanEvent, Trace, TraceStart } from './span.ts';
 
 /** How an `OpenTrace` begins, and what bounds it. */
@@ -70,10 +71,10 @@ export class OpenTrace {
   static attributesOf({ secrets, removed, nonce, stream, method, node, peer }: Push): Readonly<Record<string, string>> {
     const { uid, gid, pid } = peer.credentials ?? {};
     return {
-      'secret.name': listed(secrets.map(({ name }) => name)),
-      'secret.kind': listed([...new Set(secrets.map(({ kind }) => kind))]),
-      'secret.version': listed(secrets.map(({ version }) => version)),
-      ...(removed.length > 0 && { 'secret.removed': listed(removed) }),
+      'secret.name': joined(secrets.map(({ name }) => name)),
+      'secret.kind': joined([...new Set(secrets.map(({ kind }) => kind))]),
+      'secret.version': joined(secrets.map(({ version }) => version)),
+      ...(removed.length > 0 && { 'secret.removed': joined(removed) }),
       'sds.method': method,
       'sds.nonce': nonce,
       'sds.stream': String(stream),
@@ -230,9 +231,8 @@ type Outcome = 'ack' | 'nack' | 'unanswered';
 /** How many names an attribute lists: an aggregated stream may carry a thousand. */
 const MAX_LISTED = 16;
 
-function listed(names: readonly string[]): string {
-  const more = names.length - MAX_LISTED;
-  return more > 0 ? `${names.slice(0, MAX_LISTED).join(',')} and ${more} more` : names.join(',');
+function joined(names: readonly string[]): string {
+  return listed(MAX_LISTED, names, undefined, ',');
 }
 
 function keyOf({ stream, nonce }: Push): string {

@@ -64,7 +64,7 @@ describe('readyz', () => {
     expect([(await admin.get('/readyz')).status, (await admin.get('/livez')).status]).toEqual([503, 200]);
   });
 
-  test('tells each check with its reason when it is asked to be verbose', async () => {
+  test('shows each check with its reason when it is asked to be verbose', async () => {
     await using admin = await serving();
     await probed(admin, '/readyz', 200);
     const lines = (await admin.get('/readyz?verbose')).body.trimEnd().split('\n');
@@ -166,12 +166,12 @@ describe('requests', () => {
     expect(reply).toMatchObject({ status: 200, headers: { 'content-type': 'text/x; openmetrics' }, body: 'm 1\n' });
   });
 
-  test('for metrics that are turned off are told which setting did it', async () => {
+  test('for metrics that are turned off are answered with the setting that did it', async () => {
     const reply = await ask(admin.to, '/metrics', { headers: { accept: 'none' } });
     expect(reply).toMatchObject({ status: 404, body: expect.stringContaining('telemetry.prometheus') });
   });
 
-  test('that fail are told so, and nothing else fails', async () => {
+  test('that fail get an error, and nothing else fails', async () => {
     const reply = await ask(admin.to, '/metrics', { headers: { accept: 'broken' } });
     expect(reply).toMatchObject({ status: 500, body: 'this did not work: no metrics\n' });
     expect((await admin.get('/livez')).status).toBe(200);
@@ -191,7 +191,7 @@ describe('requests', () => {
     expect(await ask(admin.to, '/livez', { headers: { 'content-length': '1' } })).toMatchObject({ status: 413 });
   });
 
-  test('for what is not there are told what is', async () => {
+  test('for unknown paths are answered with the known ones', async () => {
     expect(await admin.get('/v1/keys')).toMatchObject({ status: 404, body: expect.stringContaining('GET /v1/status') });
   });
 
@@ -245,13 +245,13 @@ describe('over TCP', () => {
     client.destroy();
   });
 
-  test('it tells where it is', () => {
+  test('it says where it is', () => {
     expect(admin.told).toEqual([{ type: 'admin_listening', part: 'api', address: `127.0.0.1:${port}` }]);
   });
 });
 
 describe('an address', () => {
-  test('that is taken is told with the setting that mends it, and the sidecar goes on', async () => {
+  test('that is taken is reported with the setting to change, and the sidecar goes on', async () => {
     await using taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const address = `127.0.0.1:${(taken.address() as AddressInfo).port}`;
@@ -277,7 +277,7 @@ describe('an address', () => {
     expect(await ask({ port }, '/livez')).toMatchObject({ status: 200 });
   });
 
-  test('of a Unix socket that is removed is told and put back', async () => {
+  test('of a Unix socket that is removed is reported and put back', async () => {
     const clock = new ManualClock();
     await using admin = await serving({ clock });
     await rm((admin.to as { socketPath: string }).socketPath);
@@ -290,7 +290,7 @@ describe('an address', () => {
     expect((await admin.get('/livez')).status).toBe(200);
   });
 
-  test('of a Unix socket that is taken is told, too', async () => {
+  test('of a Unix socket that is taken is reported, too', async () => {
     await using first = await serving();
     const { socketPath } = first.to as { socketPath: string };
     await using second = await serving({ admin: () => ({ listen: `unix://${socketPath}` }) });

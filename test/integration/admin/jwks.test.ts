@@ -79,7 +79,7 @@ describe('the keys of a trust domain', () => {
 });
 
 describe('a client that has them', () => {
-  test('is told by the ETag that they are the same', async () => {
+  test('learns from the ETag that they are the same', async () => {
     const { headers } = await get(PATH);
     const again = await get(PATH, { 'if-none-match': `"other", W/${headers['etag']}` });
     expect([again.status, again.body, again.headers['etag']]).toEqual([304, '', headers['etag']]);
@@ -99,7 +99,7 @@ describe('a client that has them', () => {
     expect((await get(PATH)).headers['cache-control']).toBe('public, max-age=5');
   });
 
-  test('keeps nothing of what is not there', async () => {
+  test('may not keep the answer about an unknown trust domain', async () => {
     expect((await get('/v1/jwks/unknown.test')).headers['cache-control']).toBe('no-store');
   });
 });

@@ -12,7 +12,7 @@ registerHooks({ resolve(specifier, context, next) {
   if (found.url.includes('node_modules/jose/')) loaded.push(found.url);
   return found;
 } });
-for (const file of ['sidecar/operated-sidecar.ts', 'admin/admin-server.ts', 'admin/jwks-server.ts']) await import('${SRC}/' + file);
+for (const file of ['sidecar/application.ts', 'admin/admin-server.ts', 'admin/jwks-server.ts']) await import('${SRC}/' + file);
 console.log(JSON.stringify(loaded));
 `;
 

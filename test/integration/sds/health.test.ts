@@ -64,7 +64,7 @@ describe('the process', () => {
 });
 
 describe('the secret discovery service', () => {
-  test('does not serve while there is nothing to serve, and tells who watches when there is', async () => {
+  test('does not serve while there is nothing to serve, and tells its watchers when there is', async () => {
     await using running = await startRunning({ identities: [] });
     using client = new HealthClient(running);
     expect(await client.check(SDS)).toEqual(NOT_SERVING);
@@ -76,7 +76,7 @@ describe('the secret discovery service', () => {
     watch.cancel();
   });
 
-  test('does not serve while nobody can connect to the socket, and tells who watches', async () => {
+  test('does not serve while nobody can connect to the socket, and tells its watchers', async () => {
     const clock = new ManualClock();
     await using running = await startRunning({}, '', clock);
     await running.event('svid_received');
@@ -89,7 +89,7 @@ describe('the secret discovery service', () => {
     watch.cancel();
   });
 
-  test('tells who watches of changes only', async () => {
+  test('tells its watchers of changes only', async () => {
     await using running = await startRunning();
     await running.event('svid_received');
     using client = new HealthClient(running);

@@ -39,7 +39,7 @@ describe('a client that does not speak HTTP/2', () => {
   test.each([
     ['HTTP/1.1, as an Envoy whose cluster says nothing else', 'POST /x HTTP/1.1\r\nhost: x\r\n\r\n'],
     ['TLS', '\x16\x03\x01\x00\x05hello, this is no preface'],
-  ])('%s: is closed and told, and the others are served', async (_, text) => {
+  ])('%s: is closed and reported, and the others are served', async (_, text) => {
     await using parts = new AsyncDisposableStack();
     const running = await start('connections: 2', parts);
     const { stillServed } = await bystander(running, parts);
@@ -50,7 +50,7 @@ describe('a client that does not speak HTTP/2', () => {
     await stillServed();
   });
 
-  test('and goes away is not told', async () => {
+  test('and goes away is not reported', async () => {
     await using parts = new AsyncDisposableStack();
     const running = await start('connections: 2', parts);
     const client = createConnection(running.socket);
@@ -90,7 +90,7 @@ describe('sds.limits.connections', () => {
 });
 
 describe('sds.limits.streams_per_connection', () => {
-  test('is told to the client by its HTTP/2 settings', async () => {
+  test('is announced to the client by HTTP/2 settings', async () => {
     await using parts = new AsyncDisposableStack();
     const running = await start('streams_per_connection: 3', parts);
     const session = connect('http://localhost', { createConnection: () => createConnection(running.socket) });

@@ -13,7 +13,7 @@ const WHY = 'a length beyond the end: 2 bytes are left, at byte 2';
 const SDS = '/envoy.service.secret.v3.SecretDiscoveryService';
 
 describe('a request that is cut short', () => {
-  test('ends its stream, with what is wrong, and is told with the peer', async () => {
+  test('ends its stream with what is wrong, and is reported with the peer', async () => {
     await using running = await startRunning();
     await running.event('context_received');
     const ended = await callWithBytes(running.socket, `${SDS}/StreamSecrets`, CUT_SHORT);
@@ -27,7 +27,7 @@ describe('a request that is cut short', () => {
     [`${SDS}/FetchSecrets`, 'envoy.service.discovery.v3.DiscoveryRequest'],
     ['/grpc.health.v1.Health/Check', 'grpc.health.v1.HealthCheckRequest'],
     ['/grpc.health.v1.Health/Watch', 'grpc.health.v1.HealthCheckRequest'],
-  ])('ends a call of %s, and is told with the peer', async (call, message) => {
+  ])('ends a call of %s, and is reported with the peer', async (call, message) => {
     await using running = await startRunning();
     const details = `it is no ${message} that parses: ${WHY}`;
     expect(await callWithBytes(running.socket, call, CUT_SHORT)).toEqual({ code: 'INVALID_ARGUMENT', details, responses: 0 });

@@ -129,7 +129,7 @@ describe('a NACK', () => {
   const DUMP =
     'Proto constraint validation failed: name: "x" tls_certificate { private_key { inline_bytes: "-----BEGIN PRIVATE KEY-----';
 
-  test('is told, without the key that Envoy quotes', async () => {
+  test('is reported without the key that Envoy quotes', async () => {
     await using running = await startRunning(TWO);
     const stream = running.client.stream().request([WEB]);
     stream.nack(await stream.next(), DUMP);
@@ -160,7 +160,7 @@ describe('a stream', () => {
     expect(await good.secrets()).toHaveLength(1);
   });
 
-  test('that its client ends is closed, told once', async () => {
+  test('that its client ends is closed, and reported once', async () => {
     await using running = await startRunning(TWO);
     const stream = running.client.stream().request([WEB]);
     await stream.secrets();

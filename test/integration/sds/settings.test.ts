@@ -43,7 +43,7 @@ describe('names', () => {
     expect(trust.by === 'spiffe' && trust.trustDomains.map(([name]) => name)).toEqual(['example.org', 'partner.test']);
   });
 
-  test('that are given no more are not served to who asks anew, and stay with who has them', async () => {
+  test('that end are not served to new subscribers, and stay with those that have them', async () => {
     await using running = await startRunning(TWO);
     const before = await subscribed(running, 'default');
     running.configure('names: { default_svid: "" }');
@@ -162,7 +162,7 @@ test('what a denial means is what is configured when it comes', async () => {
   expect(await running.event('trust_domain_distrusted')).toMatchObject({ trustDomain: 'example.org' });
 });
 
-test('a configuration that changes nothing is seen by nobody', async () => {
+test('a configuration that changes nothing reaches no stream', async () => {
   await using running = await startRunning(TWO);
   const streams = await Promise.all(
     [WEB, 'default', 'ROOTCA', 'ALL', 'spiffe://partner.test'].map((name) => subscribed(running, name)),

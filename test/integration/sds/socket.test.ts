@@ -93,7 +93,7 @@ describe('the folder of the socket', () => {
     [0o777, true],
     [0o1777, false],
     [0o755, false],
-  ] as const)('of mode %o is told once if everybody may write in it: %j', async ([mode, told]) => {
+  ] as const)('of mode %o is reported once if every user may write to it: %j', async ([mode, told]) => {
     await chmod(folder, mode);
     const events: Event[] = [];
     await start('', (event) => events.push(event));
@@ -111,7 +111,7 @@ describe('a socket whose path is lost', () => {
     return { ...running, isReady, health: () => checkHealth(running.socket, SDS, 5_000) };
   }
 
-  test('is told and put back: who was connected stays so, who comes later is served', async () => {
+  test('is reported and put back: open connections stay open, later ones are served', async () => {
     const clock = new ManualClock();
     const { client, socket, event, health } = await ready(clock);
     const stream = client.stream().request(['default']);
@@ -125,7 +125,7 @@ describe('a socket whose path is lost', () => {
     expect(stream.open).toBe(true);
   });
 
-  test('makes it not ready until it can be put back, which is told once with what is in the way', async () => {
+  test('makes it not ready until it can be put back; the reason is reported once', async () => {
     const clock = new ManualClock();
     const { socket, isReady, events } = await ready(clock);
     await rm(socket);
@@ -252,7 +252,7 @@ describe('a server that closes', () => {
     await expect(server.close(NEVER)).resolves.toBeUndefined();
   });
 
-  test('cuts off who does not read what is on its way to him', async () => {
+  test('cuts off a peer that does not read', async () => {
     const { service, opened } = callService();
     const { server, accepted } = await listening([service]);
     await using client = clientWithCall();

@@ -42,7 +42,7 @@ describe('federation', () => {
     expect(Object.keys(authoritiesIn(await next(waiting)))).toEqual(['partner.test']);
   });
 
-  test('that ends takes the trust domain out of all and replaces its own context by one that trusts nobody', async () => {
+  test('that ends removes the trust domain from all contexts, and replaces its own by one that trusts nobody', async () => {
     await using running = await startRunning(FEDERATED);
     const all = await subscribed(running, 'ALL');
     const its = await subscribed(running, PARTNER);
@@ -54,7 +54,7 @@ describe('federation', () => {
     expect(await running.event('trust_domain_distrusted')).toMatchObject({ trustDomain: 'partner.test' });
   });
 
-  test('that begins again gives back what there was', async () => {
+  test('that begins again restores the contexts', async () => {
     await using running = await startRunning(FEDERATED);
     const { stream, secret } = await subscribed(running, PARTNER);
     await running.workloadApi.unfederate('partner.test');
@@ -121,7 +121,7 @@ describe('a workload that is denied', () => {
     expect(Object.keys(authoritiesIn(await next(stream)))).toEqual(['example.org']);
   });
 
-  test('has its certificate for nobody who asks anew, and its replacement for everybody', async () => {
+  test('is not served to new subscribers, and its replacement is served to all', async () => {
     await using running = await startRunning(ONE);
     const before = await subscribed(running, 'ROOTCA');
     running.workloadApi.deny();

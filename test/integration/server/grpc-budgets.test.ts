@@ -257,3 +257,18 @@ test('a connection is refused when each of those that are open has a stream', as
   expect(refused).toBe(1);
   await works(used);
 });
+
+test('when memory is short, the connection that has most calls ends, and those with few live', async () => {
+  await serve({});
+  const [few, many] = [await connected(), await connected()];
+  await works(few);
+  many.setMaxListeners(0);
+  for (let i = 0; i < 999; i++) call(many, 'Chat');
+  await works(many);
+  const gone = new Promise((resolve) => many.once('close', resolve));
+  interop.server.shed();
+  await gone;
+  interop.server.shed();
+  await works(few);
+  expect(broken.map(({ reason }) => reason)).toEqual(['the memory limit of this process is near, and it has most calls']);
+});

@@ -1,4 +1,3 @@
-import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
 import { chmod, mkdtempDisposable } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,11 +5,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LOOK_MS, type PeerProcess, PeerProcesses } from '../../../src/server/peer-process.ts';
 import { listen } from '../../../src/server/unix-listener.ts';
+import { chooseNextPid, mayChoosePids } from '../../support/access/next-pid.ts';
 import { ManualClock } from '../../support/clocks/manual-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { Child } from '../../support/sidecar/child.ts';
-
-const NEXT_PID = '/proc/sys/kernel/ns_last_pid';
 
 let stack: AsyncDisposableStack;
 let path: string;
@@ -39,15 +37,6 @@ async function connected(): Promise<{ readonly child: Child; readonly held: Peer
   if (held === undefined) throw new Error('the kernel does not know who connected');
   stack.use(held);
   return { child, held };
-}
-
-function mayChoosePids(): boolean {
-  try {
-    closeSync(openSync(NEXT_PID, constants.O_WRONLY));
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** What load() tests for; tests of it run where there is something to test. */
@@ -102,7 +91,7 @@ describe.runIf(hasPidfds)('the process of a peer', () => {
     await child.stop();
     // Somebody else may get it first: then it is tried again.
     await eventually('a process with the same pid', async () => {
-      writeFileSync(NEXT_PID, String(child.pid - 1));
+      chooseNextPid(child.pid);
       return stack.use(new Child('sleep', ['60'])).pid === child.pid || undefined;
     });
     expect(held.ended).toBe(true);

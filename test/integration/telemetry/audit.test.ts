@@ -196,7 +196,7 @@ describe('audit lines to a file', () => {
 });
 
 describe('a file that cannot be written', () => {
-  test('is told with its path, the user, and what to do', async () => {
+  test('is reported with its path, the user, and what to do', async () => {
     const audit = await openAudit({ path: join(folder, 'none', 'audit.log') }, options());
     await audit.close();
     const reason = `cannot write audit lines to ${folder}/none/audit.log as uid ${process.getuid?.()}, gid ${process.getgid?.()}: ENOENT`;
@@ -204,7 +204,7 @@ describe('a file that cannot be written', () => {
     expect(told).toEqual([expect.objectContaining({ reason: expect.stringContaining(reason) })]);
   });
 
-  test('does not keep what should go there: it is counted, and told at most once a minute', async () => {
+  test('loses lines that should go there: they are counted, and reported at most once a minute', async () => {
     const audit = await openAudit({ path: folder }, options());
     const hear = (count: number) => {
       for (let n = 0; n < count; n++) audit.hear(denied, 0);
@@ -263,7 +263,7 @@ describe('audit records', () => {
     expect([taken, told]).toMatchObject([[{ event_type: 'peer.denied' }], []]);
   });
 
-  test('that are to go to OTLP without an endpoint go nowhere, and that is told', async () => {
+  test('that are to go to OTLP without an endpoint go nowhere, and that is reported', async () => {
     const audit = await openAudit('otlp', options());
     audit.hear(denied, 0);
     await audit.close();

@@ -46,7 +46,7 @@ test('a trace, audit lines and log records of what happened before are exported,
   const before = BigInt(Math.floor(performance.timeOrigin + performance.now())) * 1_000_000n;
   tell(telemetry, [...ROTATION, { type: 'telemetry_failed', reason: 'a reason' }, SETTLED]);
   const after = BigInt(Math.ceil(performance.timeOrigin + performance.now())) * 1_000_000n;
-  await telemetry.openRest();
+  await telemetry.loadExporters();
   await telemetry.close();
 
   const spans = collector.items('traces');
@@ -63,7 +63,7 @@ test('a trace, audit lines and log records of what happened before are exported,
 test('a trace that began before goes on after', async () => {
   const telemetry = await open();
   tell(telemetry, ROTATION.slice(0, -1));
-  await telemetry.openRest();
+  await telemetry.loadExporters();
   tell(telemetry, [accepted(), SETTLED]);
   await telemetry.close();
   const root = collector.items('traces').find(({ parent_span_id }) => parent_span_id === '');
@@ -73,7 +73,7 @@ test('a trace that began before goes on after', async () => {
 test('events beyond the bound are counted, and the log says how many', async () => {
   const telemetry = await open();
   for (let i = 0; i < 10_003; i += 1) telemetry.events(SETTLED);
-  await telemetry.openRest();
+  await telemetry.loadExporters();
   await telemetry.close();
   expect(collector.items('logs')).toMatchObject([{ body: expect.stringContaining('lack 3 entries of the start') }]);
 });
@@ -86,7 +86,7 @@ test.each([
   stack.defer(() => void delete process.env['OTEL_TRACES_SAMPLER']);
   const telemetry = await open();
   telemetry.count(() => ({ connections: 1, streams: 1, subscriptions: 1, held: 0 }));
-  await telemetry.openRest();
+  await telemetry.loadExporters();
   tell(telemetry, [...ROTATION, SETTLED]);
   const page = telemetry.metrics(OPEN_METRICS);
   await telemetry.close();

@@ -161,7 +161,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     expect(problems).toEqual([expect.stringMatching(/^traces do not reach https:\/\/localhost:\d+: .*certificate/)]);
   });
 
-  test('a signal whose files cannot be read is told and off, the others go on', async () => {
+  test('a signal whose files cannot be read is reported and off, the others go on', async () => {
     const collector = await receiver({ protocol });
     const { files, tls } = await certificates();
     const safe = await receiver({ protocol, tls });
@@ -176,7 +176,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     expect(collector.received.map(({ signal }) => signal)).toEqual(['metrics']);
   });
 
-  test('a collector that is gone is told once, and does not hold the end', async () => {
+  test('a collector that is gone is reported once, and does not delay the end', async () => {
     const otlp = await start(
       { endpoint: `http://127.0.0.1:${await closedPort()}`, protocol },
       { OTEL_EXPORTER_OTLP_TIMEOUT: '200', OTEL_BSP_SCHEDULE_DELAY: '1', OTEL_METRIC_EXPORT_INTERVAL: '10000' },
@@ -202,7 +202,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     expect(problems).toEqual([expect.stringMatching(/^what was still to be exported is lost/)]);
   });
 
-  test('what a collector refuses is told once, without what it repeats of the headers', async () => {
+  test('what a collector refuses is reported once, without the headers that it repeats', async () => {
     const collector = await receiver({ protocol, answer: 'refused', refusal: 'no such token: s3cr3t-t0ken' });
     const env = { OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20s3cr3t-t0ken' };
     const otlp = await start({ endpoint: collector.endpoint, protocol }, env);
@@ -211,7 +211,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     expect(problems).toEqual([expect.stringContaining('no such token: [redacted]')]);
   });
 
-  test('that a collector takes only a part is told', async () => {
+  test('that a collector takes only a part is reported', async () => {
     const collector = await receiver({ protocol, answer: 'partly taken', refusal: 'too old\nby far' });
     const otlp = await start({ endpoint: collector.endpoint, protocol, metrics: false });
     otlp.exportTrace(trace());
@@ -409,12 +409,11 @@ test('metrics are cumulative from the start, with units, descriptions and the bo
   expect(problems).toEqual([expect.stringContaining('TEMPORALITY_PREFERENCE')]);
 });
 
-test('a log record has a severity, a name, a sentence, attributes and the span in which it happened', async () => {
+test('a log record has a severity, a name, a sentence and attributes', async () => {
   const collector = await receiver({ protocol: 'grpc' });
   const otlp = await start({ endpoint: collector.endpoint, protocol: 'grpc' });
-  const context = { traceId: 'a1'.repeat(16), spanId: 'b1'.repeat(8) };
   const attributes = { names: ['default'], peer: { uid: 101, pid: 7 }, late: false };
-  otlp.exportLog({ at: STARTED_AT + 0.5, level: 'warn', event: 'names_held', body: 'a name is held', attributes, context });
+  otlp.exportLog({ at: STARTED_AT + 0.5, level: 'warn', event: 'names_held', body: 'a name is held', attributes });
   await otlp.shutdown();
   expect(collector.items('logs')).toMatchObject([
     {
@@ -424,8 +423,6 @@ test('a log record has a severity, a name, a sentence, attributes and the span i
       event_name: 'names_held',
       body: 'a name is held',
       attributes,
-      trace_id: context.traceId,
-      span_id: context.spanId,
     },
   ]);
 });

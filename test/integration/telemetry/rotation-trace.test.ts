@@ -162,7 +162,7 @@ test("a caller's trace context is told when its stream opens", async () => {
   expect(await running.event('stream_opened')).toMatchObject({ traceparent });
 });
 
-test('secrets that are fetched are told, and by whom', async () => {
+test('secrets that are fetched are reported, and by whom', async () => {
   await using running = await startRunning({ identities: [{ path: '/web' }] });
   await running.event('secrets_updated');
   await running.client.fetch([WEB]);

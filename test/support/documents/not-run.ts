@@ -75,6 +75,11 @@ export const NOT_RUN: readonly NotRun[] = [
     begins: 'npm run chaos',
     reason: 'it takes 12 minutes; test/e2e/chaos.test.ts is the short form',
   },
+  {
+    page: 'docs/reliability.md',
+    begins: 'npm run build && npm run hostile',
+    reason: 'it takes up to an hour; test/hostile/short.test.ts is the short form',
+  },
 ];
 
 /** @returns why nothing runs what begins like this; undefined when there is no reason */

@@ -119,6 +119,7 @@ function secretsOf(trusted: Trusted): SecretSet {
     names,
     get: (name) => secrets.get(name as Form),
     contentOf: () => undefined,
+    denial: () => undefined,
     describe: () => undefined,
     pending: () => false,
   };

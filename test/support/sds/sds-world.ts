@@ -187,6 +187,7 @@ export class World<Message extends RequestMessage, State extends { readonly begu
       ids: [],
       names: [],
       contentOf: () => undefined,
+      denial: () => undefined,
       describe: () => undefined,
       get: (name) => this.#secret(name),
     });
@@ -247,7 +248,7 @@ export class World<Message extends RequestMessage, State extends { readonly begu
     // Which requests count is said where the state machine is tested: here its responses are held against the names that it took.
     if (this.#protocol.method === 'sotw') this.#rules.subscribed([...this.#protocol.states(state).keys()]);
     const states = this.#protocol.states(state);
-    if (answered !== undefined) this.#rejections.heard(NODE, states, this.#protocol.shown(message, states), culprit);
+    if (answered !== undefined) this.#rejections.learn(NODE, states, this.#protocol.shown(message, states), culprit);
     if (culprit === undefined) return;
     this.#rules.rejected(culprit, this.#secret(culprit.name)?.version);
   }

@@ -15,6 +15,7 @@ describe('between two configurations', () => {
     ['validation: { crl: false }', 'validation.crl'],
     ['on_permission_denied: keep', 'on_permission_denied'],
     ['sds: { limits: { connections: 1 } }', 'sds.limits.connections'],
+    ['sds: { allow: [{ uid: [101] }] }', 'sds.allow'],
     ['sds: { bundle_ack_timeout: 1s }', 'sds.bundle_ack_timeout'],
     ['log: { level: debug }', 'log.level'],
   ])('%s can be applied while running', (text, path) => {

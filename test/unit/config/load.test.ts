@@ -43,6 +43,7 @@ const defaults = {
     prometheus: true,
     resource: {},
   },
+  process: { dumpable: false },
   log: { level: 'info', format: 'json', audit: 'stdout' },
 };
 
@@ -101,6 +102,7 @@ telemetry:
     push_spans: 0
   prometheus: false
   resource: { deployment.environment: test }
+process: { dumpable: true }
 log: { level: silent, format: text, audit: /var/log/audit.json }
 `;
     expect(load(text).configuration).toEqual({
@@ -150,6 +152,7 @@ log: { level: silent, format: text, audit: /var/log/audit.json }
         prometheus: false,
         resource: { 'deployment.environment': 'test' },
       },
+      process: { dumpable: true },
       log: { level: 'silent', format: 'text', audit: { path: '/var/log/audit.json' } },
     });
   });

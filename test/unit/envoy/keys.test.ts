@@ -17,7 +17,8 @@ const leafWith = async (key: Key) =>
 /** A certificate as far as its key is looked at. */
 function withKey(type: string, options: object): Certificate {
   const { publicKey } = generateKeyPairSync(type as 'ec', options as { namedCurve: string });
-  return { serial: '0A', x509: { publicKey } } as unknown as Certificate;
+  const spki = publicKey.export({ type: 'spki', format: 'der' });
+  return { serial: '0A', spki, x509: { publicKey } } as unknown as Certificate;
 }
 
 describe('the key of a leaf', () => {

@@ -24,7 +24,7 @@ describe('a fetch', () => {
     expect(fetched([])).toEqual(['a@1', 'b@2']);
   });
 
-  test('without names leaves out what there is no content for', () => {
+  test('without names leaves out names without a secret', () => {
     expect(fetched([], { ...secrets, everything: ['a', 'c'] })).toEqual(['a@1']);
   });
 
@@ -32,7 +32,7 @@ describe('a fetch', () => {
     expect(fetchSecrets([], secrets, false)).toMatchObject({ kind: 'failed', code: status.INVALID_ARGUMENT });
   });
 
-  test('of a name that is unknown gets nothing, is told which, and which there are', () => {
+  test('of an unknown name gets nothing but an error that lists it and the existing names', () => {
     expect(fetchSecrets(['a', 'c', 'd'], secrets, true)).toEqual({
       kind: 'failed',
       code: status.NOT_FOUND,

@@ -86,10 +86,24 @@ describe('a Unix listener', () => {
     expect((await stat(path)).gid).toBe(gid);
   });
 
-  test('makes its folder, for everybody to pass through: the mode of the socket decides', async () => {
-    path = join(folder, 'run', 'spiffe-sds', 'sds.sock');
-    await open();
-    expect((await stat(dirname(path))).mode & 0o777).toBe(0o755 & ~process.umask());
+  test.for([
+    [0o660, 0o750],
+    [0o666, 0o751],
+  ] as const)('of mode %o makes its folder with mode %o, whatever the umask', async ([mode, folderMode]) => {
+    const umask = process.umask(0o077);
+    try {
+      path = join(folder, 'spiffe-sds', 'sds.sock');
+      await open({ mode });
+    } finally {
+      process.umask(umask);
+    }
+    expect((await stat(dirname(path))).mode & 0o777).toBe(folderMode);
+  });
+
+  test.runIf(isRoot)('makes its folder for the group of the socket', async () => {
+    path = join(folder, 'spiffe-sds', 'sds.sock');
+    await open({ gid: 1337 });
+    expect((await stat(dirname(path))).gid).toBe(1337);
   });
 
   test('leaves the mode of a folder alone that is there', async () => {
@@ -165,7 +179,22 @@ describe('a Unix listener refuses', () => {
   test('to follow a symbolic link, even to a socket', async () => {
     await leaveStale(join(folder, 'elsewhere'));
     await symlink('elsewhere', path);
-    await expect(open()).rejects.toThrow(/something that is not a socket is there/);
+    await expect(open()).rejects.toThrow(/a symbolic link is there: remove it/);
+  });
+
+  test('to make more than one folder, and leaves none', async () => {
+    await expect(open({ path: join(folder, 'nope', 'dir', 'sds.sock') })).rejects.toThrow(
+      `its folder ${folder}/nope/dir is not there, nor is ${folder}/nope: make it for this user, or choose another path (sds.listen)`,
+    );
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test.runIf(isRoot)('to make a folder where another user decides what is there', async () => {
+    await chown(folder, NOBODY, NOBODY);
+    await expect(open({ path: join(folder, 'dir', 'sds.sock') })).rejects.toThrow(
+      `its folder ${folder}/dir is not there, and ${folder} belongs to uid ${NOBODY}: make it`,
+    );
+    expect(await readdir(folder)).toEqual([]);
   });
 
   test('a path through a file', async () => {

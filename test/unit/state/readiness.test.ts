@@ -39,10 +39,10 @@ describe('readyz', () => {
     expect(failures(checksAfter(SERVING))).toEqual({});
   });
 
-  test('says the reason of what is well, too', () => {
+  test('gives a reason for each check that passes, too', () => {
     expect(checksAfter(SERVING).map(({ reason }) => reason)).toEqual([
       'SDS is served on unix:///s',
-      'it does not stop',
+      'the sidecar does not stop',
       'X509-SVIDs: 1, trust bundles: 1',
       'spiffe://example.org/web is next, at 2030-01-01T01:00:00.000Z',
       'connected to the Workload API since 2030-01-01T00:00:00.000Z',
@@ -76,15 +76,15 @@ describe('readyz', () => {
     const checks = checksAfter([...SERVING, unavailable]);
     expect([failures(checks), checks.at(-1)?.reason]).toEqual([
       {},
-      'lost since 2030-01-01T00:00:00.000Z: it is gone (UNAVAILABLE: gone); it is tried again, 2 times in vain so far',
+      'lost since 2030-01-01T00:00:00.000Z: it is gone (UNAVAILABLE: gone); it is tried again, 2 tries have failed so far',
     ]);
   });
 
-  test('fails when what was lost is not tried again, and says what mends it', () => {
+  test('fails when a lost connection is not tried again, and says what to do', () => {
     const { retryInMs: _, ...final } = { ...unavailable, retryInMs: 0 };
     expect(failures(checksAfter([...SERVING, final]))).toEqual({
       upstream:
-        'lost since 2030-01-01T00:00:00.000Z: it is gone (UNAVAILABLE: gone); it is not tried again: restart when that is mended',
+        'lost since 2030-01-01T00:00:00.000Z: it is gone (UNAVAILABLE: gone); it is not tried again: fix that, then restart the sidecar',
     });
   });
 
@@ -101,7 +101,7 @@ describe('readyz', () => {
 
   test('fails when the last SVID is withdrawn, and says where to look', () => {
     expect(failures(checksAfter([...SERVING, { type: 'svid_withdrawn', id, reason: 'gone' }]))).toEqual({
-      secrets: expect.stringMatching(/^there is no X509-SVID: .* none for this process, look at its registration entries/),
+      secrets: expect.stringMatching(/^there is no X509-SVID: .* none for this process, check its registration entries/),
     });
   });
 
@@ -110,7 +110,7 @@ describe('readyz', () => {
     [
       HOUR,
       {
-        expiry: expect.stringMatching(/^spiffe:\/\/example\.org\/web has expired at 2030-01-01T01:00.*look at the Workload API/),
+        expiry: expect.stringMatching(/^spiffe:\/\/example\.org\/web has expired at 2030-01-01T01:00.*check the Workload API/),
       },
     ],
   ] as const)('%d ms after an SVID of an hour came: %j', ([later, expected]) => {

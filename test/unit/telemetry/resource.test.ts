@@ -12,7 +12,7 @@ describe('the resource', () => {
     expect(attributes({}, {})).toEqual(own);
   });
 
-  test('is rather what is configured, and rather still what OTEL_RESOURCE_ATTRIBUTES says', () => {
+  test('comes from the configuration, or before that from OTEL_RESOURCE_ATTRIBUTES', () => {
     const configured = { 'service.name': 'configured', region: 'configured', zone: 'configured' };
     const env = { OTEL_RESOURCE_ATTRIBUTES: 'region=from%20env,service.instance.id=pod-1' };
     expect(attributes(configured, env)).toMatchObject({

@@ -67,7 +67,7 @@ describe('a secret of your own that cannot be used', () => {
     ['validation: { match: [{}] }', '[0].validation.match[0]: one of exact, prefix, suffix, regex must be there'],
     ['validation: { match: [{ perfix: a }] }', '[0].validation.match[0].perfix": did you mean "prefix"?'],
     ['validation: { match: [{ prefix: "" }] }', '[0].validation.match[0].prefix: expected a text that is not empty'],
-  ])('%j is told in one sentence', (text, problem) => {
+  ])('%j is reported in one sentence', (text, problem) => {
     expect(problemsOf(`secrets: [{ name: x, ${text} }]`)).toEqual([expect.stringContaining(problem)]);
   });
 
@@ -76,7 +76,7 @@ describe('a secret of your own that cannot be used', () => {
     ['secrets: [{ name: "", svid: { hint: a } }]', 'secrets[0].name: expected a text that is not empty'],
     ['secrets: [internal]', 'secrets[0]: expected a mapping (key: value), found string "internal"'],
     ['secrets: { name: internal }', 'secrets: expected a list of secrets, found a mapping'],
-  ])('%j is told in one sentence', (text, problem) => {
+  ])('%j is reported in one sentence', (text, problem) => {
     expect(problemsOf(text)).toEqual([expect.stringContaining(problem)]);
   });
 

@@ -39,7 +39,7 @@ test('nothing is delivered in the turn in which a change is announced', () => {
   expect(turns.delivered).toEqual([]);
 });
 
-test('fifty are told in each turn', () => {
+test('fifty get it in each turn', () => {
   const turns = new Turns(120);
   turns.delivery.announce();
   const counts = [1, 2, 3].map(() => {
@@ -49,14 +49,14 @@ test('fifty are told in each turn', () => {
   expect(counts).toEqual([50, 100, 120]);
 });
 
-test('everyone is told once', () => {
+test('everyone gets it once', () => {
   const turns = new Turns(120);
   turns.delivery.announce();
   turns.finish();
   expect(turns.delivered).toEqual(range(0, 120));
 });
 
-test('a change that comes in between is told to everyone, and those who still waited hear of both at once', () => {
+test('a change that comes in between goes to everyone, and those who still waited get both at once', () => {
   const turns = new Turns(60);
   turns.delivery.announce();
   turns.turn();
@@ -72,7 +72,7 @@ test('a change that comes in between needs no turns of its own', () => {
   expect(turns.scheduled).toBe(1);
 });
 
-test('who left meanwhile is not told', () => {
+test('a subscriber that left meanwhile gets nothing', () => {
   const turns = new Turns(3);
   turns.delivery.announce();
   turns.delivery.remove(turns.subscribers[1] as Subscriber);
@@ -86,13 +86,13 @@ test('who left is not counted', () => {
   expect([turns.delivery.size, [...turns.delivery]]).toEqual([2, [turns.subscribers[0], turns.subscribers[2]]]);
 });
 
-test('a change that nobody listens to costs no turn', () => {
+test('a change without subscribers costs no turn', () => {
   const turns = new Turns(0);
   turns.delivery.announce();
   expect(turns.scheduled).toBe(0);
 });
 
-test('a change after everyone was told is told again', () => {
+test('a change after the delivery of another is delivered again', () => {
   const turns = new Turns(1);
   turns.delivery.announce();
   turns.finish();

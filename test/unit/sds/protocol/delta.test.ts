@@ -88,16 +88,16 @@ describe('a new stream', () => {
     expect(new Stream({ a: '2' }).request({ subscribe: ['a'], initialVersions: { a: '1' } }).sent).toEqual(['a@2']);
   });
 
-  test('is told of a name that it has and that is gone', () => {
+  test('gets the removal of a name that it has', () => {
     expect(new Stream({ b: '1' }).request({ subscribe: ['a'], initialVersions: { a: '1' } }).sent).toEqual(['-a']);
   });
 
-  test('is not told of a bundle that it has and that is gone', () => {
+  test('gets no removal of a bundle that it has', () => {
     const request = { subscribe: ['spiffe://td'], initialVersions: { 'spiffe://td': '1' } };
     expect(new Stream({}).request(request).sent).toEqual([]);
   });
 
-  test('is not told that while nothing is known yet', () => {
+  test('gets no removal while nothing is known yet', () => {
     const stream = new Stream(NOTHING_YET).request({ subscribe: ['a'], initialVersions: { a: '1' } });
     expect(stream.sent).toEqual([]);
     expect(stream.change({ a: '1' }).sent).toEqual([]);
@@ -136,7 +136,7 @@ describe('an unknown name', () => {
     expect(new Stream(view({}, () => true)).subscribe('a').change({ a: '1' }).sent).toEqual(['-a', 'a@1']);
   });
 
-  test('on demand is told again when it is asked for again', () => {
+  test('on demand is removed again when it is asked for again', () => {
     const stream = new Stream(view({}, () => true)).subscribe('a').request({ unsubscribe: ['a'] });
     expect(stream.subscribe('a').sent).toEqual(['-a', '-a']);
   });
@@ -215,7 +215,7 @@ describe('a change', () => {
     expect(new Stream({ a: '1', b: '1' }).subscribe('a', 'b').change({ a: '1', b: '2' }).sent).toEqual(['a@1', 'b@1', 'b@2']);
   });
 
-  test('that withdraws a certificate tells so once', () => {
+  test('that withdraws a certificate removes it once', () => {
     expect(new Stream({ a: '1' }).subscribe('a').ack().change({}).change({}).sent).toEqual(['a@1', '-a']);
   });
 

@@ -66,7 +66,7 @@ test('bytes count, not letters', () => {
   expect(isStandIn(standInFor('é'.repeat(1_025)))).toBe(true);
 });
 
-test('a long name is never told to be gone: not when it is held, not when it is asked for on demand', () => {
+test('a long name is never removed: not when it is held, not when it is asked for on demand', () => {
   const standIn = standInFor(LONG);
   const request = { subscribe: [standIn], unsubscribe: [], initialVersions: { [standIn]: '1' }, nonce: '', rejected: false };
   const { state } = receive(INITIAL_DELTA_STATE, request, { answerEmptyRequest: true, recall: () => undefined });

@@ -7,7 +7,7 @@ import { secret } from '../../../support/secrets/secrets.ts';
 /** After it took version 1 and rejected another, unless it has nothing. */
 function reject(rejections: Rejections, envoy: string, name: string, version: string, shown: string | undefined): void {
   const state: NameState = { rejected: version, ...(shown !== undefined && { accepted: secret(name, shown) }) };
-  rejections.heard(envoy, new Map([[name, state]]), () => shown, secret(name, version));
+  rejections.learn(envoy, new Map([[name, state]]), () => shown, secret(name, version));
 }
 
 function rejected(envoy: string, name: string, version: string): Rejections {
@@ -23,14 +23,14 @@ function setOf(name: string, version: string, form: 'spiffe' | 'trusted_ca'): Se
   return { ...NO_SECRETS, get: (other, asked) => (other === name && asked === form ? secret(name, version) : undefined) };
 }
 
-test('what an Envoy rejected is told with what it has instead', () => {
+test('what an Envoy rejected is recalled with what it has instead', () => {
   expect(rejected('node', 'a', '2').recall(['node'], shows('1'))('a')).toMatchObject({
     rejected: '2',
     accepted: { version: '1' },
   });
 });
 
-test('what an Envoy rejected is told when it has nothing instead', () => {
+test('what an Envoy rejected is recalled when it has nothing instead', () => {
   const rejections = new Rejections();
   reject(rejections, 'node', 'a', '1', undefined);
   expect(rejections.recall(['node'], shows(undefined))('a')).toEqual({ rejected: '1' });
@@ -39,7 +39,7 @@ test('what an Envoy rejected is told when it has nothing instead', () => {
 test.each([
   ['another Envoy', 'other', 'a'],
   ['another name', 'node', 'b'],
-])('nothing is told to %s', (_, node, name) => {
+])('nothing is recalled for %s', (_, node, name) => {
   expect(rejected('node', 'a', '2').recall([node], shows('1'))(name)).toBeUndefined();
 });
 
@@ -53,19 +53,19 @@ test.each([
   ['nothing', undefined],
   ['what was rejected: it uses that', '2'],
   ['something else', '0'],
-])('an Envoy that shows %s is another one, and told nothing', (_, version) => {
+])('an Envoy that shows %s is another one, and nothing is recalled for it', (_, version) => {
   expect(rejected('node', 'a', '2').recall(['node'], shows(version))('a')).toBeUndefined();
 });
 
 test('what an Envoy shows is what it acknowledged last, also after the rejection', () => {
   const rejections = rejected('node', 'a', '2');
-  rejections.heard('node', new Map([['a', { rejected: '2' }]]), shows('1b'));
+  rejections.learn('node', new Map([['a', { rejected: '2' }]]), shows('1b'));
   expect(['1', '1b'].map((version) => rejections.recall(['node'], shows(version))('a')?.rejected)).toEqual([undefined, '2']);
 });
 
 test('what an Envoy shows of a name that it does not reject changes nothing', () => {
   const rejections = rejected('node', 'a', '2');
-  rejections.heard('node', new Map([['a', { rejected: '3' }]]), shows('1b'));
+  rejections.learn('node', new Map([['a', { rejected: '3' }]]), shows('1b'));
   expect(rejections.recall(['node'], shows('1'))('a')?.rejected).toBe('2');
 });
 

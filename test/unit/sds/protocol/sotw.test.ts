@@ -108,7 +108,7 @@ describe('an ACK', () => {
     expect(stream.change({ a: '2' }).sent).toEqual(['a@1']);
   });
 
-  test('is told apart from the response it answers when newer ones are on their way', () => {
+  test('answers the response that its nonce names, also when newer ones are on their way', () => {
     const stream = new Stream({ a: '1' }).request(['a']).change({ a: '2' }).request(['a'], '1');
     expect(stream.state.unanswered.map(({ nonce }) => nonce)).toEqual(['2']);
     expect(stream.sent).toEqual(['a@1', 'a@2']);
@@ -223,7 +223,7 @@ describe('a NACK of several changed secrets', () => {
     return stream.change({ a: '2', b: '2', c: '2' }).nack(names);
   }
 
-  test('goes back to what was good, for Envoy would acknowledge bytes that it has just seen', () => {
+  test('goes back to the good content, because Envoy would acknowledge bytes that it has just seen', () => {
     expect(rejected().sent.slice(2)).toEqual(['a@1 b@1 c@1']);
   });
 

@@ -233,6 +233,7 @@ const EVENTS: {
   ],
   bundle_rollout: [{ type: 'bundle_rollout', waiting: 2 }],
   bundle_rolled_out: [{ type: 'bundle_rolled_out', late: 1 }],
+  process_open: [{ type: 'process_open', reason: 'no addon' }],
   peer_credentials_unavailable: [{ type: 'peer_credentials_unavailable', reason: 'no addon' }],
   connection_refused: [
     { type: 'connection_refused', limit: 64, peer },
@@ -251,6 +252,17 @@ const EVENTS: {
       connected,
       { service: 'sds' },
       { reason: 'malformed', call: '/a.B/C', details: 'it is no D' },
+    ],
+  ],
+  access_denied: [
+    { type: 'access_denied', peer, node: '', rule: 'sds.allow[1]', reason: 'it gives it nothing' },
+    [
+      'peer.denied',
+      'connect',
+      'denied',
+      connected,
+      { service: 'sds' },
+      { reason: 'access', rule: 'sds.allow[1]', details: 'it gives it nothing' },
     ],
   ],
   stream_denied: [
@@ -356,7 +368,7 @@ describe('a peer', () => {
     expect(Object.keys(parsed(opened)[0]?.actor ?? {})).toEqual(['connection']);
   });
 
-  test('that is recognised later is told whole from then on', () => {
+  test('that is recognised later is written with its credentials from then on', () => {
     const known: { connection: number; credentials?: { uid: number; gid: number; pid: number } } = { connection: 9 };
     const before = parsed({ ...opened, peer: known });
     known.credentials = { uid: 1, gid: 2, pid: 3 };
@@ -367,12 +379,12 @@ describe('a peer', () => {
     ]);
   });
 
-  test('that says another node on another stream is told as that', () => {
+  test('that says another node on another stream is written with that node', () => {
     const nodes = ['a', 'b', 'a'].map((node) => parsed({ ...opened, node })[0]?.actor);
     expect(nodes).toMatchObject([{ node: 'a' }, { node: 'b' }, { node: 'a' }]);
   });
 });
 
-test('a Workload API that is lost, but has not denied anything, is nothing for who audits', () => {
+test('a Workload API that is lost, but has not denied anything, gives no record', () => {
   expect(parsed({ type: 'workload_api_lost', ...lost, code: 'UNAVAILABLE' })).toEqual([]);
 });

@@ -21,7 +21,7 @@ test('lines come out as they went in, whole or in parts', () => {
   expect([lines.lines, lines.take().toString(), lines.lines]).toEqual([2, 'één\nhead middle 12 tail\n', 0]);
 });
 
-test('the first line after it was emptied is told', () => {
+test('the first line after it was emptied is announced', () => {
   const { lines, first } = batch();
   lines.line('a\n');
   lines.line('b\n');
@@ -30,7 +30,7 @@ test('the first line after it was emptied is told', () => {
   expect(first()).toBe(2);
 });
 
-test('when there is no more room what there is is taken first, and nothing is lost', () => {
+test('when it is full its lines are taken first, and nothing is lost', () => {
   const { lines, taken } = batch();
   const sent = Array.from({ length: 1000 }, (_, i) => `${String(i).padStart(199, 'x')}\n`);
   for (const line of sent) lines.line(line);

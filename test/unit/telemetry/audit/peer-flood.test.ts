@@ -57,23 +57,30 @@ describe('what a peer makes happen', () => {
     expect(omitted.length).toBeLessThanOrEqual(12);
   });
 
-  test('is told apart by uid, not by what costs nothing to have anew', () => {
-    expect(written(5_000, (i) => refused(peerOf(1, i)))).toBe(1_000);
-    expect(written(500, () => refused(peerOf(2)))).toBe(500);
+  test('is recognised by its uid, not by what it can change at no cost', () => {
+    expect(written(5_000, (i) => refused(peerOf(1, i)))).toBe(50);
+    expect(written(40, () => refused(peerOf(2)))).toBe(40);
     flood.flush();
-    expect(omitted).toEqual([{ peer: peerOf(1, 4_999), lines: 4_000 }]);
+    expect(omitted).toEqual([{ peer: peerOf(1, 4_999), lines: 4_950 }]);
   });
 
-  test('does not hide what is refused to it behind what is delivered', () => {
+  test('cannot hide its refusals behind its deliveries', () => {
     written(100_000, () => answered(peerOf(1)));
     expect(flood.admits(refused(peerOf(1)))).toBe(true);
     expect(flood.admits(answered(peerOf(1), 'request', 'secrets_rejected'))).toBe(true);
   });
 
+  test('is bounded in whatever way it was refused', () => {
+    const broken: Event = { type: 'connection_broken', reason: 'PING', peer: peerOf(3) };
+    const malformed: Event = { type: 'request_malformed', call: '/a.B/C', details: 'no', peer: peerOf(4) };
+    expect(written(5_000, () => broken)).toBe(50);
+    expect(written(5_000, () => malformed)).toBe(50);
+  });
+
   test('is written again when it has become quiet', () => {
     written(5_000, () => refused(peerOf(1)));
     clock.advance(100 * SECOND_MS);
-    expect(written(5_000, () => refused(peerOf(1)))).toBe(1_000);
+    expect(written(5_000, () => refused(peerOf(1)))).toBe(50);
   });
 });
 

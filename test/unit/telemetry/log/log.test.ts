@@ -30,7 +30,7 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     socket_unprotected: [
       { type: 'socket_unprotected', address: 'unix:///run/s', folder: '/run' },
       'warn',
-      'everybody may write in /run, and so put another socket in the place of unix:///run/s: take that right away (chmod o-w), or make the folder sticky (chmod +t); in a pod mount the volume with readOnly: true where Envoy runs, which can connect all the same',
+      "every user may write to /run, and so replace the socket unix:///run/s: remove that right (chmod o-w), or make the folder sticky (chmod +t); in a pod, mount the volume with readOnly: true in Envoy's container, which can still connect",
     ],
     draining: [{ type: 'draining', streams: 3 }, 'info', 'stopping: ending 3 streams'],
     stopped: [{ type: 'stopped' }, 'info', 'stopped'],
@@ -42,7 +42,7 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     admin_failed: [
       { type: 'admin_failed', part: 'api', address: '127.0.0.1:8082', reason: 'it is taken' },
       'error',
-      'there is no admin API at 127.0.0.1:8082, the sidecar goes on without it: it is taken',
+      'cannot open the admin API at 127.0.0.1:8082, the sidecar goes on without it: it is taken',
     ],
     workload_api_connected: [
       { type: 'workload_api_connected', address: 'unix:///a', afterMs: 12 },
@@ -62,7 +62,7 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     context_discarded: [
       { type: 'context_discarded', message: 1, code: 'svid_invalid', reason: 'it expired' },
       'error',
-      'discarded a message of the Workload API, what came before stays in use: it expired',
+      'discarded a message of the Workload API, the one before stays in use: it expired',
     ],
     svid_received: [
       { type: 'svid_received', id, hint: '', serial: '01', notAfter },
@@ -103,7 +103,7 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     trust_domain_left_out: [
       { type: 'trust_domain_left_out', trustDomain: 'partner.test', ...stream },
       'error',
-      'the Envoy edge refuses the bundle of partner.test: it gets its contexts without that trust domain, whose peers it does not accept, until the bundle changes',
+      'the Envoy edge refuses the bundle of partner.test: until that bundle changes, it gets validation contexts without it, and accepts no peers of that trust domain',
     ],
     certificate_left_out: [
       { type: 'certificate_left_out', of: 'spiffe://a.test', subject: 'CN=odd', reason: 'it is not a CA certificate' },
@@ -118,12 +118,12 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     crl_left_out: [
       { type: 'crl_left_out', trustDomain, reason: 'expired' },
       'warn',
-      'left out a CRL of example.org: revoked peers of it are accepted: expired',
+      'left out a CRL of example.org: its revoked peers are accepted: expired',
     ],
     svid_expiring: [
       { type: 'svid_expiring', id, serial: '01', notAfter },
       'warn',
-      'spiffe://example.org/web was not rotated in time, it expires at 2030-01-01T00:00:00.000Z: look at the Workload API',
+      'spiffe://example.org/web was not rotated in time, it expires at 2030-01-01T00:00:00.000Z: check the Workload API',
     ],
     svid_expired: [
       { type: 'svid_expired', id, serial: '01', notAfter },
@@ -138,7 +138,7 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     configuration_reloaded: [
       { type: 'configuration_reloaded', changed: ['names', 'log.level'], needRestart: ['sds.listen'] },
       'info',
-      'applied the changed configuration: names, log.level; after a restart: sds.listen',
+      'applied the changed configuration: names, log.level; only after a restart: sds.listen',
     ],
     configuration_rejected: [
       { type: 'configuration_rejected', reason: 'a typo' },
@@ -159,12 +159,12 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     bundle_rollout: [
       { type: 'bundle_rollout', waiting: 2 },
       'info',
-      'a CA roll: certificates wait until 2 streams have taken the new bundle',
+      'CA roll: the new certificates wait until 2 streams have accepted the new bundle',
     ],
     bundle_rolled_out: [
       { type: 'bundle_rolled_out', late: 1 },
       'warn',
-      'a CA roll: certificates go out, although 1 streams have not answered in time',
+      'CA roll: the new certificates are sent, although 1 streams have not answered in time',
     ],
     connection_refused: [
       { type: 'connection_refused', limit: 64, peer },
@@ -181,6 +181,11 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'refused a call of /a.B/C of uid 101, gid 102, pid 77: it is no D',
     ],
+    access_denied: [
+      { type: 'access_denied', peer, node: 'edge-1', rule: 'sds.allow[1]', reason: 'sds.allow[1] gives it nothing' },
+      'warn',
+      'no secrets for a peer of uid 101, gid 102, pid 77, node "edge-1": sds.allow[1] gives it nothing (sds.allow)',
+    ],
     stream_denied: [
       { type: 'stream_denied', ...stream, reason: 'names', details: 'too many' },
       'warn',
@@ -190,6 +195,11 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       { type: 'peer_credentials_unavailable', reason: 'no addon' },
       'warn',
       'peers are known by the numbers of their connections only, not by uid, gid and pid: no addon',
+    ],
+    process_open: [
+      { type: 'process_open', reason: 'no addon' },
+      'warn',
+      'other processes of this user can look into this one, and at its keys: no addon',
     ],
     telemetry_failed: [
       { type: 'telemetry_failed', reason: 'the collector does not answer' },
@@ -207,12 +217,12 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     audit_omitted: [
       { type: 'audit_omitted', lines: 7, peer },
       'warn',
-      'left out 7 audit lines of what a peer of uid 101, gid 102, pid 77 made happen, for there were too many of them',
+      'left out 7 audit lines about a peer of uid 101, gid 102, pid 77: it caused too many',
     ],
     audit_dropped: [
       { type: 'audit_dropped', lines: 7 },
       'error',
-      'lost 7 audit lines: they are not taken in time where they go (log.audit)',
+      'lost 7 audit lines: the target of log.audit does not take them fast enough',
     ],
     token_received: [
       { type: 'token_received', message: 3, id, audience: ['payments', 'orders'], notAfter },
@@ -257,21 +267,21 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     jwt_bundles_refused: [
       { type: 'jwt_bundles_refused', code: 'UNIMPLEMENTED', details: 'no', meaning: 'it has none', retried: false },
       'error',
-      'no JWT bundles: it has none (UNIMPLEMENTED: no): not tried again, restart when it is mended',
+      'no JWT bundles: it has none (UNIMPLEMENTED: no); it is not tried again: fix that, then restart the sidecar',
     ],
     jwks_listening: [{ type: 'jwks_listening', address: 'unix:///j' }, 'info', 'the JWT bundles are at unix:///j'],
     jwks_failed: [
       { type: 'jwks_failed', address: 'unix:///j', reason: 'it is taken' },
       'error',
-      'nobody gets JWT bundles at unix:///j, the sidecar goes on without it: it is taken',
+      'cannot serve JWT bundles at unix:///j, the sidecar goes on without that: it is taken',
     ],
     message_received: [
       { type: 'message_received', message: 1, method: 'FetchX509SVID' },
       'debug',
-      'message 1 of FetchX509SVID is here',
+      'received message 1 of FetchX509SVID',
     ],
     bundles_received: [{ type: 'bundles_received', message: 2, bundles: 3 }, 'debug', 'the Workload API sent 3 bundles'],
-    message_handled: [{ type: 'message_handled', message: 1 }, 'debug', 'message 1 is handled'],
+    message_handled: [{ type: 'message_handled', message: 1 }, 'debug', 'handled message 1'],
     secrets_updated: [
       { type: 'secrets_updated', update: 4, cause: 'workload_api', names: 5 },
       'debug',
@@ -290,7 +300,7 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
     names_held: [
       { type: 'names_held', ...stream, names: ['x'], available: ['default', 'ALL'] },
       'warn',
-      'for node "edge": no secret named x: held until there is one; there is now: default, ALL',
+      'for node "edge": no secret named x: held until there is one; existing names: default, ALL',
     ],
     secrets_pushed: [{ type: 'secrets_pushed', ...pushed }, 'debug', 'sent default@abc on stream 7'],
     secrets_accepted: [{ type: 'secrets_accepted', ...answered }, 'debug', 'node "edge" accepted default@abc'],
@@ -347,7 +357,10 @@ describe('a line', () => {
 
   test('about a Workload API that is not tried again is an error', () => {
     expect(logged({ type: 'workload_api_lost', ...lost })).toEqual([
-      expect.objectContaining({ level: 50, msg: expect.stringMatching(/: not tried again, restart when it is mended$/) }),
+      expect.objectContaining({
+        level: 50,
+        msg: expect.stringMatching(/; it is not tried again: fix that, then restart the sidecar$/),
+      }),
     ]);
   });
 
@@ -363,18 +376,18 @@ describe('a line', () => {
 
   test('about a name that is held although there is one says why', () => {
     expect(sentenceOf({ type: 'names_held', ...stream, names: ['ALL'], available: ['default', 'ALL'] })).toBe(
-      'for node "edge": ALL: held, for several trust domains do not go into one trusted_ca (validation.unsafe_merge would let them)',
+      'for node "edge": ALL: held, because one trusted_ca cannot keep several trust domains apart (validation.unsafe_merge allows it)',
     );
   });
 
   test('about a name that stands for another kind of secret now says what to do', () => {
     expect(sentenceOf({ type: 'names_held', ...stream, names: ['x'], available: ['x'], otherKind: ['x'] })).toBe(
-      'for node "edge": x: held, for it stands for another kind of secret than when it was sent: give that one another name, or restart the Envoy',
+      'for node "edge": x: held, because this name was sent as another kind of secret before: give the new secret another name, or restart the Envoy',
     );
   });
 
   test('about a name that is held says so when there is none at all', () => {
-    expect(sentenceOf({ type: 'names_held', ...stream, names: ['x'], available: [] })).toMatch(/there is now: none$/);
+    expect(sentenceOf({ type: 'names_held', ...stream, names: ['x'], available: [] })).toMatch(/existing names: none$/);
   });
 
   test('is short, however much a peer asks for and whatever it calls itself', () => {

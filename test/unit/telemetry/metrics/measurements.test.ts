@@ -104,7 +104,7 @@ test('a bundle has its updates, authorities and expiry', () => {
 });
 
 describe('the Workload API', () => {
-  test('is connected from its first message on, that took as long as is told', () => {
+  test('is connected from its first message on, and measures how long that took', () => {
     const measured = new Measured().hear({ type: 'workload_api_connected', address: '', afterMs: 250 }, ...message(1));
     expect([
       measured.values('spiffe.workload_api.connected'),
@@ -226,7 +226,7 @@ test('peers that are denied count by the reason', () => {
   ]);
 });
 
-test('a configuration that cannot be used counts, and is told until one can', () => {
+test('a configuration that cannot be used is counted, and shown until a usable one comes', () => {
   const measured = new Measured().hear({ type: 'configuration_rejected', reason: 'a typo' });
   const bad = measured.values('spiffe.configuration.valid');
   measured.hear({ type: 'configuration_reloaded', changed: [], needRestart: [] });

@@ -37,7 +37,7 @@ test.each(['', 'application/openmetrics-text'])(
   },
 );
 
-test('a size tells its unit in OpenMetrics', () => {
+test('a size has its unit in OpenMetrics', () => {
   const { text } = formatPrometheus(processMetrics(), {}, 'application/openmetrics-text');
   expect(text).toContain('# UNIT process_resident_memory_bytes bytes\n');
 });
@@ -94,7 +94,7 @@ describe('by OTLP, a process', () => {
     ]);
   });
 
-  test('tells its CPU time by mode', () => {
+  test('shows its CPU time by mode', () => {
     expect(points('process.cpu.time').map(({ attributes }) => attributes)).toEqual([
       { 'cpu.mode': 'user' },
       { 'cpu.mode': 'system' },

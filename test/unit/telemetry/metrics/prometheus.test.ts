@@ -85,8 +85,8 @@ describe("in Prometheus's own format", () => {
   });
 });
 
-describe('in OpenMetrics, for who accepts it', () => {
-  test('a counter is told without its suffix', () => {
+describe('in OpenMetrics, for a scraper that accepts it', () => {
+  test('a counter is described without its suffix', () => {
     expect(lines(COUNTER, OPEN_METRICS).slice(0, 3)).toEqual([
       '# HELP spiffe_sds_push Secrets sent.',
       '# TYPE spiffe_sds_push counter',
@@ -94,7 +94,7 @@ describe('in OpenMetrics, for who accepts it', () => {
     ]);
   });
 
-  test('a time tells its unit', () => {
+  test('a time has its unit', () => {
     expect(lines(GAUGE, OPEN_METRICS)).toContain('# UNIT spiffe_svid_not_after_seconds seconds');
   });
 
@@ -104,7 +104,7 @@ describe('in OpenMetrics, for who accepts it', () => {
     );
   });
 
-  test('the end is marked, and the type told', () => {
+  test('the end is marked, and the content type is that of OpenMetrics', () => {
     const { text, contentType } = formatPrometheus([COUNTER], {}, OPEN_METRICS);
     expect([text.endsWith('# EOF\n'), contentType]).toEqual([true, 'application/openmetrics-text; version=1.0.0; charset=utf-8']);
   });

@@ -9,7 +9,7 @@ function start(secrets: readonly string[] = []) {
 }
 
 describe('what exporting runs into', () => {
-  test('is told at once, then once a minute with the number of those in between', () => {
+  test('is reported at once, then once a minute with the number of those in between', () => {
     const { clock, told, problems } = start();
     for (let i = 0; i < 5; i += 1) problems.hear('a', 'gone');
     clock.advance(59_999);
@@ -17,7 +17,7 @@ describe('what exporting runs into', () => {
     expect(told).toEqual(['gone']);
     clock.advance(1);
     problems.hear('a', 'still gone');
-    expect(told).toEqual(['gone', 'still gone (and 5 more since the last time this was told)']);
+    expect(told).toEqual(['gone', 'still gone (and 5 more since the last time this was reported)']);
   });
 
   test('does not hide what others run into', () => {

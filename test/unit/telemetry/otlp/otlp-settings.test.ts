@@ -60,7 +60,7 @@ describe('what is exported', () => {
     expect(signalsOf(env, { traces: false })).toEqual(['traces', 'logs']);
   });
 
-  test('tells that an exporter is unknown, and takes otlp from a list', () => {
+  test('reports an unknown exporter, and takes otlp from a list', () => {
     expect(read({ ...ENDPOINT, OTEL_TRACES_EXPORTER: 'console', OTEL_METRICS_EXPORTER: 'console, otlp' })).toMatchObject({
       settings: { signals: { metrics: {} } },
       problems: [/OTEL_TRACES_EXPORTER: console: there are only otlp and none/, /OTEL_METRICS_EXPORTER/].map((pattern) =>
@@ -119,7 +119,7 @@ describe('the endpoint', () => {
     });
   });
 
-  test('tells itself whether TLS is spoken; where it does not, with gRPC, OTEL_EXPORTER_OTLP_INSECURE does', () => {
+  test('says by its scheme whether to use TLS; without a scheme, for gRPC, OTEL_EXPORTER_OTLP_INSECURE says it', () => {
     const tlsOf = (endpoint: string, insecure = '') =>
       traces({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_INSECURE: insecure }).tls;
     expect([tlsOf('https://collector:4317', 'true'), tlsOf('http://collector:4317', 'false')]).toEqual([true, false]);
@@ -128,7 +128,7 @@ describe('the endpoint', () => {
   });
 
   test.each(['collector', 'collector:4318', 'http://', 'ftp://collector', 'unix://run/otel.sock', 'http://a b'])(
-    'that will not do is told once and turns off its signal only: %s',
+    'that is invalid is reported once and turns off its signal only: %s',
     (endpoint) => {
       const { settings, problems } = read({ ...ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: endpoint });
       expect(Object.keys(settings?.signals ?? {})).toEqual(['metrics']);
@@ -136,7 +136,7 @@ describe('the endpoint', () => {
     },
   );
 
-  test('tells no password', () => {
+  test('reports no password', () => {
     const { problems } = read({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'ftp://user:hunter22@collector' });
     expect(problems).toEqual([expect.not.stringContaining('hunter22')]);
     expect(traces({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://user:hunter22@collector' }).endpoint).toBe('http://collector');
@@ -189,7 +189,7 @@ describe('each option of an exporter', () => {
     expect(traces({ ...ENDPOINT, ...env }).headers).toEqual({ a: '1', b: '3' });
   });
 
-  test('that will not do is told, without its value, and left out', () => {
+  test('that is invalid is reported without its value, and ignored', () => {
     const env = {
       ...ENDPOINT,
       OTEL_TRACES_EXPORTER: 'none',
@@ -212,7 +212,7 @@ describe('each option of an exporter', () => {
     expect(problems.join()).not.toContain('secret');
   });
 
-  test('that will not do is told once, although every signal has it', () => {
+  test('that is invalid is reported once, although every signal has it', () => {
     expect(read({ ...ENDPOINT, OTEL_EXPORTER_OTLP_TIMEOUT: '0' }).problems).toHaveLength(1);
   });
 });
@@ -252,7 +252,7 @@ describe('queues and intervals', () => {
   });
 });
 
-test('tells that metrics are cumulative when something else is asked for', () => {
+test('reports that metrics are cumulative when something else is asked for', () => {
   const { problems } = read({ ...ENDPOINT, OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'delta' });
   expect(problems).toEqual([expect.stringMatching(/TEMPORALITY_PREFERENCE is ignored: "delta" is not supported/)]);
   expect(read({ ...ENDPOINT, OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'Cumulative' }).problems).toEqual([]);

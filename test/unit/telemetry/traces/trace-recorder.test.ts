@@ -42,7 +42,7 @@ class Recording {
 }
 
 describe('the trace of a message', () => {
-  test('tells how it was verified, what it changed, and each push until its ACK', () => {
+  test('shows how it was verified, what it changed, and each push until its ACK', () => {
     const { trace } = new Recording().hear(
       ...message(1, 1, [svid('svid_rotated', '02')]),
       pushed(1),
@@ -176,7 +176,7 @@ describe('the trace of a message', () => {
     expect(recording.trace.root.attributes).toMatchObject({ 'sds.update': 1, 'sds.overtaken': true, 'sds.ack.count': 1 });
   });
 
-  test('that nobody was told of ends when a newer one overtakes it', () => {
+  test('that no stream got ends when a newer one overtakes it', () => {
     expect(new Recording().hear(...message(1, 1), ...message(2, 2)).trace.root.attributes).toMatchObject({ 'sds.update': 1 });
   });
 

@@ -1,8 +1,8 @@
 /** The listener that the cluster may reach: it says whether, and nothing else. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/free-port.ts';
-import { ask, type Serving, serving } from '../support/sidecar/admin.ts';
+import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
+import { ask, type Serving, serving } from '../../support/sidecar/admin.ts';
 
 const METRICS = () => ({ contentType: 'text/plain', text: 'a_metric 1\n' });
 
@@ -43,7 +43,7 @@ describe('admin.probes', () => {
     expect(body).toBe('readyz check failed: the log, spiffe-sds status --ready and the admin API tell why\n');
   });
 
-  test('is told beside the admin API', () => {
+  test('is announced beside the admin API', () => {
     expect(admin.told).toContainEqual({ type: 'admin_listening', part: 'probes', address: `127.0.0.1:${port}` });
     expect(admin.told).toContainEqual(expect.objectContaining({ type: 'admin_listening', part: 'api' }));
   });
@@ -62,7 +62,7 @@ test('probes are answered without an admin API, too', async () => {
   expect((await ask({ port }, '/livez')).status).toBe(200);
 });
 
-test('an address that is taken is told with the setting that mends it', async () => {
+test('an address that is taken is reported with the setting to change', async () => {
   const port = await freePort();
   await using _ = await probing(port);
   await using second = await probing(port);

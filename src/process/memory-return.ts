@@ -1,0 +1,63 @@
+/**
+ * Gives back memory that is not needed any more. V8 lets garbage stand until its heap has doubled, and buffers until there are 64 MB of them;
+ * libc keeps what was freed. In a pod with a memory limit that is what a hostile client, or a busy hour, leaves behind.
+ */
+import type { Clock } from '../clock.ts';
+
+export interface ProcessMemory {
+  /** Resident, in bytes. */
+  resident(): number;
+  /** What the kernel lets it have, in bytes. */
+  readonly limit: number;
+  /** Collects garbage and gives what is free to the kernel. Takes some 10 ms, with many streams more. */
+  collect(): void;
+}
+
+const LOOK_EVERY_MS = 250;
+/** So much more than after the last collection, and there is another. */
+const STEP_BYTES = 16 * 1024 * 1024;
+/** The share of time that collections may take is one in so many. */
+const SHARE = 20;
+/** When more is in use than there was at least, it may have become garbage since; each time in vain the wait doubles. */
+const AGAIN_MS = 10_000;
+const AGAIN_AT_MOST_MS = 600_000;
+/** When more than this share of the limit is in use, something must go: the next look is a quarter of a second away. */
+const SHORT = 0.75;
+
+/**
+ * Looks four times a second.
+ * @param onShort called after a collection that left too little of the limit
+ * @returns ends that
+ */
+export function returnMemory(clock: Clock, memory: ProcessMemory, onShort: () => void): () => void {
+  let least = memory.resident();
+  /** After the last collection. */
+  let inUse = least;
+  let notBefore = 0;
+  let againMs = AGAIN_MS;
+  let againAt = Number.POSITIVE_INFINITY;
+  let forget: () => void = () => undefined;
+
+  const collect = (now: number) => {
+    const before = memory.resident();
+    memory.collect();
+    inUse = memory.resident();
+    const end = clock.monotonic();
+    notBefore = end + SHARE * (end - now);
+    if (inUse > SHORT * memory.limit) onShort();
+    const inVain = before - inUse < STEP_BYTES / 4;
+    againMs = inVain ? Math.min(2 * againMs, AGAIN_AT_MOST_MS) : AGAIN_MS;
+    againAt = inUse - least < STEP_BYTES ? Number.POSITIVE_INFINITY : end + againMs;
+  };
+  const look = () => {
+    forget = clock.after(LOOK_EVERY_MS, look);
+    const now = clock.monotonic();
+    const resident = memory.resident();
+    least = Math.min(least, resident);
+    inUse = Math.min(inUse, resident);
+    const isShort = resident > SHORT * memory.limit;
+    if (isShort || (now >= notBefore && (resident - inUse >= STEP_BYTES || now >= againAt))) collect(now);
+  };
+  forget = clock.after(LOOK_EVERY_MS, look);
+  return () => forget();
+}

@@ -1,0 +1,20 @@
+/** Rules on who gets what are nothing without somebody to ask who a peer is. */
+import { afterEach, expect, test } from 'vitest';
+import { startRunning } from '../../support/sidecar/sidecar.ts';
+
+const platform = Object.getOwnPropertyDescriptor(process, 'platform') as PropertyDescriptor;
+afterEach(() => void Object.defineProperty(process, 'platform', platform));
+
+test('a sidecar with sds.allow does not start where the kernel cannot be asked who a peer is', async () => {
+  Object.defineProperty(process, 'platform', { ...platform, value: 'plan9' });
+  await expect(startRunning({}, 'sds: { allow: [{ uid: [0] }] }')).rejects.toMatchObject({
+    code: 'credentials_unavailable',
+    message: expect.stringMatching(/remove sds\.allow, or mend this: there is no SO_PEERCRED on plan9$/),
+  });
+});
+
+test('without rules it starts there', async () => {
+  Object.defineProperty(process, 'platform', { ...platform, value: 'plan9' });
+  await using running = await startRunning();
+  await running.event('svid_received');
+});
