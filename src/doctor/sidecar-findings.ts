@@ -48,21 +48,40 @@ function sds({ sds: { path, socket, answer }, self, expectsSidecar }: Facts): re
   // Without that address it does not start.
   if (problems.length > 0) return problems.map((problem) => ({ ...problem, explainedBy: ['workload_api.no_address'] }));
   if (answer?.kind === 'failed') {
-    const refused = /PERMISSION_DENIED/.test(answer.reason);
-    return [
-      {
-        id: refused ? 'sds.peer_refused' : 'sds.fails',
-        severity: 'broken',
-        what: `A subscription at ${path} gets no secrets: ${answer.reason}`,
-        why: NO_SECRETS,
-        fix: refused
-          ? `Add a rule for this user: sds: { allow: [{ uid: [${self.uid}] }] }`
-          : 'Look at the log of what serves this socket: is it spiffe-sds?',
-      },
-    ];
+    return [/PERMISSION_DENIED/.test(answer.reason) ? selfRefused(self.uid) : fails(path, answer.reason)];
   }
   const count = answer?.kind === 'secrets' ? answer.secrets.length : 0;
   return [{ id: 'sds.answers', severity: 'fine', what: `${path} serves secrets: ${count}.` }];
+}
+
+function fails(path: string, reason: string): Suspicion {
+  return {
+    id: 'sds.fails',
+    severity: 'broken',
+    what: `A subscription at ${path} gets no secrets: ${reason}`,
+    why: NO_SECRETS,
+    fix: 'Look at the log of what serves this socket: is it spiffe-sds?',
+  };
+}
+
+/** The Envoys may be allowed all the same. */
+function selfRefused(uid: number): Suspicion {
+  return {
+    id: 'sds.self_refused',
+    severity: 'warning',
+    what: `sds.allow gives nothing to uid ${uid}, with which this command runs: it cannot see what is served.`,
+    why: 'An Envoy of the same user gets nothing either.',
+    fix: `Run this command as the user of the Envoy, name that one with --uid and --gid, or add a rule: sds: { allow: [{ uid: [${uid}] }] }`,
+    explainedBy: ['sds.peer_refused'],
+  };
+}
+
+/** Whether a rule of `sds.allow` fits the peer and gives it anything. */
+function isAllowed({ uid, gid }: NonNullable<Facts['peer']>, { allow }: Facts['configuration']['sds']): boolean {
+  const fits = (ids: readonly number[] | undefined, id: number | undefined) =>
+    ids === undefined || (id !== undefined && ids.includes(id));
+  const rule = allow?.find((one) => fits(one.uid, uid) && fits(one.gid, gid));
+  return allow === undefined || (rule !== undefined && rule.names?.length !== 0);
 }
 
 /** Whether the Envoy of `--uid` and `--gid` could connect. */
@@ -73,6 +92,16 @@ function peer({ peer, sds: { path, socket }, configuration: { sds } }: Facts): r
     ...(peer.uid === undefined ? [] : [`uid ${peer.uid}`]),
     ...(peer.gid === undefined ? [] : [`gid ${peer.gid}`]),
   ].join(', ');
+  if (what === undefined && !isAllowed(peer, sds))
+    return [
+      {
+        id: 'sds.peer_refused',
+        severity: 'broken',
+        what: `${who} may connect to ${path}, and no rule of sds.allow gives it anything.`,
+        why: 'That Envoy is refused with PERMISSION_DENIED and gets no secrets.',
+        fix: `sds: { allow: [{ ${peer.uid === undefined ? `gid: [${peer.gid}]` : `uid: [${peer.uid}]`} }] }`,
+      },
+    ];
   if (what === undefined) return [{ id: 'sds.peer_may_connect', severity: 'fine', what: `${who} may connect to ${path}.` }];
   return [
     {

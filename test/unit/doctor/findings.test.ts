@@ -187,7 +187,20 @@ describe('findings', () => {
     [
       'a peer that sds.allow refuses',
       'sds.peer_refused',
-      { sds: { ...healthy.sds, answer: { kind: 'failed', reason: 'PERMISSION_DENIED: no rule lets uid 1000 in' } } },
+      {
+        configuration: loadConfiguration({
+          flags: { config: 'sds.yaml', workload_api: 'unix:///run/api.sock' },
+          env: {},
+          readFile: () => '{ sds: { listen: "unix:///run/sds.sock", allow: [{ uid: [1337] }] } }',
+        }).configuration,
+        peer: { uid: 102, gid: 101 },
+        sds: { ...healthy.sds, answer: { kind: 'failed', reason: 'PERMISSION_DENIED: sds.allow gives this peer nothing' } },
+      },
+    ],
+    [
+      'a socket that sds.allow keeps this command from, and not the Envoy',
+      'sds.self_refused',
+      { sds: { ...healthy.sds, answer: { kind: 'failed', reason: 'PERMISSION_DENIED: sds.allow gives this peer nothing' } } },
     ],
     [
       'a bundle without a self-signed root',
