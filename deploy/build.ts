@@ -76,8 +76,12 @@ const builtinsByName: Plugin = {
 };
 
 const LOADED_LATER: readonly string[] = [
+  'cli/bootstrap.ts',
   'cli/check.ts',
+  'cli/completion.ts',
+  'cli/config-schema.ts',
   'cli/dev.ts',
+  'cli/doctor.ts',
   'cli/get.ts',
   'cli/status.ts',
   'admin/admin-server.ts',

@@ -33,6 +33,12 @@ export interface Status {
   readonly checks: readonly Check[];
   /** Whose status this is. */
   readonly sds: { readonly address: string };
+  /** Whom the Workload API attests. */
+  readonly process: { readonly pid: number; readonly uid: number; readonly gid: number };
+  /** SVIDs whose time has not come, while nothing is served in their place. */
+  readonly waiting: readonly { readonly id: string; readonly from: string }[];
+  /** What failed last beside the way of the secrets, which goes on. */
+  readonly problems: readonly { readonly of: 'telemetry' | 'audit'; readonly at: string; readonly reason: string }[];
   readonly configuration: {
     readonly digest: string;
     readonly file?: string;
@@ -125,6 +131,9 @@ export function statusOf({ observed, listen, loaded, names, counts, subscribers,
     ready: allPassed(checks),
     checks,
     sds: { address: formatEndpoint(listen) },
+    process: { pid: process.pid, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
+    waiting: [...observed.waiting].map(([id, from]) => ({ id, from: timestamp(from) })),
+    problems: [...observed.sideProblems].map(([of, { at, reason }]) => ({ of, at: timestamp(at), reason })),
     configuration: {
       digest: configurationDigest(configuration),
       ...(file !== undefined && { file }),

@@ -65,6 +65,12 @@ export interface ObservedWorkload {
   readonly observed: Observed;
 }
 
+/** What fails beside the way of the secrets. */
+export interface SideProblem {
+  readonly at: number;
+  readonly reason: string;
+}
+
 export class Observed {
   readonly #clock: Clock;
   /** When this began. */
@@ -82,6 +88,8 @@ export class Observed {
   /** The last message, if it was discarded; undefined after one that was used. */
   discarded: Discarded | undefined;
   lastReload: Reload | undefined;
+  /** The last failure of each; nobody tells when it is over. */
+  readonly sideProblems = new Map<'telemetry' | 'audit', SideProblem>();
   listening: string | undefined;
   /** Why nobody can connect there just now. */
   socketLost: string | undefined;
@@ -192,6 +200,12 @@ export class Observed {
       case 'secrets_updated':
         this.pushing = true;
         this.served ||= this.identities.size > 0 && this.bundles.size > 0;
+        break;
+      case 'telemetry_failed':
+        this.sideProblems.set('telemetry', { at: this.#now, reason: event.reason });
+        break;
+      case 'audit_failed':
+        this.sideProblems.set('audit', { at: this.#now, reason: event.reason });
         break;
       case 'configuration_reloaded':
         this.lastReload = { at: this.#now, needRestart: event.needRestart };

@@ -24,6 +24,11 @@ export const NOT_RUN: readonly NotRun[] = [
     reason: "it needs SPIRE's server; what comes after it is run with a development Workload API at the agent's socket",
   },
   {
+    page: 'docs/troubleshooting.md',
+    begins: 'spiffe-sds doctor',
+    reason: 'it needs a running sidecar; test/integration/doctor and test/e2e/doctor run it in good and bad hours',
+  },
+  {
     page: 'docs/authorization.md',
     begins: 'node deploy/opa/install.ts',
     reason: 'it builds OPA from its module; test/e2e/trust/authorization.test.ts runs the same commands where there is one',
