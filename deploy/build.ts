@@ -76,13 +76,18 @@ const builtinsByName: Plugin = {
 };
 
 const LOADED_LATER: readonly string[] = [
+  'cli/bootstrap.ts',
   'cli/check.ts',
+  'cli/completion.ts',
+  'cli/config-schema.ts',
   'cli/dev.ts',
+  'cli/doctor.ts',
   'cli/get.ts',
   'cli/status.ts',
   'admin/admin-server.ts',
   'admin/jwks-server.ts',
   'server/peer-credentials.ts',
+  'sidecar/node.ts',
   'spiffe/jwt/jwt-svid.ts',
   'telemetry/audit/audit-sink.ts',
   'telemetry/otlp/otlp.ts',

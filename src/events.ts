@@ -25,6 +25,14 @@ export interface Peer {
   readonly groups?: readonly number[] | undefined;
 }
 
+/** In node mode: one process that has secrets of its own. */
+export interface WorkloadInfo {
+  /** Unique in this process: a pid is used again. */
+  readonly number: number;
+  readonly pid: number;
+  readonly uid: number;
+}
+
 /** One SDS stream, for as long as it lives. */
 export interface StreamInfo {
   /** Unique in this process. */
@@ -89,10 +97,18 @@ export interface TokenEvent {
   readonly notAfter: number;
 }
 
-/** What exceeded its limit; or `malformed`: a request that does not parse; or `access`: what `sds.allow` does not give. */
-export type DenialReason = 'access' | 'connections' | 'names' | 'malformed' | 'requests';
+/**
+ * What exceeded its limit; or `malformed`: a request that does not parse; or `access`: what `sds.allow` does not give; or `process`: it cannot
+ * be told whose call it is.
+ */
+export type DenialReason = 'access' | 'connections' | 'process' | 'workloads' | StreamDenialReason;
+/** Of a stream. */
+export type StreamDenialReason = 'names' | 'malformed' | 'requests';
 
-export type Event =
+/** `workload`: whose event it is, in node mode; absent: of spiffe-sds itself. */
+export type Event = Happening & { readonly workload?: WorkloadInfo };
+
+type Happening =
   | { readonly type: 'listening'; readonly address: string; readonly mode: string }
   /** Nobody can connect by the path of the socket any more. It is put back as soon as possible. */
   | { readonly type: 'socket_lost'; readonly address: string; readonly reason: string }
@@ -250,7 +266,7 @@ export type Event =
   /** A stream was ended because its peer exceeds a limit, or sends a request that does not parse. */
   | ({
       readonly type: 'stream_denied';
-      readonly reason: Exclude<DenialReason, 'access' | 'connections'>;
+      readonly reason: StreamDenialReason;
       readonly details: string;
     } & StreamInfo)
   /** A peer asked for secrets, and `sds.allow` gives it none. `rule`: the one that gives it nothing; absent: no rule is for it. */
@@ -261,6 +277,18 @@ export type Event =
       readonly node: string;
       readonly rule?: string;
       readonly reason: string;
+    }
+  // Node mode
+  /** A process has made its first call. */
+  | { readonly type: 'workload_begun'; readonly workload: WorkloadInfo }
+  /** All that it had is dropped. */
+  | { readonly type: 'workload_ended'; readonly workload: WorkloadInfo; readonly reason: string }
+  /** A call was ended: its process cannot be held, or there are too many workloads. */
+  | {
+      readonly type: 'workload_refused';
+      readonly reason: 'process' | 'workloads';
+      readonly details: string;
+      readonly peer: Peer;
     }
   // Log, audit and telemetry
   /** Metrics, traces or log records do not go where they should. */

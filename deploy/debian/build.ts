@@ -38,14 +38,26 @@ set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then systemctl disable --now spiffe-sds.service || true; fi
 `;
 
+/** What goes into a package: by default what `npm run build` made here, and the Node that runs this. */
+export interface Contents {
+  /** As Node says it: `x64`, `arm64`. */
+  readonly arch: string;
+  /** A folder like dist/, with koffi's machine code for that architecture. */
+  readonly dist: string;
+  /** Node's binary. */
+  readonly node: string;
+}
+
+const HERE: Contents = { arch: process.arch, dist: join(ROOT, 'dist'), node: process.execPath };
+
 /**
  * @param folder where the package goes
  * @returns its path
  * @throws when dist/ is not there, or dpkg-deb
  */
-export async function buildDebianPackage(folder: string): Promise<string> {
+export async function buildDebianPackage(folder: string, { arch, dist, node }: Contents = HERE): Promise<string> {
   const { version, description, license } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
-  const architecture = ARCHITECTURES[process.arch] ?? process.arch;
+  const architecture = ARCHITECTURES[arch] ?? arch;
   await using root = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-deb-'));
   const at = (path: string) => join(root.path, path);
   const put = async (path: string, content: string | Buffer, mode = 0o644) => {
@@ -56,8 +68,8 @@ export async function buildDebianPackage(folder: string): Promise<string> {
   const own = (file: string) => readFile(join(import.meta.dirname, file));
   // Without the compiled code, which is of the user who built it; root's commands would add to it what dpkg does not know.
   const filter = (path: string) => !path.endsWith('.compile-cache');
-  await cp(join(ROOT, 'dist'), at(LIBRARY), { recursive: true, filter });
-  await copyFile(process.execPath, at(`${LIBRARY}/node`));
+  await cp(dist, at(LIBRARY), { recursive: true, filter });
+  await copyFile(node, at(`${LIBRARY}/node`));
   await chmod(at(`${LIBRARY}/node`), 0o755);
   await put('usr/bin/spiffe-sds', COMMAND, 0o755);
   await put('lib/systemd/system/spiffe-sds.service', await own('spiffe-sds.service'));

@@ -89,6 +89,8 @@ export const AUDITED: readonly Event[] = [
   },
   { type: 'access_denied', peer, node: '', rule: 'sds.allow[1]', reason: 'sds.allow[1] gives it nothing' },
   { type: 'access_denied', peer, node: 'edge-1', reason: 'no rule of sds.allow is for it and the node that it says it is' },
+  { type: 'workload_begun', workload: { number: 1, pid: 4711, uid: 101 } },
+  { type: 'workload_ended', workload: { number: 1, pid: 4711, uid: 101 }, reason: 'its process has ended' },
   { type: 'connection_refused', limit: 64, peer: unknownPeer },
   { type: 'connection_broken', reason: 'it does not speak HTTP/2', peer },
   {

@@ -1,9 +1,9 @@
 import { isLive } from '../../src/config/changes.ts';
 import { formatConfiguration } from '../../src/config/format.ts';
+import { configurationJsonSchema, type JsonSchema } from '../../src/config/json-schema.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { SETTINGS } from '../../src/config/source/sources.ts';
 import { PRESETS, type PresetName, prefixesOf } from '../../src/config/values/presets.ts';
-import { configurationJsonSchema, type JsonSchema } from './json-schema.ts';
 import { code, fence, MADE, table } from './markdown.ts';
 
 const HEAD = `# Configuration

@@ -1,9 +1,10 @@
 /** What of docs/ is made from the code, by the name of the page. */
+
+import { configurationJsonSchema } from '../../src/config/json-schema.ts';
 import { roomsTable } from '../../test/architecture/rooms.ts';
 import { auditPage } from './audit.ts';
 import { configurationPage } from './configuration.ts';
 import { errorsPage } from './errors.ts';
-import { configurationJsonSchema } from './json-schema.ts';
 import { metricsPage } from './metrics.ts';
 
 /** From the page as it is written to the page as it should be. */

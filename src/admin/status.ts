@@ -11,6 +11,8 @@ import { type ConfigurationValue, shownValues } from './configuration-values.ts'
 import { type HistoryStatus, historyStatus } from './history-status.ts';
 import { type HeldName, type SubscriberStatus, type Subscribers, timestamp } from './subscribers.ts';
 
+const MAX_WORKLOADS = 1000;
+
 export interface StatusInputs {
   readonly observed: Observed;
   /** Where SDS is served. */
@@ -33,6 +35,12 @@ export interface Status {
   readonly checks: readonly Check[];
   /** Whose status this is. */
   readonly sds: { readonly address: string };
+  /** Whom the Workload API attests. */
+  readonly process: { readonly pid: number; readonly uid: number; readonly gid: number };
+  /** SVIDs whose time has not come, while nothing is served in their place. */
+  readonly waiting: readonly { readonly id: string; readonly from: string }[];
+  /** What failed last beside the way of the secrets, which goes on. */
+  readonly problems: readonly { readonly of: 'telemetry' | 'audit'; readonly at: string; readonly reason: string }[];
   readonly configuration: {
     readonly digest: string;
     readonly file?: string;
@@ -51,6 +59,18 @@ export interface Status {
   readonly held: readonly HeldName[];
   readonly counts: SidecarCounts;
   readonly history: HistoryStatus;
+  /** In node mode: the processes that have secrets of their own; no more than 1000 are shown. */
+  readonly workloads?: readonly WorkloadStatus[];
+}
+
+export interface WorkloadStatus {
+  readonly pid: number;
+  readonly uid: number;
+  readonly since: string;
+  /** What the broker says of it. */
+  readonly broker: UpstreamStatus;
+  readonly identities: readonly { readonly id: string; readonly serial: string; readonly expires_in: number }[];
+  readonly trust_domains: readonly string[];
 }
 
 export interface UpstreamStatus {
@@ -116,6 +136,9 @@ export function statusOf({ observed, listen, loaded, names, counts, subscribers,
     ready: allPassed(checks),
     checks,
     sds: { address: formatEndpoint(listen) },
+    process: { pid: process.pid, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
+    waiting: [...observed.waiting].map(([id, from]) => ({ id, from: timestamp(from) })),
+    problems: [...observed.sideProblems].map(([of, { at, reason }]) => ({ of, at: timestamp(at), reason })),
     configuration: {
       ...shownValues(loaded),
       ...(file !== undefined && { file }),
@@ -137,7 +160,23 @@ export function statusOf({ observed, listen, loaded, names, counts, subscribers,
     held: withNearest(subscribers.held, [...names.keys()]),
     counts,
     history: historyStatus(observed.history, now),
+    ...(configuration.mode === 'node' && { workloads: workloadStatuses(observed, now) }),
   };
+}
+
+function workloadStatuses({ workloads }: Observed, now: number): readonly WorkloadStatus[] {
+  return [...workloads.values()].slice(0, MAX_WORKLOADS).map(({ workload: { pid, uid }, observed }) => ({
+    pid,
+    uid,
+    since: timestamp(observed.startedAt),
+    broker: upstreamStatus(observed, undefined),
+    identities: [...observed.identities.values()].map(({ id, serial, notAfter }) => ({
+      id,
+      serial,
+      expires_in: seconds(notAfter - now),
+    })),
+    trust_domains: [...observed.bundles.keys()],
+  }));
 }
 
 /** Of those that most wait for: to compare each with every name costs time. */

@@ -1,6 +1,7 @@
 /** What `dev` takes on the command line beside the configuration: its own trust domain. */
 import { parseDuration } from '../config/values/duration.ts';
 import { type DevIdentity, workloadId } from '../dev/workload-changes.ts';
+import { SpiffeSdsError } from '../error.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import { flagValue } from './flag.ts';
 
@@ -10,6 +11,8 @@ export interface DevDomainFlags {
   readonly federate?: readonly string[];
   readonly svidTtl: string;
   readonly caTtl: string;
+  readonly node?: boolean;
+  readonly workload?: readonly string[];
 }
 
 export interface DevDomain {
@@ -21,13 +24,23 @@ export interface DevDomain {
 }
 
 const DEFAULT_IDENTITIES: readonly DevIdentity[] = [{ path: '/backend' }, { path: '/frontend' }];
+/** In node mode: its own, with which it asks the broker. */
+export const NODE_IDENTITY: DevIdentity = { path: '/spiffe-sds' };
 /** Certificates count whole seconds, and are rotated at half of their life. */
 const MIN_TTL_MS = 2_000;
 /** Certificates know no year after 9999. */
 const MAX_TTL_MS = 36_500 * 86_400_000;
 
 /** @throws SpiffeSdsError `usage`, which names the flag */
-export function devDomain({ trustDomain: name, id, federate = [], svidTtl, caTtl }: DevDomainFlags): DevDomain {
+export function devDomain({
+  trustDomain: name,
+  id,
+  federate = [],
+  svidTtl,
+  caTtl,
+  node = false,
+  workload,
+}: DevDomainFlags): DevDomain {
   const trustDomain = flagValue('--trust-domain', name, parseTrustDomain);
   const caTtlMs = flagValue('--ca-ttl', caTtl, parseTtl);
   const svidTtlMs = flagValue('--svid-ttl', svidTtl, (text) => {
@@ -40,6 +53,15 @@ export function devDomain({ trustDomain: name, id, federate = [], svidTtl, caTtl
     workloadId(trustDomain, path);
     return hint === undefined ? { path } : { path, hint };
   };
+  const workloadOf = (text: string): DevIdentity => {
+    const [, uid, path = ''] = /^(\d+)=(.*)$/.exec(text) ?? [];
+    if (uid === undefined) throw new Error(`${JSON.stringify(text)} is not a uid and a path: write 1000=/web`);
+    workloadId(trustDomain, path);
+    return { path, of: { uid: Number(uid) } };
+  };
+  if (workload !== undefined && !node) throw new SpiffeSdsError('usage', '--workload needs --node');
+  const ofUsers = workload ?? [`${process.getuid?.() ?? 0}=/workload`];
+  const ofNode = node ? [NODE_IDENTITY, ...ofUsers.map((text) => flagValue('--workload', text, workloadOf))] : undefined;
   const foreign = (text: string): TrustDomain => {
     const other = parseTrustDomain(text);
     if (other !== trustDomain) return other;
@@ -47,7 +69,7 @@ export function devDomain({ trustDomain: name, id, federate = [], svidTtl, caTtl
   };
   return {
     trustDomain,
-    identities: id?.map((text) => flagValue('--id', text, identityOf)) ?? DEFAULT_IDENTITIES,
+    identities: ofNode ?? id?.map((text) => flagValue('--id', text, identityOf)) ?? DEFAULT_IDENTITIES,
     federated: federate.map((text) => flagValue('--federate', text, foreign)),
     svidTtlMs,
     caTtlMs,

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import type { LoadedConfiguration } from '../config/load.ts';
 import type { Configuration } from '../config/schema/schema.ts';
 import { DEFAULT_ADMIN_LISTEN, formatAdminListen } from '../config/schema/telemetry-schema.ts';
+import type { DevBroker } from '../dev/dev-broker.ts';
 import { DevWorkloadApi } from '../dev/dev-workload-api.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
@@ -13,7 +14,7 @@ import { type Application, startApplication } from '../sidecar/application.ts';
 import type { Sidecar } from '../sidecar/sidecar.ts';
 import { standardOutput } from '../telemetry/output.ts';
 import { type ConfigurationFlags, configurationOf } from './configuration.ts';
-import { type DevDomainFlags, devDomain } from './dev-flags.ts';
+import { type DevDomainFlags, devDomain, NODE_IDENTITY } from './dev-flags.ts';
 import { terminated } from './signals.ts';
 
 export type DevFlags = ConfigurationFlags & DevDomainFlags;
@@ -26,7 +27,8 @@ export async function dev(flags: DevFlags): Promise<void> {
 
 async function runUntilTerminated(flags: DevFlags): Promise<void> {
   const domain = devDomain(flags);
-  const loaded = await devConfiguration(await configurationOf({ ...flags, logFormat: flags.logFormat ?? 'text' }));
+  const given = await devConfiguration(await configurationOf({ ...flags, logFormat: flags.logFormat ?? 'text' }));
+  const loaded = flags.node === true ? forNode(given) : given;
   const { configuration } = loaded;
   const stop = terminated();
   let running: Application | undefined;
@@ -36,12 +38,13 @@ async function runUntilTerminated(flags: DevFlags): Promise<void> {
     address: formatEndpoint(configuration.workload_api.address as Endpoint),
     ...domain,
   });
+  await using broker = configuration.mode === 'node' ? await startBroker(configuration, workloadApi) : undefined;
   const first = firstContext();
   await using operated = await startApplication({ loaded, env: process.env, events: first.events });
   running = operated;
   await Promise.race([first.received, stop]);
   // Others are served already: a terminal that is stopped must not keep them waiting.
-  standardOutput(1).write(introduction(configuration, operated.sidecar, workloadApi));
+  standardOutput(1).write(introduction(configuration, operated.sidecar, workloadApi, broker?.address));
   await stop;
 }
 
@@ -55,6 +58,21 @@ async function devConfiguration(loaded: LoadedConfiguration): Promise<LoadedConf
   const audit = sources.get('log.audit') === 'default' ? 'off' : log.audit;
   const dev = { ...configuration, sds: { ...sds, listen: { kind: 'unix', path } as const }, workload_api: { address } };
   return { ...loaded, configuration: { ...dev, log: { ...log, audit } } };
+}
+
+/** Each user who connects has what the broker says. The socket is for all users, unless the configuration says otherwise. */
+function forNode(loaded: LoadedConfiguration): LoadedConfiguration {
+  const { configuration, sources } = loaded;
+  const { sds, broker } = configuration;
+  const address = broker.address ?? { kind: 'unix', path: join(dirname(sds.listen.path), 'broker.sock') };
+  const mode = sources.get('sds.mode') === 'default' ? 0o666 : sds.mode;
+  return { ...loaded, configuration: { ...configuration, mode: 'node', sds: { ...sds, mode }, broker: { ...broker, address } } };
+}
+
+async function startBroker({ broker }: Configuration, workloadApi: DevWorkloadApi): Promise<DevBroker> {
+  const { DevBroker } = await import('../dev/dev-broker.ts');
+  const admits = [`spiffe://${workloadApi.trustDomain}${NODE_IDENTITY.path}`];
+  return DevBroker.start({ address: formatEndpoint(broker.address as Endpoint), workloadApi, admits });
 }
 
 /** Without the right to use the usual folder: one of this user's own, which nobody else may have made before. */
@@ -86,7 +104,12 @@ function firstContext(): { readonly events: EventListener; readonly received: Pr
   return { events, received: promise };
 }
 
-function introduction({ sds, workload_api, admin }: Configuration, sidecar: Sidecar, { trustDomain }: DevWorkloadApi): string {
+function introduction(
+  { sds, workload_api, admin }: Configuration,
+  sidecar: Sidecar,
+  { trustDomain }: DevWorkloadApi,
+  broker?: string,
+): string {
   const listen = formatEndpoint(sds.listen);
   const inCheckout = process.argv[1]?.endsWith('.ts') === true;
   const command = inCheckout ? 'npm run -s spiffe-sds --' : 'spiffe-sds';
@@ -97,7 +120,7 @@ A development Workload API for ${trustDomain}, and the sidecar that serves it to
 
   Workload API  ${formatEndpoint(workload_api.address as Endpoint)}
   SDS           ${listen}
-  names         ${sidecar.names.join('\n                ')}
+  ${broker === undefined ? `names         ${sidecar.names.join('\n                ')}` : `broker        ${broker}\n  names         those of the user who asks`}
 
 Try next, in another terminal:
 

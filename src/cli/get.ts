@@ -3,9 +3,9 @@ import { parseWait } from '../config/values/duration.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import { AUDIENCE_PREFIX } from '../spiffe/jwt/jwt-token.ts';
+import { type ReceivedSecret, streamSecrets } from './clients/sds-client.ts';
 import { configurationOf } from './configuration.ts';
 import { flagValue } from './flag.ts';
-import { type ReceivedSecret, streamSecrets } from './sds-client.ts';
 import { type OutputFormat, printSecrets } from './secret-description.ts';
 import { terminated } from './signals.ts';
 

@@ -1,5 +1,5 @@
 /** The commands and their options; what they do is imported when it is asked for. */
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { nearest } from '../config/values/nearest.ts';
 import { ERRORS, messageOf, SpiffeSdsError } from '../error.ts';
 import { version } from '../version.ts';
@@ -46,6 +46,12 @@ function createProgram(): Command {
     .option('--federate <name>', 'a trust domain to federate with; may be repeated', collect)
     .option('--svid-ttl <duration>', 'how long an SVID is valid; it is rotated at half of that', '1h')
     .option('--ca-ttl <duration>', 'how long the CA is valid', '24h')
+    .option('--node', 'node mode: a development broker says what the processes of each user may have')
+    .option(
+      '--workload <uid=path>',
+      'with --node: the identity of a user; may be repeated (default: /workload for yourself)',
+      collect,
+    )
     .action(async (flags) => (await import('./dev.ts')).dev(flags));
 
   withConfigurationOptions(program.command('check'))
@@ -81,6 +87,54 @@ function createProgram(): Command {
     .action(async ({ ready, ...flags }) =>
       ready === true ? (await import('./ready.ts')).ready(flags) : (await import('./status.ts')).status(flags),
     );
+
+  withConfigurationOptions(program.command('doctor'))
+    .description('walks the way from the Workload API to Envoy, says what is broken and how to mend it; exit code 1: broken')
+    .option('--bootstrap <file>', "an Envoy's bootstrap, YAML or JSON, to judge, too")
+    .option('--envoy-admin <url>', "a running Envoy's admin interface: http://127.0.0.1:9901")
+    .option('--uid <number>', 'the user whose Envoy is to connect')
+    .option('--gid <number>', 'its group')
+    .addOption(new Option('--output <format>', 'how to print').choices(['text', 'json']).default('text'))
+    .action(async (flags) => (await import('./doctor.ts')).doctor(flags));
+
+  program
+    .command('bootstrap')
+    .argument('<spiffe-id>', "the workload's own SPIFFE ID")
+    .description('prints an Envoy bootstrap for mutual TLS with secrets of the sidecar, for Envoy 1.36 to 1.40')
+    .option('--config <file>', 'configuration file, for the address of the SDS socket')
+    .option('--listen <uri>', 'the SDS socket (SPIFFE_SDS_LISTEN)')
+    .addOption(
+      new Option('--role <role>', 'whether this Envoy is called, calls, or both')
+        .choices(['server', 'client', 'both'])
+        .default('server'),
+    )
+    .option('--peer <spiffe-id>', 'whom the client calls')
+    .option('--upstream <address>', 'where the client calls: IP:PORT', '127.0.0.1:8443')
+    .option('--bundle <name>', 'the validation context; default: that of the own trust domain, with --federate ALL')
+    .option('--federate <name>', 'a trust domain whose workloads may connect, too; may be repeated', collect)
+    .option('--allow <spiffe-id>', 'who may call (RBAC); may be repeated; default: whoever may connect', collect)
+    .option('--jwt-audience <audience>', 'callers need a token for this audience, too')
+    .option('--jwks <uri>', 'the socket of the keys of tokens (jwks.listen)', 'unix:///run/spiffe-sds/jwks.sock')
+    .option('--delta', 'delta SDS; default: state of the world')
+    .option('--ads', 'one aggregated stream for the secrets of listeners; default: a stream for each secret')
+    .option('--server-port <port>', 'the port of mutual TLS', '8443')
+    .option('--client-port <port>', 'the plain port on loopback, for the client', '8080')
+    .option('--admin-port <port>', "Envoy's admin interface, on loopback", '9901')
+    .addOption(new Option('--output <format>', 'how to print').choices(['yaml', 'json']).default('yaml'))
+    .action(async (svid, flags) => (await import('./bootstrap.ts')).bootstrap(svid, flags));
+
+  program
+    .command('config')
+    .description('about the configuration file')
+    .command('schema')
+    .description('prints its JSON Schema')
+    .action(async () => (await import('./config-schema.ts')).configSchema());
+
+  program
+    .command('completion')
+    .description('prints a script that completes commands and options in a shell')
+    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .action(async (shell) => (await import('./completion.ts')).completion(program, shell));
 
   program
     .command('version')

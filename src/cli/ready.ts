@@ -6,7 +6,7 @@ import { listenWithoutFile } from '../config/source/sources.ts';
 import { formatEndpoint, parseEndpoint } from '../endpoint.ts';
 import { messageOf } from '../error.ts';
 import { printable } from '../printable.ts';
-import { checkHealth } from './health-client.ts';
+import { checkHealth } from './clients/health-client.ts';
 import type { SidecarFlags } from './status.ts';
 
 const SDS = 'envoy.service.secret.v3.SecretDiscoveryService';

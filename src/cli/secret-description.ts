@@ -5,7 +5,7 @@ import type { CertificateValidationContext } from '../gen/messages.ts';
 import { escaped, printable } from '../printable.ts';
 import { type JwtSvid, parseJwtSvid } from '../spiffe/jwt/jwt-svid.ts';
 import { decode } from '../wire/wire.ts';
-import type { ReceivedSecret } from './sds-client.ts';
+import type { ReceivedSecret } from './clients/sds-client.ts';
 
 export type OutputFormat = 'text' | 'json' | 'yaml' | 'pem';
 

@@ -1,6 +1,6 @@
 /** A status as text for people: what matters most first, a table for each kind of thing. */
 
-import type { BundleStatus, IdentityStatus, NameStatus, Status, TokenStatus } from '../admin/status.ts';
+import type { BundleStatus, IdentityStatus, NameStatus, Status, TokenStatus, WorkloadStatus } from '../admin/status.ts';
 import type { SubscribedName, SubscriberStatus } from '../admin/subscribers.ts';
 import { formatDuration } from '../config/values/duration.ts';
 
@@ -28,6 +28,11 @@ export function statusText(status: Status, paint: Paint = (text) => text): strin
       'Tokens',
       ['SPIFFE ID', 'audience', 'expires in', 'received'],
       status.tokens.map((token) => tokenRow(token, ago)),
+    ),
+    table(
+      'Workloads',
+      ['uid', 'pid', 'SPIFFE IDs', 'the broker', 'since'],
+      (status.workloads ?? []).map((workload) => workloadRow(workload, ago)),
     ),
     table('Names', ['name', 'kind', 'versions that were asked for'], status.names.map(nameRow)),
     table(
@@ -106,6 +111,12 @@ function leftOf(ms: number): string {
 
 function tokenRow({ id, audience, expires_in, received_at }: TokenStatus, ago: Ago): Row {
   return [id, audience.join(', '), leftOf(expires_in * 1000), ago(received_at)];
+}
+
+function workloadRow({ uid, pid, identities, broker, since }: WorkloadStatus, ago: Ago): Row {
+  const ids = identities.map(({ id }) => id).join(', ') || '-';
+  const cells = [String(uid), String(pid), ids, broker.state, ago(since)];
+  return { cells, below: broker.meaning === undefined ? [] : [`${broker.meaning} (${broker.code}: ${broker.details})`] };
 }
 
 function nameRow({ name, kind, versions }: NameStatus): Row {

@@ -8,7 +8,7 @@ import { type AdminListen, formatAdminListen, parseAdminListen } from '../config
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import { printable } from '../printable.ts';
-import { askAdmin } from './admin-client.ts';
+import { askAdmin } from './clients/admin-client.ts';
 import { type ConfigurationFlags, configurationOf } from './configuration.ts';
 import { terminated } from './signals.ts';
 import { type Paint, statusText } from './status-text.ts';

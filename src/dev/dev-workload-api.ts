@@ -6,7 +6,7 @@ import { SpiffeSdsError } from '../error.ts';
 import { GrpcServer } from '../server/grpc/grpc-server.ts';
 import { UnixListener } from '../server/unix-listener.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
-import { certificatesPem, type DevAuthority, privateKeyPem } from './authority.ts';
+import { certificatesPem, type DevAuthority, type DevSvid, privateKeyPem } from './authority.ts';
 import {
   type DevIdentity,
   type Issuance,
@@ -75,6 +75,7 @@ export class DevWorkloadApi implements AsyncDisposable {
   #state: WorkloadState;
   #changes: Promise<unknown> = Promise.resolve();
   #cancelRotation: () => void = () => {};
+  readonly #followers = new Set<(state: WorkloadState) => void>();
 
   protected constructor({ address, issuance, state, service, server, listener, rotateEveryMs }: DevWorkloadApiParts) {
     this.address = address;
@@ -117,6 +118,18 @@ export class DevWorkloadApi implements AsyncDisposable {
     return this.#state;
   }
 
+  /** Calls back with the state now, and with each that comes later. The returned function ends that. */
+  follow(callback: (state: WorkloadState) => void): () => void {
+    this.#followers.add(callback);
+    callback(this.#state);
+    return () => this.#followers.delete(callback);
+  }
+
+  /** An X509-SVID of our own trust domain, which is in no answer: of the server that a broker is. */
+  issueServer(path: string): Promise<DevSvid> {
+    return newSvid(this.issuance, this.#state.active, workloadId(this.#state.trustDomain, path));
+  }
+
   /** An SVID for a peer: of our own trust domain, or of another, federated or not. */
   async issueForeign(trustDomain: string, path: string): Promise<{ chainPem: string; keyPem: string; bundlePem: string }> {
     const name = parseTrustDomain(trustDomain);
@@ -147,6 +160,7 @@ export class DevWorkloadApi implements AsyncDisposable {
     const done = this.#changes.then(async () => {
       this.#state = await withCrls(this.issuance, await step(this.#state));
       this.service.publish(this.#state);
+      for (const follow of this.#followers) follow(this.#state);
     });
     this.#changes = done.catch(() => {});
     return done;

@@ -3,12 +3,14 @@ import type { Clock } from '../clock.ts';
 import { SpiffeSdsError } from '../error.ts';
 import { parseSpiffeId, pathOf, type SpiffeId, type TrustDomain, trustDomainId } from '../spiffe/spiffe-id.ts';
 import { createAuthority, type DevAuthority, type DevSvid, issueCrls, issueX509Svid } from './authority.ts';
-import type { ServedIdentity, WorkloadState } from './workload-state.ts';
+import type { DevSelector, ServedIdentity, WorkloadState } from './workload-state.ts';
 
 export interface DevIdentity {
   /** `/web` stands for spiffe://<trust domain>/web. */
   readonly path: string;
   readonly hint?: string;
+  /** Whose it is, as a broker is told; absent: whoever asks the Workload API. */
+  readonly of?: DevSelector;
 }
 
 /** How authorities and SVIDs are made. */
@@ -62,10 +64,11 @@ export async function withIdentities(
   state: WorkloadState,
   identities: readonly DevIdentity[],
 ): Promise<WorkloadState> {
-  const served = async ({ path, hint = '' }: DevIdentity): Promise<ServedIdentity> => {
+  const served = async ({ path, hint = '', of }: DevIdentity): Promise<ServedIdentity> => {
     const spiffeId = workloadId(state.trustDomain, path);
     const before = state.identities.find((identity) => identity.spiffeId === spiffeId);
-    return { spiffeId, hint, svid: before?.svid ?? (await newSvid(issuance, state.active, spiffeId)) };
+    const svid = before?.svid ?? (await newSvid(issuance, state.active, spiffeId));
+    return { spiffeId, hint, svid, ...(of && { of }) };
   };
   return { ...state, identities: await Promise.all(identities.map(served)) };
 }

@@ -20,7 +20,14 @@ import { frameOf } from '../wire/frame.ts';
 import { decode, encode, type Input } from '../wire/wire.ts';
 import { issueJwtSvid } from './jwt.ts';
 import { toStruct } from './struct.ts';
-import { jwtBundleOf, jwtBundlesResponse, type WorkloadState, x509BundlesResponse, x509SvidResponse } from './workload-state.ts';
+import {
+  jwtBundleOf,
+  jwtBundlesResponse,
+  servedTo,
+  type WorkloadState,
+  x509BundlesResponse,
+  x509SvidResponse,
+} from './workload-state.ts';
 
 const SERVICE = 'SpiffeWorkloadAPI';
 
@@ -61,8 +68,8 @@ export class WorkloadService implements GrpcService {
   constructor(clock: Clock, jwtTtlMs: number, state: WorkloadState) {
     this.#clock = clock;
     this.#jwtTtlMs = jwtTtlMs;
-    this.#state = state;
-    this.#messages = encodeAll(state);
+    this.#state = servedTo(state);
+    this.#messages = encodeAll(this.#state);
   }
 
   get methods(): Readonly<Record<string, Method>> {
@@ -103,8 +110,8 @@ export class WorkloadService implements GrpcService {
 
   /** Serves this state from now on. A stream gets a message only when that differs from its last one. */
   publish(state: WorkloadState): void {
-    this.#state = state;
-    this.#messages = encodeAll(state);
+    this.#state = servedTo(state);
+    this.#messages = encodeAll(this.#state);
     this.#pushAll();
   }
 

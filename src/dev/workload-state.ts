@@ -17,10 +17,31 @@ export interface WorkloadState {
   readonly crls: readonly Uint8Array[];
 }
 
+/** Processes of a user, or one process. */
+export type DevSelector = { readonly uid: number } | { readonly pid: number };
+
+/** A process that a broker is asked about. */
+export interface DevProcess {
+  readonly uid: number;
+  readonly pid: number;
+}
+
 export interface ServedIdentity {
   readonly spiffeId: SpiffeId;
   readonly hint: string;
+  /** Absent: whoever asks the Workload API. */
+  readonly of?: DevSelector;
   readonly svid: DevSvid;
+}
+
+/** The same with the identities of one workload. @param process absent: of whoever asks the Workload API */
+export function servedTo(state: WorkloadState, process?: DevProcess): WorkloadState {
+  return { ...state, identities: state.identities.filter(({ of }) => isMeant(of, process)) };
+}
+
+function isMeant(of: DevSelector | undefined, process: DevProcess | undefined): boolean {
+  if (of === undefined || process === undefined) return of === undefined && process === undefined;
+  return 'uid' in of ? of.uid === process.uid : of.pid === process.pid;
 }
 
 export function x509SvidResponse(state: WorkloadState): X509SVIDResponse {

@@ -17,6 +17,7 @@ import { Delivery } from './delivery/delivery.ts';
 import { Rollout } from './delivery/rollout.ts';
 import { Settlement } from './delivery/settlement.ts';
 import { fetchSecrets } from './fetch.ts';
+import { StreamNumbers } from './numbers.ts';
 import { Backlog } from './protocol/backlog.ts';
 import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from './protocol/protocol.ts';
 import { Rejections } from './protocol/rejections.ts';
@@ -42,6 +43,8 @@ export interface SdsSettings extends StreamSettings {
 export interface SdsOptions {
   readonly events: EventListener;
   readonly clock: Clock;
+  /** Default: its own. */
+  readonly numbers?: StreamNumbers;
 }
 
 /** How long FetchSecrets waits for a secret that it made the sidecar ask the Workload API for. */
@@ -72,14 +75,16 @@ export class SdsService implements GrpcService {
   #update = 0;
   #rollout: Rollout | undefined;
   #settlement: Settlement | undefined;
-  #opened = 0;
+  readonly #numbers: StreamNumbers;
   /** Calls of FetchSecrets that wait for the next secrets. */
   readonly #fetching = new Set<() => void>();
-  #draining = false;
+  /** What streams are told that come too late; undefined while it serves. */
+  #draining: string | undefined;
 
   constructor(settings: SdsSettings, options: SdsOptions) {
     this.#settings = settings;
     this.#options = options;
+    this.#numbers = options.numbers ?? new StreamNumbers();
     this.#views = new Views(settings.onDemand);
     this.#context = {
       ...options,
@@ -131,7 +136,7 @@ export class SdsService implements GrpcService {
     this.#settlement = undefined;
     this.#rejections.retain(secrets);
     this.#refused.retain(secrets.contentOf);
-    this.#update += 1;
+    this.#update = this.#numbers.nextUpdate();
     this.#options.events({ type: 'secrets_updated', update: this.#update, cause, names: secrets.names.length });
     if (waits) this.#rollOut(secrets, deadline);
     else this.#serve(secrets);
@@ -144,12 +149,15 @@ export class SdsService implements GrpcService {
     this.#delivery.announce();
   }
 
-  /** Ends every stream, and each that comes later: clients are to connect elsewhere, or again. */
-  drain(): void {
-    this.#draining = true;
+  /**
+   * Ends every stream, and each that comes later: clients are to connect elsewhere, or again.
+   * @param why what they are told
+   */
+  drain(why: string = SHUTTING_DOWN): void {
+    this.#draining = why;
     this.#rollout?.cancel();
     for (const goOn of [...this.#fetching]) goOn();
-    for (const stream of this.#delivery) stream.end(Status.UNAVAILABLE, SHUTTING_DOWN);
+    for (const stream of this.#delivery) stream.end(Status.UNAVAILABLE, why);
   }
 
   #serve(secrets: SecretSet): void {
@@ -192,11 +200,14 @@ export class SdsService implements GrpcService {
     protocol: Protocol<Message, State, Response>,
     otherTypes: OtherTypes,
   ): CallHandler {
-    const identity = { stream: ++this.#opened, traceparent: typeof traceparent === 'string' ? traceparent : undefined };
+    const identity = {
+      stream: this.#numbers.nextStream(),
+      traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+    };
     const stream = new SecretStream(call, identity, protocol, otherTypes, this.#context);
     this.#delivery.add(stream);
     this.#streams.add(stream);
-    if (this.#draining) stream.end(Status.UNAVAILABLE, SHUTTING_DOWN);
+    if (this.#draining !== undefined) stream.end(Status.UNAVAILABLE, this.#draining);
     return stream;
   }
 
@@ -242,7 +253,7 @@ export class SdsService implements GrpcService {
     if (fetched.kind !== 'secrets') {
       const isLate = request.resource_names.some((name) => view.get(name) === undefined && view.pending(name));
       const left = deadline - this.#options.clock.monotonic();
-      if (!isLate || left <= 0 || this.#draining) return fetched;
+      if (!isLate || left <= 0 || this.#draining !== undefined) return fetched;
       return this.#news(left).then(() => this.#fetch(request, call, deadline));
     }
     this.#options.events({ type: 'secrets_fetched', secrets: fetched.secrets.map(versionOf), node, peer: call.peer });

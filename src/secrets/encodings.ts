@@ -63,6 +63,12 @@ export class Encodings {
     return encoded.secret;
   }
 
+  /** Overwrites what holds private keys. */
+  wipe(): void {
+    for (const byName of this.#known.values())
+      for (const { secret } of byName.values()) if (secret?.kind === 'tls_certificate') secret.any.fill(0);
+  }
+
   /** The versions of all variants that were requested; a validation context can have several. */
   versions(name: string): readonly string[] {
     return [...new Set([...this.#known.values()].flatMap((known) => known.get(name)?.secret?.version ?? []))];

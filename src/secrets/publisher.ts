@@ -11,7 +11,7 @@ import { freshnessOf, nextChangeOf } from './expiry.ts';
 import { identitiesOf } from './identities.ts';
 import { identityEvents, NOTHING_REPORTED } from './identity-events.ts';
 import type { Naming } from './naming.ts';
-import { createSecretSet, type SecretSet, type SecretSetOptions } from './secret-set.ts';
+import { createSecretSet, type SecretSet, type SecretSetOptions, wipeKeys } from './secret-set.ts';
 import { needsBundleFirst } from './staged-set.ts';
 import { type NamedToken, namedTokens, type TokenView, withTokens } from './token-set.ts';
 import { NO_TRUST, nextTrust, type Trust } from './trust.ts';
@@ -91,6 +91,12 @@ export class SecretPublisher {
 
   stop(): void {
     this.#stopTimer();
+  }
+
+  /** Overwrites the private keys in what was published. Nobody may be sent any of it after that. */
+  wipe(): void {
+    if (this.#set !== undefined) wipeKeys(this.#set);
+    for (const { privateKey } of [...this.#trust.context.svids, ...this.#trust.predecessors.values()]) privateKey.fill(0);
   }
 
   #publish(cause: UpdateCause, reason = NO_LONGER_LISTED, bundleFirst = false): void {

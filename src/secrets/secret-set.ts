@@ -117,6 +117,11 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
   return set;
 }
 
+/** Overwrites the encoded private keys of a set, which must not be sent any more. */
+export function wipeKeys(set: SecretSet): void {
+  encodings.get(set)?.wipe();
+}
+
 /** With a hint, the first SVID counts even when it has expired, because the next SVID with that hint is another identity. */
 function choose(identities: readonly Identity[], choice: SvidChoice): Identity | undefined {
   if ('hint' in choice) return identities.find(({ svid: { hint } }) => hint === choice.hint);

@@ -32,6 +32,11 @@ export class ConnectedPeer implements Peer {
     this.#identity ??= read(this.#socket);
   }
 
+  /** What the kernel says of its socket. */
+  ask<Answer>(question: (socket: Socket) => Answer): Answer {
+    return question(this.#socket);
+  }
+
   toJSON(): object {
     return { connection: this.connection, ...this.credentials };
   }

@@ -5,30 +5,27 @@ import { isDeepStrictEqual } from 'node:util';
 import { AccessRules } from '../access/access-rules.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Configuration } from '../config/schema/schema.ts';
-import { exactMatcherOf, matcherOf } from '../config/values/pattern.ts';
-import { prefixesOf } from '../config/values/presets.ts';
+import { exactMatcherOf } from '../config/values/pattern.ts';
 import { formatEndpoint } from '../endpoint.ts';
 import type { EventListener } from '../events.ts';
-import { SDS, SdsService, type SdsSettings } from '../sds/service.ts';
+import { StreamNumbers } from '../sds/numbers.ts';
+import { SDS, type SdsService } from '../sds/service.ts';
 import type { StreamStatus } from '../sds/stream/stream-status.ts';
-import type { Naming } from '../secrets/naming.ts';
-import { SecretPublisher } from '../secrets/publisher.ts';
 import type { NameDescription } from '../secrets/secret-set.ts';
-import { namedTokens, tokenRequests } from '../secrets/token-set.ts';
 import { GrpcServer } from '../server/grpc/grpc-server.ts';
 import { HealthService } from '../server/grpc/health.ts';
 import { DEFAULT_LIMITS, type GrpcLimits, withRequestBytes } from '../server/grpc/limits.ts';
 import { KeptListener } from '../server/kept-listener.ts';
 import type { CredentialsReader } from '../server/peer.ts';
 import { isOpenToAll } from '../server/unix-listener.ts';
-import { CertificateReader } from '../spiffe/certificate-reader.ts';
 import type { SidecarCounts } from '../state/counts.ts';
-import { type Fetch, fetchJwtBundles, fetchJwtSvid, fetchX509Bundles, fetchX509Svid } from '../workload-api/client.ts';
-import { JwtBundleWatch } from '../workload-api/jwt-bundle-watch.ts';
-import { TokenSource } from '../workload-api/token-source.ts';
-import { X509Watch } from '../workload-api/watch.ts';
+import { workloadApiAt } from '../workload-api/client.ts';
+import type { JwtBundleWatch } from '../workload-api/jwt-bundle-watch.ts';
+import type { Fetch } from '../workload-api/stream-call.ts';
 import { AfterStart } from './after-start.ts';
+import type { Node, NodeOptions } from './node.ts';
 import { startNeeds } from './start-needs.ts';
+import { Workload } from './workload.ts';
 
 /** Kubernetes and Docker wait longer than this before they kill. */
 const DRAIN_MS = 5_000;
@@ -92,13 +89,36 @@ export async function startSidecar({
     // Events of one stream are frequent, and do not change readiness.
     if (!('stream' in event)) health.look();
   };
-  let settings: SdsSettings = { ...sdsSettings(configuration), access: accessRules(configuration) };
-  const service = new SdsService(settings, { events, clock });
+  let access = accessRules(configuration);
+  const api = workloadApiAt(endpoint);
+  const numbers = new StreamNumbers();
+  const own = new Workload({
+    api: { ...api, fetchX509Bundles: delayed(api.fetchX509Bundles, afterStart) },
+    configuration,
+    access,
+    events,
+    clock,
+    random,
+    numbers,
+    onContext: () => afterStart.answered(),
+  });
+  const { service } = own;
+  const node = await nodeOf({
+    configuration,
+    access,
+    own: () => own.context,
+    numbers,
+    paths: Object.keys(service.methods),
+    clock,
+    random,
+    events,
+  });
+  const services = () => (node === undefined ? [service] : [...node.services()]);
   const health = new HealthService({ [SDS]: ready ?? (() => service.secrets.ids.length > 0) });
-  const server = new GrpcServer([service, health], {
+  const server = new GrpcServer([node?.router ?? service, health], {
     limits: grpcLimits(configuration),
     admits(peer) {
-      const refusal = settings.access?.refuses(peer);
+      const refusal = access?.refuses(peer);
       if (refusal === undefined) return true;
       const { rule, reason } = refusal;
       events({ type: 'access_denied', peer, node: '', reason, ...(rule !== undefined && { rule }) });
@@ -106,7 +126,10 @@ export async function startSidecar({
     },
     listener: {
       opened: (peer) => events({ type: 'connection_opened', peer }),
-      closed: (peer) => events({ type: 'connection_closed', peer }),
+      closed(peer) {
+        node?.router.closed(peer);
+        events({ type: 'connection_closed', peer });
+      },
       refused: (peer) => events({ type: 'connection_refused', limit: inForce.sds.limits.connections, peer }),
       notHttp2: (peer) => events({ type: 'connection_not_http2', peer }),
       broken: (peer, reason) => events({ type: 'connection_broken', reason, peer }),
@@ -129,89 +152,66 @@ export async function startSidecar({
   const folder = dirname(sds.listen.path);
   if (await isOpenToAll(folder)) events({ type: 'socket_unprotected', address, folder });
 
-  const tokens = new TokenSource({
-    fetch: fetchJwtSvid(endpoint),
-    clock,
-    random,
-    onPermissionDenied: () => inForce.on_permission_denied,
-    events,
-    onChange: (cause) => publisher.tokensChanged(cause),
-  });
-  const jwtBundles = new JwtBundleWatch({
-    fetch: fetchJwtBundles(endpoint),
-    clock,
-    random,
-    onPermissionDenied: () => inForce.on_permission_denied,
-    events,
-  });
-  const naming = namingOf(configuration);
-  tokens.configure(tokenRequests(namedTokens(naming)));
-  const publisher = new SecretPublisher(naming, {
-    clock,
-    events,
-    publish: (update) => service.update(update),
-    tokens,
-  });
-  const watch = new X509Watch({
-    fetchSvids: fetchX509Svid(endpoint),
-    fetchBundles: delayed(fetchX509Bundles(endpoint), afterStart),
-    address: formatEndpoint(endpoint),
-    reader: new CertificateReader(),
-    clock,
-    random,
-    onPermissionDenied: () => inForce.on_permission_denied,
-    events,
-    onContext: (context, reason) => {
-      tokens.adopt(context);
-      publisher.adopt(context, reason);
-      afterStart.answered();
-    },
-  });
   await beforeIdentities?.();
-  watch.start();
+  own.start();
 
   const stop = async () => {
-    events({ type: 'draining', streams: service.streams });
-    watch.stop();
-    tokens.stop();
-    jwtBundles.stop();
-    publisher.stop();
+    events({ type: 'draining', streams: countsOf(services()).streams });
+    own.stop();
     await listener.close();
     await server.close(DRAIN_MS);
+    node?.stop();
     events({ type: 'stopped' });
   };
   return {
     get names() {
-      return service.secrets.names;
+      return node === undefined ? service.secrets.names : [];
     },
     describe: (name) => service.secrets.describe(name),
     get counts() {
-      return { connections: server.connections, streams: service.streams, ...service.totals };
+      return { connections: server.connections, ...countsOf(services()) };
     },
     get streams() {
-      return service.status();
+      return statusOf(services());
     },
-    jwtBundles,
+    jwtBundles: own.jwtBundles,
     configure(next) {
       // The same rules stay the same object: then no stream asks them again.
-      const access = isDeepStrictEqual(next.sds.allow, inForce.sds.allow) ? settings.access : accessRules(next);
-      settings = { ...sdsSettings(next), access };
+      if (!isDeepStrictEqual(next.sds.allow, inForce.sds.allow)) access = accessRules(next);
       inForce = next;
       server.configure(grpcLimits(next));
-      service.configure(settings);
-      const naming = namingOf(next);
-      tokens.configure(tokenRequests(namedTokens(naming)));
-      publisher.configure(naming);
+      own.configure(next, access);
+      node?.configure(next, access);
     },
     identifyPeers(read) {
       server.identifyPeers(read);
-      if (settings.access !== undefined) service.configure(settings);
+      if (access !== undefined) own.configure(inForce, access);
+      if (access !== undefined) node?.configure(inForce, access);
     },
     shed: () => server.shed(),
     afterStart: (work) => afterStart.run(work),
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+async function nodeOf(options: NodeOptions): Promise<Node | undefined> {
+  if (options.configuration.mode === 'sidecar') return undefined;
+  const { Node } = await import('./node.ts');
+  return Node.open(options);
+}
+
+function countsOf(services: readonly SdsService[]): Omit<SidecarCounts, 'connections'> {
+  const sum = (of: (service: SdsService) => number) => services.reduce((total, service) => total + of(service), 0);
+  return {
+    streams: sum(({ streams }) => streams),
+    subscriptions: sum(({ totals }) => totals.subscriptions),
+    held: sum(({ totals }) => totals.held),
+  };
+}
+
+function* statusOf(services: readonly SdsService[]): Generator<StreamStatus> {
+  for (const service of services) yield* service.status();
 }
 
 /** The same fetch, but not at once. One that is cancelled before it began is never made. */
@@ -228,27 +228,12 @@ function delayed<Message>(fetch: Fetch<Message>, afterStart: AfterStart): Fetch<
   };
 }
 
-function sdsSettings({ sds, names, validation }: Configuration): SdsSettings {
-  return {
-    validation: validation.mode,
-    answerEmptyRequest: names.answer_empty_request,
-    onDemand: matcherOf(names.on_demand),
-    maxNames: sds.limits.names_per_stream,
-    bundleAckTimeoutMs: sds.bundle_ack_timeout,
-  };
-}
-
 function grpcLimits({ sds: { limits } }: Configuration): GrpcLimits {
   return {
     ...withRequestBytes(DEFAULT_LIMITS, limits.request_bytes),
     maxConnections: limits.connections,
     maxStreamsPerConnection: limits.streams_per_connection,
   };
-}
-
-function namingOf({ names, secrets, validation }: Configuration): Naming {
-  const { crl, unsafe_merge } = validation;
-  return { ...names, prefixes: prefixesOf(names.preset), secrets, crl, unsafe_merge };
 }
 
 function accessRules({ sds: { allow } }: Configuration): AccessRules | undefined {

@@ -9,7 +9,7 @@ export interface StartNeeds {
   readonly workloadApi: Endpoint;
   /** The group of the SDS socket; absent: that of the process. */
   readonly gid?: number;
-  /** Loaded where rules say who may have which secret. */
+  /** Loaded where it matters who a peer is: in node mode, and where rules say who may have which secret. */
   readonly readCredentials?: CredentialsReader;
 }
 
@@ -17,7 +17,7 @@ export interface StartNeeds {
  * @throws SpiffeSdsError `config_invalid`: there is no Workload API address, or no such group; `credentials_unavailable`: there is nobody to
  * ask for what `sds.allow` is about
  */
-export async function startNeeds({ workload_api, sds }: Configuration): Promise<StartNeeds> {
+export async function startNeeds({ mode, workload_api, sds }: Configuration): Promise<StartNeeds> {
   const { address } = workload_api;
   if (address === undefined) {
     throw new SpiffeSdsError(
@@ -25,7 +25,10 @@ export async function startNeeds({ workload_api, sds }: Configuration): Promise<
       'no Workload API address: set SPIFFE_ENDPOINT_SOCKET, --workload-api or workload_api.address, for example unix:///run/spire/agent/api.sock',
     );
   }
-  const readCredentials = sds.allow === undefined ? undefined : await credentialsForRules();
+  const readCredentials =
+    sds.allow === undefined && mode === 'sidecar'
+      ? undefined
+      : await credentialsOr(sds.allow === undefined ? WHY_NO_NODE : WHY_NO_RULES);
   return {
     workloadApi: address,
     ...(readCredentials && { readCredentials }),
@@ -33,15 +36,18 @@ export async function startNeeds({ workload_api, sds }: Configuration): Promise<
   };
 }
 
-async function credentialsForRules(): Promise<CredentialsReader> {
+async function credentialsOr(why: string): Promise<CredentialsReader> {
   try {
     const { requireCredentialsReader } = await import('../server/peer-credentials.ts');
     return await requireCredentialsReader();
   } catch (error) {
-    throw new SpiffeSdsError('credentials_unavailable', `${WHY_NO_RULES}: ${messageOf(error)}`, { cause: error });
+    throw new SpiffeSdsError('credentials_unavailable', `${why}: ${messageOf(error)}`, { cause: error });
   }
 }
 
 /** What is said of `sds.allow` where nobody can be asked who a peer is. */
 export const WHY_NO_RULES =
   'sds.allow says who may have which secret, but the kernel cannot be asked who a peer is; remove sds.allow, or mend this';
+
+const WHY_NO_NODE =
+  'in node mode each process has secrets of its own, but the kernel cannot be asked who a peer is; use mode: sidecar, or mend this';

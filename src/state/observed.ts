@@ -1,6 +1,6 @@
 /** The state of the sidecar, built from its events: metrics, status and health read it. */
 import type { Clock } from '../clock.ts';
-import type { Event, SvidEvent } from '../events.ts';
+import type { Event, SvidEvent, WorkloadInfo } from '../events.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 import { History } from './history.ts';
 
@@ -60,6 +60,18 @@ export interface Discarded {
   readonly reason: string;
 }
 
+/** What is known of one workload of a node. */
+export interface ObservedWorkload {
+  readonly workload: WorkloadInfo;
+  readonly observed: Observed;
+}
+
+/** What fails beside the way of the secrets. */
+export interface SideProblem {
+  readonly at: number;
+  readonly reason: string;
+}
+
 export class Observed {
   readonly #clock: Clock;
   /** When this began. */
@@ -77,6 +89,8 @@ export class Observed {
   /** The last message, if it was discarded; undefined after one that was used. */
   discarded: Discarded | undefined;
   lastReload: Reload | undefined;
+  /** The last failure of each; nobody tells when it is over. */
+  readonly sideProblems = new Map<'telemetry' | 'audit', SideProblem>();
   listening: string | undefined;
   /** Why nobody can connect there just now. */
   socketLost: string | undefined;
@@ -90,6 +104,8 @@ export class Observed {
   pushing = false;
   /** Whether there ever was an identity and a bundle. */
   served = false;
+  /** In node mode, by their numbers: all else here is about spiffe-sds itself. */
+  readonly workloads = new Map<number, ObservedWorkload>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -97,10 +113,27 @@ export class Observed {
     this.upstream = { state: 'connecting', since: this.startedAt };
   }
 
+  /** Of spiffe-sds itself and of all workloads. Of those that several have, the one that expires first. */
+  overAll(): { readonly identities: readonly ObservedIdentity[]; readonly bundles: readonly ObservedBundle[] } {
+    const all = [this, ...[...this.workloads.values()].map(({ observed }) => observed)];
+    return {
+      identities: earliest(all.flatMap(({ identities }) => [...identities])),
+      bundles: earliest(all.flatMap(({ bundles }) => [...bundles])),
+    };
+  }
+
   hear(event: Event): void {
     if (!('peer' in event)) this.revision += 1;
     this.heard += 1;
     this.history.hear(event, this.#now);
+    if (event.workload !== undefined) {
+      this.#hearOf(event.workload, event);
+      return;
+    }
+    this.#apply(event);
+  }
+
+  #apply(event: Event): void {
     switch (event.type) {
       case 'listening':
         this.listening = event.address;
@@ -178,6 +211,12 @@ export class Observed {
         this.pushing = true;
         this.served ||= this.identities.size > 0 && this.bundles.size > 0;
         break;
+      case 'telemetry_failed':
+        this.sideProblems.set('telemetry', { at: this.#now, reason: event.reason });
+        break;
+      case 'audit_failed':
+        this.sideProblems.set('audit', { at: this.#now, reason: event.reason });
+        break;
       case 'configuration_reloaded':
         this.lastReload = { at: this.#now, needRestart: event.needRestart };
         break;
@@ -185,6 +224,14 @@ export class Observed {
         this.lastReload = { at: this.#now, problem: event.reason, needRestart: this.lastReload?.needRestart ?? [] };
         break;
     }
+  }
+
+  #hearOf(workload: WorkloadInfo, event: Event): void {
+    if (event.type === 'workload_begun') this.workloads.set(workload.number, { workload, observed: new Observed(this.#clock) });
+    if (event.type === 'workload_ended') this.workloads.delete(workload.number);
+    const { workload: _, ...itsOwn } = event;
+    const found = this.workloads.get(workload.number);
+    if (found !== undefined) found.observed.#apply(itsOwn as Event);
   }
 
   get #now(): number {
@@ -215,4 +262,15 @@ export class Observed {
     const identity = this.identities.get(id);
     if (identity !== undefined) this.identities.set(id, { ...identity, lastFailure: this.#now });
   }
+}
+
+function earliest<Key, Value extends { readonly notAfter: number }>(
+  entries: readonly (readonly [Key, Value])[],
+): readonly Value[] {
+  const found = new Map<Key, Value>();
+  for (const [key, value] of entries) {
+    const known = found.get(key);
+    if (known === undefined || value.notAfter < known.notAfter) found.set(key, value);
+  }
+  return [...found.values()];
 }

@@ -9,12 +9,12 @@ import type { EventListener } from '../events.ts';
 import type { JWTBundlesResponse } from '../gen/messages.ts';
 import { type JwtBundle, jwksOf, type PublishedJwks, readJwtBundle } from '../spiffe/jwt/jwt-bundle.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
-import type { Fetch } from './client.ts';
 import { type Loss, StreamWatch } from './stream-watch.ts';
+import type { WorkloadApi } from './workload-api.ts';
 
 /** The dependencies of a `JwtBundleWatch`. */
 export interface JwtBundleWatchOptions {
-  readonly fetch: Fetch<JWTBundlesResponse>;
+  readonly api: Pick<WorkloadApi, 'fetchJwtBundles' | 'verdictOf'>;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -35,8 +35,12 @@ export class JwtBundleWatch {
 
   constructor(options: JwtBundleWatchOptions) {
     this.#options = options;
+    const { api, clock, random } = options;
     this.#watch = new StreamWatch({
-      ...options,
+      fetch: api.fetchJwtBundles,
+      verdictOf: api.verdictOf,
+      clock,
+      random,
       onConnected: () => undefined,
       onMessage: (response) => this.#received(response),
       onLost: (loss) => this.#lost(loss),

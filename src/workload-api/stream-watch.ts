@@ -2,8 +2,8 @@
 import { status } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import { backoff } from './backoff.ts';
-import type { Fetch } from './client.ts';
-import { type Verdict, verdictOf } from './verdict.ts';
+import type { Fetch } from './stream-call.ts';
+import { type Verdict, verdictOf as verdictOfWorkloadApi } from './verdict.ts';
 
 /**
  * How long to wait for the first message of a peer that accepts the call. It must be more than 30 s: that is how long SPIRE's agent may
@@ -27,6 +27,8 @@ export interface Loss {
 /** The dependencies and listeners of a `StreamWatch`. */
 export interface StreamWatchOptions<Message> {
   readonly fetch: Fetch<Message>;
+  /** Default: that of the Workload API. */
+  readonly verdictOf?: (code: status) => Verdict;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -109,7 +111,7 @@ export class StreamWatch<Message> {
   }
 
   #ended(code: status, details: string): void {
-    const { clock, random, onLost } = this.#options;
+    const { clock, random, onLost, verdictOf = verdictOfWorkloadApi } = this.#options;
     const state = this.#state;
     if (state.kind !== 'opening' && state.kind !== 'streaming') return;
     if (state.kind === 'opening') state.stopWatchdog();

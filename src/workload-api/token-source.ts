@@ -9,7 +9,6 @@ import type { EventListener } from '../events.ts';
 import type { JWTSVIDResponse } from '../gen/messages.ts';
 import { subjectOf, type Token, type TokenRequest, type TokenState, tokenKey } from '../spiffe/jwt/jwt-token.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
-import type { FetchJwtSvid } from './client.ts';
 import { nextMessageNumber } from './message-number.ts';
 import {
   afterFailed,
@@ -26,7 +25,7 @@ import {
   servedToken,
   type TokenLife,
 } from './token-life.ts';
-import { verdictOf } from './verdict.ts';
+import type { WorkloadApi } from './workload-api.ts';
 
 /** The same as for the first message of a stream, see stream-watch.ts. */
 const CALL_TIMEOUT_MS = 40_000;
@@ -37,7 +36,7 @@ const NONE: TokenState = { pending: false };
 
 /** The dependencies of a `TokenSource`. */
 export interface TokenSourceOptions {
-  readonly fetch: FetchJwtSvid;
+  readonly api: Pick<WorkloadApi, 'fetchJwtSvid' | 'verdictOf'>;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -139,12 +138,12 @@ export class TokenSource {
   }
 
   #open(entry: Entry): void {
-    const { fetch, clock } = this.#options;
+    const { api, clock } = this.#options;
     const { audience } = entry.request;
     const number = ++this.#calls;
     entry.life = afterOpened(entry.life, number);
     let answer: JWTSVIDResponse | undefined;
-    const close = fetch({ audience, spiffe_id: entry.life.subject ?? '' })({
+    const close = api.fetchJwtSvid({ audience, spiffe_id: entry.life.subject ?? '' })({
       message(response) {
         answer = response;
       },
@@ -198,7 +197,7 @@ export class TokenSource {
     const { onChange, onPermissionDenied } = this.#options;
     const before = entry.life;
     // OK without a message is not a valid answer.
-    const verdict = verdictOf(code === status.OK ? status.UNKNOWN : code);
+    const verdict = this.#options.api.verdictOf(code === status.OK ? status.UNKNOWN : code);
     const meaning = code === status.UNIMPLEMENTED ? UNIMPLEMENTED : verdict.meaning;
     const denied = verdict.identities === 'withdraw';
     const failure = {

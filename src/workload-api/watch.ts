@@ -10,20 +10,17 @@ import type { X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
 import type { CertificateReader } from '../spiffe/certificate-reader.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
 import { bundleChanges, sameContext } from './changes.ts';
-import type { Fetch } from './client.ts';
 import { type LeftOut, readBundles, readContext } from './context.ts';
 import { prepareCrls } from './crl-preparation.ts';
 import { type KnownParts, NOTHING_KNOWN } from './known-parts.ts';
 import { nextMessageNumber } from './message-number.ts';
 import { type Loss, StreamWatch } from './stream-watch.ts';
 import type { Verdict } from './verdict.ts';
+import type { WorkloadApi } from './workload-api.ts';
 
 /** The dependencies and listeners of an `X509Watch`. */
 export interface X509WatchOptions {
-  readonly fetchSvids: Fetch<X509SVIDResponse>;
-  readonly fetchBundles: Fetch<X509BundlesResponse>;
-  /** The address of the Workload API, for events. */
-  readonly address: string;
+  readonly api: Pick<WorkloadApi, 'address' | 'fetchX509Svid' | 'fetchX509Bundles' | 'verdictOf'>;
   readonly reader: CertificateReader;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
@@ -54,10 +51,12 @@ export class X509Watch {
   #begun = false;
 
   constructor(options: X509WatchOptions) {
-    const { fetchSvids, fetchBundles, clock, random, events, address } = options;
+    const { api, clock, random, events } = options;
+    const { address, verdictOf } = api;
     this.#options = options;
     this.#svids = new StreamWatch({
-      fetch: fetchSvids,
+      fetch: api.fetchX509Svid,
+      verdictOf,
       clock,
       random,
       onConnected: (afterMs) => events({ type: 'workload_api_connected', address, afterMs }),
@@ -65,7 +64,8 @@ export class X509Watch {
       onLost: (loss) => this.#lost(loss),
     });
     this.#bundles = new StreamWatch({
-      fetch: fetchBundles,
+      fetch: api.fetchX509Bundles,
+      verdictOf,
       clock,
       random,
       onConnected: () => undefined,
@@ -145,8 +145,8 @@ export class X509Watch {
   }
 
   #lost({ code, details, verdict, ...more }: Loss): void {
-    const { events, address } = this.#options;
-    events({ type: 'workload_api_lost', address, code: status[code], details, meaning: verdict.meaning, ...more });
+    const { events, api } = this.#options;
+    events({ type: 'workload_api_lost', address: api.address, code: status[code], details, meaning: verdict.meaning, ...more });
     if (this.#withdrawn(verdict)) this.#withdrawals += 1;
     if (this.#withdrawn(verdict) && this.#fromSvids !== EMPTY_CONTEXT) {
       this.#adopt(verdict.meaning, EMPTY_CONTEXT, EMPTY_CONTEXT);

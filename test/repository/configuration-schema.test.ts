@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import * as z from 'zod';
-import { configurationJsonSchema, type JsonSchema } from '../../docs/generate/json-schema.ts';
+import { configurationJsonSchema, type JsonSchema } from '../../src/config/json-schema.ts';
 import { configurationSchema } from '../../src/config/schema/schema.ts';
 import { withOverrides } from '../../src/config/source/sources.ts';
 import { DURATION_PATTERN, parseDuration } from '../../src/config/values/duration.ts';

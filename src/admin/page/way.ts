@@ -59,7 +59,30 @@ function upstreamStation({ upstream }: Status): Station {
   };
 }
 
-function identityStation({ identities, bundles }: Status): Station {
+/** In node mode each process has identities of its own. */
+function workloadStation(workloads: NonNullable<Status['workloads']>): Station {
+  const identities = workloads.flatMap((workload) => workload.identities);
+  const without = workloads.filter((workload) => workload.identities.length === 0).length;
+  const expired = identities.filter(({ expires_in }) => expires_in <= 0).length;
+  const [state, word]: [State, string] =
+    expired > 0
+      ? ['bad', `${expired} expired`]
+      : without > 0
+        ? ['warn', `${without} without an identity`]
+        : workloads.length === 0
+          ? ['idle', 'nobody asks']
+          : ['ok', 'valid'];
+  return {
+    title: 'Identities',
+    section: 'identities',
+    state,
+    word,
+    lines: [[`${count(workloads.length, 'process')}, ${count(identities.length, 'X509-SVID')}`]],
+  };
+}
+
+function identityStation({ identities, bundles, workloads }: Status): Station {
+  if (workloads !== undefined) return workloadStation(workloads);
   const expired = identities.filter(({ state }) => state === 'expired');
   const next = identities.toSorted((a, b) => a.expires_in - b.expires_in)[0];
   const [state, word]: [State, string] =
@@ -76,9 +99,13 @@ function identityStation({ identities, bundles }: Status): Station {
   };
 }
 
-function nameStation({ names, held }: Status): Station {
+function nameStation({ names, held, workloads }: Status): Station {
   const [state, word]: [State, string] =
-    names.length === 0 ? ['bad', 'none'] : held.length > 0 ? ['warn', `${held.length} held`] : ['ok', 'served'];
+    names.length === 0
+      ? [workloads === undefined ? 'bad' : 'idle', 'none']
+      : held.length > 0
+        ? ['warn', `${held.length} held`]
+        : ['ok', 'served'];
   return {
     title: 'Names',
     section: held.length > 0 ? 'held' : 'names',
@@ -131,5 +158,5 @@ function worse(one: State, other: State): State {
 }
 
 function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`;
+  return `${number} ${what}${number === 1 ? '' : what.endsWith('s') ? 'es' : 's'}`;
 }

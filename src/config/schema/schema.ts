@@ -10,6 +10,7 @@ import { formatDuration, parseWait } from '../values/duration.ts';
 import { PRESET_NAMES, PRESETS } from '../values/presets.ts';
 import { formatSize, parseSize } from '../values/size.ts';
 import { allowRule } from './allow-schema.ts';
+import { brokerSettings } from './broker-schema.ts';
 import { described } from './described.ts';
 import { audiences, namedSecret, secretName, validationMode } from './named-secret-schema.ts';
 import { adminSettings, auditTarget, telemetrySettings } from './telemetry-schema.ts';
@@ -72,6 +73,10 @@ const names = section({
 /** The whole configuration. `z.encode` turns a parsed configuration back into the form of a file. */
 export const configurationSchema = z
   .strictObject({
+    mode: described(z.enum(['sidecar', 'node']).default('sidecar'), {
+      description:
+        'sidecar: the process itself is the workload, and its Envoys have its identities. node: each process that connects is a workload of its own, and a broker says what it may have.',
+    }),
     workload_api: described(
       section({
         address: described(workloadEndpoint.optional(), {
@@ -82,6 +87,9 @@ export const configurationSchema = z
       }).prefault({}),
       { description: 'Where identities come from.' },
     ),
+    broker: described(brokerSettings.prefault({}), {
+      description: 'Node mode: who says what each workload may have (SPIFFE Broker API).',
+    }),
     sds: described(
       section({
         listen: described(listenEndpoint.prefault(DEFAULT_LISTEN), {

@@ -27,6 +27,7 @@ export const DEFAULT_LISTEN = 'unix:///run/spiffe-sds/sds.sock';
 /** The values that a flag or an environment variable can set. */
 export const SETTINGS = [
   { section: 'workload_api', key: 'address', flag: 'workload_api', variable: 'SPIFFE_ENDPOINT_SOCKET' },
+  { section: 'broker', key: 'address', flag: undefined, variable: 'SPIFFE_BROKER_SOCKET' },
   { section: 'sds', key: 'listen', flag: 'listen', variable: 'SPIFFE_SDS_LISTEN' },
   { section: 'admin', key: 'listen', flag: 'admin', variable: 'SPIFFE_SDS_ADMIN' },
   { section: 'admin', key: 'probes', flag: undefined, variable: 'SPIFFE_SDS_PROBES' },

@@ -1,7 +1,7 @@
 /** One streaming call: gives requests to the state machine of its protocol, and sends the responses that are due, one at a time. */
 import type { Refusal } from '../../access/access-rules.ts';
 import { grantedSet } from '../../access/granted-set.ts';
-import type { DenialReason, StreamInfo } from '../../events.ts';
+import type { StreamDenialReason, StreamInfo } from '../../events.ts';
 import { initialRate, type Rate, takeOne } from '../../rate.ts';
 import { SECRET_TYPE_URL, type ValidationForm } from '../../secrets/secret.ts';
 import type { Call, CallHandler } from '../../server/grpc/call.ts';
@@ -245,7 +245,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#context.events({ type: 'access_denied', peer, node, reason, ...(rule !== undefined && { rule }) });
   }
 
-  #deny(reason: Exclude<DenialReason, 'access' | 'connections'>, code: number, details: string): void {
+  #deny(reason: StreamDenialReason, code: number, details: string): void {
     this.#context.events({ type: 'stream_denied', reason, details, ...this.#info });
     this.end(code, details);
   }

@@ -15,6 +15,8 @@ export const AUDIT_EVENTS = {
   'socket.restored': 'The SDS socket is there again.',
   'workload.authorized': 'The Workload API sent the first message of a stream: it has identities for the sidecar.',
   'workload.denied': 'The Workload API answered PERMISSION_DENIED: it has no identity for the sidecar.',
+  'workload.begun': 'In node mode: a process has made its first call. The broker is asked what it may have.',
+  'workload.ended': 'In node mode: a process has ended, or has had no connection for a minute. All that it had is dropped.',
   'message.discarded': 'A message of the Workload API does not verify. It is not used, and what came before stays.',
   'identity.received': 'The first SVID of a SPIFFE ID came, and is served.',
   'identity.rotated': 'Another certificate came for a SPIFFE ID, and is served.',
@@ -89,11 +91,16 @@ export function auditRecords(event: Event, at: number): readonly AuditRecord[] {
     case 'secrets_accepted':
       return ofSecrets([...event.secrets, ...gone(event)], 'secret.accepted', 'accept', event, at);
     default:
-      return rareRecords(event).map((record) => ({ timestamp: timestampOf(at), ...record }));
+      return rareRecords(event).map((record) => ({ timestamp: timestampOf(at), ...record, ...whose(event, record) }));
   }
 }
 
 type Untimed = Omit<AuditRecord, 'timestamp'>;
+
+/** In node mode a record says which workload it is about. */
+function whose({ workload }: Event, { metadata }: Untimed): Partial<Pick<AuditRecord, 'metadata'>> {
+  return workload === undefined ? {} : { metadata: { ...metadata, workload: { pid: workload.pid, uid: workload.uid } } };
+}
 
 function rareRecords(event: Event): readonly Untimed[] {
   switch (event.type) {
@@ -185,6 +192,14 @@ function rareRecords(event: Event): readonly Untimed[] {
     case 'secrets_fetched': {
       const actor = actorOf(event.peer, event.node);
       return event.secrets.flatMap((secret) => success('secret.delivered', 'deliver', actor, secret, { method: 'fetch' }));
+    }
+    case 'workload_begun':
+      return success('workload.begun', 'begin', ITSELF, NOTHING);
+    case 'workload_ended':
+      return success('workload.ended', 'end', ITSELF, NOTHING, { reason: event.reason });
+    case 'workload_refused': {
+      const { reason, details } = event;
+      return denied('peer.denied', 'call', actorOf(event.peer, ''), { service: 'sds' }, { reason, details });
     }
     case 'connection_refused': {
       const actor = actorOf(event.peer, '');

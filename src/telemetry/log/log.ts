@@ -123,6 +123,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'peer_credentials_unavailable':
     case 'process_open':
     case 'telemetry_failed':
+    case 'workload_refused':
     case 'connection_refused':
     case 'connection_not_http2':
     case 'connection_broken':
@@ -152,6 +153,8 @@ function levelOf(event: Event): LogLine['level'] {
     case 'admin_listening':
     case 'draining':
     case 'stopped':
+    case 'workload_begun':
+    case 'workload_ended':
     case 'workload_api_connected':
     case 'svid_valid':
     case 'configuration_reloaded':

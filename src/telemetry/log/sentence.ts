@@ -25,7 +25,13 @@ const MAX_LISTED_LENGTH = 1_024;
 const HTTP2_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const HTTP2_CLUSTER = `typed_extension_protocol_options: { ${HTTP2_OPTIONS}: { "@type": type.googleapis.com/${HTTP2_OPTIONS}, explicit_http_config: { http2_protocol_options: {} } } }`;
 
+/** In node mode with whose event it is. */
 export function sentence(event: Event): string {
+  const { workload } = event;
+  return workload === undefined ? itself(event) : `${itself(event)} (workload of uid ${workload.uid}, pid ${workload.pid})`;
+}
+
+function itself(event: Event): string {
   switch (event.type) {
     case 'listening':
       return `serving SDS on ${event.address}`;
@@ -44,7 +50,9 @@ export function sentence(event: Event): string {
     case 'admin_failed':
       return `cannot open the ${ADMIN_PARTS[event.part]} at ${event.address}, the sidecar goes on without it: ${event.reason}`;
     case 'workload_api_connected':
-      return `connected to the Workload API at ${event.address}`;
+      return event.workload === undefined
+        ? `connected to the Workload API at ${event.address}`
+        : `the broker at ${event.address} says what a workload may have`;
     case 'workload_api_lost':
       return `${event.meaning} (${event.address}: ${event.code}: ${event.details})${event.retryInMs === undefined ? '; it is not tried again: fix that, then restart the sidecar' : ''}`;
     case 'context_received':
@@ -144,6 +152,12 @@ export function sentence(event: Event): string {
       return `CA roll: the new certificates are sent${event.late === 0 ? '' : `, although ${event.late} streams have not answered in time`}`;
     case 'peer_credentials_unavailable':
       return `peers are known by the numbers of their connections only, not by uid, gid and pid: ${event.reason}`;
+    case 'workload_begun':
+      return 'a process has made its first call: the broker is asked what it may have';
+    case 'workload_ended':
+      return `all that a process had is dropped: ${event.reason}`;
+    case 'workload_refused':
+      return `ended a call on connection ${event.peer.connection}${peerText(event.peer)}: ${event.details}`;
     case 'process_open':
       return `other processes of this user can look into this one, and at its keys: ${event.reason}`;
     case 'telemetry_failed':

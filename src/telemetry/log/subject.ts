@@ -13,6 +13,8 @@ export interface Subject {
  */
 export function subjectOf(event: Event, message: string): Subject | undefined {
   switch (event.type) {
+    case 'workload_refused':
+      return { kind: event.type, about: JSON.stringify([event.peer.credentials?.uid, event.reason]) };
     case 'audit_omitted':
     case 'connection_refused':
     case 'connection_not_http2':
@@ -35,9 +37,13 @@ export function subjectOf(event: Event, message: string): Subject | undefined {
     case 'admin_listening':
     case 'admin_failed':
       return { kind: 'admin', about: message };
+    // Whoever starts processes makes these happen.
+    case 'workload_begun':
+    case 'workload_ended':
+      return { kind: event.type, about: `${event.workload.uid}` };
     case 'workload_api_connected':
     case 'workload_api_lost':
-      return { kind: 'workload_api', about: message };
+      return { kind: event.workload === undefined ? 'workload_api' : `broker for uid ${event.workload.uid}`, about: message };
     case 'jwks_listening':
     case 'jwks_failed':
       return { kind: 'jwks', about: message };

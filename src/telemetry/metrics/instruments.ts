@@ -70,6 +70,7 @@ export const INSTRUMENTS = {
   streams: gauge('spiffe.sds.streams', '{stream}', 'Open SDS streams.', []),
   subscriptions: gauge('spiffe.sds.subscriptions', '{subscription}', 'Names that open streams ask for.', []),
   held: gauge('spiffe.sds.held', '{subscription}', 'Names that open streams ask for and that there is no secret for.', []),
+  workloads: gauge('spiffe.sds.workloads', '{workload}', 'In node mode: processes that have secrets of their own.', []),
   peerDenied: counter('spiffe.sds.peer.denied', '{denial}', 'Peers that were refused.', ['reason']),
   reload: counter('spiffe.configuration.reload', '{reload}', 'Configuration files read while running.', ['result']),
   configurationValid: gauge(

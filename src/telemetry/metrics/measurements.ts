@@ -30,7 +30,9 @@ interface Rotation {
 
 const METHODS: readonly StreamInfo['method'][] = ['sotw', 'delta'];
 const REJECTIONS: readonly RejectionKind[] = ['certificate', 'private_key', 'trusted_ca', 'crl', 'malformed', 'other'];
-const DENIALS: readonly DenialReason[] = ['access', 'connections', 'names', 'malformed', 'requests'];
+const DENIALS: readonly DenialReason[] = ['access', 'connections', 'process', 'workloads', 'names', 'malformed', 'requests'];
+/** The number of spiffe-sds itself, beside those of workloads. */
+const ITSELF = 0;
 const NO_COUNTS: SidecarCounts = { connections: 0, streams: 0, subscriptions: 0, held: 0 };
 
 export class Measurements {
@@ -56,8 +58,8 @@ export class Measurements {
   readonly #messages = new Map<number, number>();
   /** The message that is being handled. */
   #message: number | undefined;
-  /** The newest update, when a message brought it about. */
-  #rotation: Rotation | undefined;
+  /** By workload: its newest update, when a message brought it about. */
+  readonly #rotations = new Map<number, Rotation>();
 
   constructor(observed: Observed) {
     this.#observed = observed;
@@ -92,7 +94,7 @@ export class Measurements {
     switch (event.type) {
       case 'secrets_pushed':
         for (const { kind } of event.secrets) this.#often[event.method][kind].push.value += 1;
-        if (event.because === 'update' && this.#rotation?.update === event.update) this.#rotation.pushed = true;
+        if (event.because === 'update') this.#pushed(event);
         break;
       case 'secrets_accepted':
         for (const { kind } of event.secrets) {
@@ -110,9 +112,8 @@ export class Measurements {
   }
 
   collect(): readonly Metric[] {
-    const { identities, bundles, tokens, upstream, lastMessage, lastReload } = this.#observed;
-    const ids = [...identities.values()];
-    const domains = [...bundles.values()];
+    const { tokens, upstream, lastMessage, lastReload } = this.#observed;
+    const { identities: ids, bundles: domains } = this.#observed.overAll();
     const { connections, streams, subscriptions, held } = this.#counts();
     return [
       { instrument: INSTRUMENTS.svidFetch, points: this.#svidFetch.points },
@@ -153,6 +154,7 @@ export class Measurements {
       { instrument: INSTRUMENTS.streams, points: [plain(streams)] },
       { instrument: INSTRUMENTS.subscriptions, points: [plain(subscriptions)] },
       { instrument: INSTRUMENTS.held, points: [plain(held)] },
+      { instrument: INSTRUMENTS.workloads, points: [plain(this.#observed.workloads.size)] },
       { instrument: INSTRUMENTS.peerDenied, points: this.#peerDenied.points },
       { instrument: INSTRUMENTS.reload, points: this.#reload.points },
       { instrument: INSTRUMENTS.configurationValid, points: [plain(lastReload?.problem === undefined ? 1 : 0)] },
@@ -204,16 +206,22 @@ export class Measurements {
         this.#bundleUpdate.add(event.trustDomain);
         break;
       case 'secrets_updated':
-        this.#begun(event.update);
+        this.#begun(event);
         break;
       case 'update_settled':
-        this.#settled(event.update, at);
+        this.#settled(event, at);
         break;
       case 'connection_refused':
         this.#peerDenied.add('connections');
         break;
       case 'access_denied':
         this.#peerDenied.add('access');
+        break;
+      case 'workload_refused':
+        this.#peerDenied.add(event.reason);
+        break;
+      case 'workload_ended':
+        this.#rotations.delete(event.workload.number);
         break;
       case 'request_malformed':
         this.#peerDenied.add('malformed');
@@ -230,15 +238,21 @@ export class Measurements {
     }
   }
 
-  #begun(update: number): void {
+  #begun({ update, workload }: Event & { readonly type: 'secrets_updated' }): void {
     const at = this.#message === undefined ? undefined : this.#messages.get(this.#message);
-    this.#rotation = at === undefined ? undefined : { update, at, pushed: false };
+    if (at === undefined) this.#rotations.delete(workload?.number ?? ITSELF);
+    else this.#rotations.set(workload?.number ?? ITSELF, { update, at, pushed: false });
   }
 
-  #settled(update: number, at: number): void {
-    const rotation = this.#rotation;
+  #pushed({ update, workload }: Event & { readonly type: 'secrets_pushed' }): void {
+    const rotation = this.#rotations.get(workload?.number ?? ITSELF);
+    if (rotation?.update === update) rotation.pushed = true;
+  }
+
+  #settled({ update, workload }: Event & { readonly type: 'update_settled' }, at: number): void {
+    const rotation = this.#rotations.get(workload?.number ?? ITSELF);
     if (rotation?.update !== update) return;
-    this.#rotation = undefined;
+    this.#rotations.delete(workload?.number ?? ITSELF);
     if (rotation.pushed) this.#rotationDuration.cell().record((at - rotation.at) / 1000, at, this.#spanOf(update));
   }
 }

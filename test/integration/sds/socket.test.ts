@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { checkHealth } from '../../../src/cli/health-client.ts';
+import { checkHealth } from '../../../src/cli/clients/health-client.ts';
 import { loadConfiguration } from '../../../src/config/load.ts';
 import type { Event } from '../../../src/events.ts';
 import { SDS } from '../../../src/sds/service.ts';

@@ -10,7 +10,7 @@ import { parseEndpoint } from '../../../src/endpoint.ts';
 import type { Event } from '../../../src/events.ts';
 import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import type { X509Context } from '../../../src/spiffe/x509-context.ts';
-import { fetchX509Bundles, fetchX509Svid } from '../../../src/workload-api/client.ts';
+import { workloadApiAt } from '../../../src/workload-api/client.ts';
 import { X509Watch } from '../../../src/workload-api/watch.ts';
 import { ManualClock } from '../../support/clocks/manual-clock.ts';
 import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
@@ -47,9 +47,7 @@ class Watching {
 
   constructor(reader: CertificateReader) {
     this.#watch = new X509Watch({
-      fetchSvids: fetchX509Svid(parseEndpoint(address)),
-      fetchBundles: fetchX509Bundles(parseEndpoint(address)),
-      address,
+      api: workloadApiAt(parseEndpoint(address)),
       reader,
       clock: this.clock,
       random: () => 0,

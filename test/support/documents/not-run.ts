@@ -24,6 +24,11 @@ export const NOT_RUN: readonly NotRun[] = [
     reason: "it needs SPIRE's server; what comes after it is run with a development Workload API at the agent's socket",
   },
   {
+    page: 'docs/troubleshooting.md',
+    begins: 'spiffe-sds doctor',
+    reason: 'it needs a running sidecar; test/integration/doctor and test/e2e/doctor run it in good and bad hours',
+  },
+  {
     page: 'docs/authorization.md',
     begins: 'node deploy/opa/install.ts',
     reason: 'it builds OPA from its module; test/e2e/trust/authorization.test.ts runs the same commands where there is one',
@@ -74,6 +79,36 @@ export const NOT_RUN: readonly NotRun[] = [
     page: 'docs/reliability.md',
     begins: 'npm run build && npm run hostile',
     reason: 'it takes up to an hour; test/hostile/short.test.ts is the short form',
+  },
+  {
+    page: 'docs/integrations/istio.md',
+    begins: 'helm upgrade istiod',
+    reason: 'it needs a cluster with Istio; test/e2e/deploy/integrations.test.ts runs the Envoy that comes of it',
+  },
+  {
+    page: 'docs/integrations/istio.md',
+    begins: 'istioctl proxy-config',
+    reason: 'as above',
+  },
+  {
+    page: 'docs/integrations/gateways.md',
+    begins: 'kubectl apply',
+    reason: 'it needs a cluster with Envoy Gateway; test/e2e/deploy/integrations.test.ts runs the Envoy that comes of it',
+  },
+  {
+    page: 'docs/releasing.md',
+    begins: 'npm run helm',
+    reason: 'it compiles Helm and takes minutes; test/deploy/release-papers.test.ts holds what it writes beside the packages',
+  },
+  {
+    page: 'docs/releasing.md',
+    begins: 'docker buildx',
+    reason: 'it publishes',
+  },
+  {
+    page: 'docs/releasing.md',
+    begins: 'cosign verify-blob',
+    reason: 'there is no release that somebody signed',
   },
 ];
 

@@ -31,12 +31,21 @@ export class Envoy implements AsyncDisposable {
    * Starts one and waits for its admin interface, not for its secrets: that is `live()`.
    * @param bootstrap YAML; its admin port should be 0
    * @param args default: hot restart would share memory between the Envoys of a machine, by a number that somebody has to keep apart
+   * @param uid of the user that it runs as, and of his group; only root can have another than his own
    * @throws when there is no such Envoy, or it refuses the bootstrap
    */
-  static async start(bootstrap: string, version?: string, args: readonly string[] = ['--disable-hot-restart']): Promise<Envoy> {
+  static async start(
+    bootstrap: string,
+    version?: string,
+    args: readonly string[] = ['--disable-hot-restart'],
+    uid?: number,
+  ): Promise<Envoy> {
     const command = findEnvoy(version);
     if (command === undefined) throw new Error(howToGet(version));
-    const child = new Child(command, [...args, '--concurrency', '1', '--config-yaml', bootstrap]);
+    const line = [command, ...args, '--concurrency', '1', '--config-yaml', bootstrap];
+    const as = uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
+    const [program = command, ...rest] = [...as, ...line];
+    const child = new Child(program, rest);
     try {
       const [, address = ''] = await child.written(/ admin address: (\S+)/);
       return new Envoy(child, address);

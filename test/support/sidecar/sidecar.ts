@@ -35,19 +35,22 @@ export interface Running extends AsyncDisposable {
 /**
  * @param yaml configuration beside the two addresses
  * @param clock of both; default the machine's
+ * @param before what else the sidecar needs; it is called when the Workload API serves
  */
 export async function startRunning(
   workload: Partial<DevWorkloadApiOptions> = {},
   yaml = '',
   clock: Clock = systemClock,
+  before: (workloadApi: TestWorkloadApi, folder: string) => Promise<unknown> = async () => undefined,
 ): Promise<Running> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'))).path;
   const socket = join(folder, 'sds.sock');
   const address = `unix://${join(folder, 'workload.sock')}`;
   const flags = { config: 'test.yaml', workload_api: address, listen: `unix://${socket}` };
-  const load = (text: string) => loadConfiguration({ flags, env: {}, readFile: () => text });
+  const load = (text: string) => loadConfiguration({ flags, env: {}, readFile: () => text.replaceAll('FOLDER', folder) });
   const workloadApi = stack.use(await TestWorkloadApi.start({ address, rotateEveryMs: 0, clock, ...workload }));
+  await before(workloadApi, folder);
   const events: Event[] = [];
   const news = new EventEmitter();
   const loaded = load(yaml);

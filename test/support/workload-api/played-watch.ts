@@ -3,7 +3,8 @@ import type { Event } from '../../../src/events.ts';
 import type { X509BundlesResponse, X509SVIDResponse } from '../../../src/gen/messages.ts';
 import type { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import type { X509Context } from '../../../src/spiffe/x509-context.ts';
-import type { Fetch, FetchListener } from '../../../src/workload-api/client.ts';
+import type { Fetch, FetchListener } from '../../../src/workload-api/stream-call.ts';
+import { verdictOf } from '../../../src/workload-api/verdict.ts';
 import { X509Watch } from '../../../src/workload-api/watch.ts';
 import { ManualClock } from '../clocks/manual-clock.ts';
 import { NOW } from '../x509/certificates.ts';
@@ -35,9 +36,12 @@ export class PlayedWatch<C extends ManualClock = ManualClock> {
   constructor(reader: CertificateReader, random = 0, clock: C = new ManualClock(NOW) as C) {
     this.clock = clock;
     this.watch = new X509Watch({
-      fetchSvids: played(this.calls),
-      fetchBundles: played(this.bundleCalls),
-      address: 'unix:///agent.sock',
+      api: {
+        address: 'unix:///agent.sock',
+        fetchX509Svid: played(this.calls),
+        fetchX509Bundles: played(this.bundleCalls),
+        verdictOf,
+      },
       reader,
       clock,
       random: () => random,

@@ -11,7 +11,9 @@ const noFile = () => {
 };
 
 const defaults = {
+  mode: 'sidecar',
   workload_api: {},
+  broker: { reference: 'pid', limits: { workloads: 1024, workloads_per_uid: 256, attestations_per_second: 100 } },
   sds: {
     listen: { kind: 'unix', path: '/run/spiffe-sds/sds.sock' },
     mode: 0o660,
@@ -66,7 +68,13 @@ describe('a configuration', () => {
 
   test('takes every key from its file', () => {
     const text = `
+mode: node
 workload_api: { address: "tcp://[::1]:8081" }
+broker:
+  address: tcp://agent.example.org:8443
+  server_id: spiffe://example.org/agents/*
+  reference: pod
+  limits: { workloads: 1, workloads_per_uid: 2, attestations_per_second: 3 }
 sds:
   listen: unix:///run/s.sock
   mode: "0600"
@@ -106,7 +114,14 @@ process: { dumpable: true }
 log: { level: silent, format: text, audit: /var/log/audit.json }
 `;
     expect(load(text).configuration).toEqual({
+      mode: 'node',
       workload_api: { address: { kind: 'tcp', host: '::1', port: 8081 } },
+      broker: {
+        address: { kind: 'tcp', host: 'agent.example.org', port: 8443 },
+        server_id: 'spiffe://example.org/agents/*',
+        reference: 'pod',
+        limits: { workloads: 1, workloads_per_uid: 2, attestations_per_second: 3 },
+      },
       sds: {
         listen: { kind: 'unix', path: '/run/s.sock' },
         mode: 0o600,

@@ -4,8 +4,9 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { createJwtAuthority } from '../../../src/dev/jwt.ts';
 import type { Event } from '../../../src/events.ts';
 import type { JWTBundlesResponse } from '../../../src/gen/messages.ts';
-import type { FetchListener } from '../../../src/workload-api/client.ts';
 import { JwtBundleWatch } from '../../../src/workload-api/jwt-bundle-watch.ts';
+import type { FetchListener } from '../../../src/workload-api/stream-call.ts';
+import { verdictOf } from '../../../src/workload-api/verdict.ts';
 import { ManualClock } from '../../support/clocks/manual-clock.ts';
 import { NOW } from '../../support/x509/certificates.ts';
 
@@ -23,9 +24,12 @@ beforeEach(() => {
   events = [];
   onPermissionDenied = 'withdraw';
   watch = new JwtBundleWatch({
-    fetch: (listener) => {
-      calls.push(listener);
-      return () => undefined;
+    api: {
+      fetchJwtBundles: (listener) => {
+        calls.push(listener);
+        return () => undefined;
+      },
+      verdictOf,
     },
     clock,
     random: () => 0,

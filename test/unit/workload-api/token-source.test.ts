@@ -5,8 +5,9 @@ import type { Event } from '../../../src/events.ts';
 import type { JWTSVIDRequest, JWTSVIDResponse } from '../../../src/gen/messages.ts';
 import type { TokenRequest } from '../../../src/spiffe/jwt/jwt-token.ts';
 import { parseSpiffeId } from '../../../src/spiffe/spiffe-id.ts';
-import type { FetchListener } from '../../../src/workload-api/client.ts';
+import type { FetchListener } from '../../../src/workload-api/stream-call.ts';
 import { TokenSource } from '../../../src/workload-api/token-source.ts';
+import { verdictOf } from '../../../src/workload-api/verdict.ts';
 import { ManualClock } from '../../support/clocks/manual-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { API, api, contextOf, WEB, web } from '../../support/secrets/federation.ts';
@@ -33,12 +34,15 @@ beforeEach(() => {
   changes = [];
   onPermissionDenied = 'withdraw';
   source = new TokenSource({
-    fetch: (request) => (listener) => {
-      const call = { ...listener, request, cancelled: false };
-      calls.push(call);
-      return () => {
-        call.cancelled = true;
-      };
+    api: {
+      fetchJwtSvid: (request) => (listener) => {
+        const call = { ...listener, request, cancelled: false };
+        calls.push(call);
+        return () => {
+          call.cancelled = true;
+        };
+      },
+      verdictOf,
     },
     clock,
     random: () => 0,

@@ -36,6 +36,8 @@ type Expected = readonly [
   metadata: object,
 ];
 
+const workload = { number: 1, pid: 77, uid: 101 };
+
 /** One of each, with what it says to who audits. */
 const EVENTS: {
   readonly [Type in Event['type']]: readonly [Event & { readonly type: Type }, ...(readonly Expected[])];
@@ -235,6 +237,18 @@ const EVENTS: {
   bundle_rolled_out: [{ type: 'bundle_rolled_out', late: 1 }],
   process_open: [{ type: 'process_open', reason: 'no addon' }],
   peer_credentials_unavailable: [{ type: 'peer_credentials_unavailable', reason: 'no addon' }],
+  workload_begun: [
+    { type: 'workload_begun', workload },
+    ['workload.begun', 'begin', 'success', itself, {}, { workload: { pid: 77, uid: 101 } }],
+  ],
+  workload_ended: [
+    { type: 'workload_ended', workload, reason: 'its process has ended' },
+    ['workload.ended', 'end', 'success', itself, {}, { reason: 'its process has ended', workload: { pid: 77, uid: 101 } }],
+  ],
+  workload_refused: [
+    { type: 'workload_refused', reason: 'process', details: 'it has ended', peer },
+    ['peer.denied', 'call', 'denied', connected, { service: 'sds' }, { reason: 'process', details: 'it has ended' }],
+  ],
   connection_refused: [
     { type: 'connection_refused', limit: 64, peer },
     ['peer.denied', 'connect', 'denied', connected, { service: 'sds' }, { reason: 'connections', limit: 64 }],

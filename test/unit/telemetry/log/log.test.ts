@@ -166,6 +166,21 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'CA roll: the new certificates are sent, although 1 streams have not answered in time',
     ],
+    workload_begun: [
+      { type: 'workload_begun', workload: { number: 1, pid: 77, uid: 101 } },
+      'info',
+      'a process has made its first call: the broker is asked what it may have (workload of uid 101, pid 77)',
+    ],
+    workload_ended: [
+      { type: 'workload_ended', workload: { number: 1, pid: 77, uid: 101 }, reason: 'its process has ended' },
+      'info',
+      'all that a process had is dropped: its process has ended (workload of uid 101, pid 77)',
+    ],
+    workload_refused: [
+      { type: 'workload_refused', reason: 'process', details: 'its process has ended', peer },
+      'warn',
+      'ended a call on connection 3 of uid 101, gid 102, pid 77: its process has ended',
+    ],
     connection_refused: [
       { type: 'connection_refused', limit: 64, peer },
       'warn',

@@ -1,6 +1,6 @@
 /** The schema of the configuration file as JSON Schema, for editors. */
 import * as z from 'zod';
-import { configurationSchema } from '../../src/config/schema/schema.ts';
+import { configurationSchema } from './schema/schema.ts';
 
 /** A JSON Schema, as far as the pages read it. */
 export interface JsonSchema {

@@ -1,8 +1,8 @@
 /** The client's side of the admin API. */
 import { request } from 'node:http';
-import { formatAdminListen } from '../config/schema/telemetry-schema.ts';
-import type { Endpoint } from '../endpoint.ts';
-import { SpiffeSdsError } from '../error.ts';
+import { formatAdminListen } from '../../config/schema/telemetry-schema.ts';
+import type { Endpoint } from '../../endpoint.ts';
+import { SpiffeSdsError } from '../../error.ts';
 
 const MAX_BYTES = 64 * 1024 * 1024;
 

@@ -1,11 +1,11 @@
 /** The client's side of StreamSecrets: one stream, each response acknowledged, secrets as they come. */
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
-import { type Endpoint, formatEndpoint, grpcTarget } from '../endpoint.ts';
-import { SpiffeSdsError } from '../error.ts';
-import type { DiscoveryRequest, DiscoveryResponse, Secret } from '../gen/messages.ts';
-import { SECRET_TYPE_URL, secretVersion } from '../secrets/secret.ts';
-import { whyUnreachable } from '../unreachable.ts';
-import { decode, type Input, method } from '../wire/wire.ts';
+import { type Endpoint, formatEndpoint, grpcTarget } from '../../endpoint.ts';
+import { SpiffeSdsError } from '../../error.ts';
+import type { DiscoveryRequest, DiscoveryResponse, Secret } from '../../gen/messages.ts';
+import { SECRET_TYPE_URL, secretVersion } from '../../secrets/secret.ts';
+import { whyUnreachable } from '../../unreachable.ts';
+import { decode, type Input, method } from '../../wire/wire.ts';
 
 const SERVICE = 'envoy.service.secret.v3.SecretDiscoveryService';
 

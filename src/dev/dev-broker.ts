@@ -1,0 +1,98 @@
+/** The development Broker endpoint: mutual TLS on a Unix socket, beside a development Workload API. Not for production. */
+import { createServer, type TLSSocket } from 'node:tls';
+import { type Clock, systemClock } from '../clock.ts';
+import { parseEndpoint } from '../endpoint.ts';
+import { SpiffeSdsError } from '../error.ts';
+import { GrpcServer } from '../server/grpc/grpc-server.ts';
+import { UnixListener } from '../server/unix-listener.ts';
+import { certificatesPem, privateKeyPem } from './authority.ts';
+import { BrokerService, type ProcessFinder } from './broker-service.ts';
+import type { DevWorkloadApi } from './dev-workload-api.ts';
+import type { WorkloadState } from './workload-state.ts';
+
+export interface DevBrokerOptions {
+  /** `unix:///absolute/path`. */
+  readonly address: string;
+  readonly workloadApi: DevWorkloadApi;
+  /** The SPIFFE IDs of those that may ask. */
+  readonly admits: readonly string[];
+  /** The path of its own SPIFFE ID. Default `/spire/agent/dev/broker`. */
+  readonly path?: string;
+  readonly find?: ProcessFinder;
+  readonly clock?: Clock;
+}
+
+const GRACE_MS = 50;
+
+/** Its own certificate is renewed with each change of the Workload API, so it lives as long as others do. */
+export class DevBroker implements AsyncDisposable {
+  readonly address: string;
+  readonly #server: GrpcServer;
+  readonly #listener: UnixListener;
+  readonly #service: BrokerService;
+  readonly #unfollow: () => void;
+
+  private constructor(address: string, service: BrokerService, server: GrpcServer, listener: UnixListener, unfollow: () => void) {
+    this.address = address;
+    this.#service = service;
+    this.#server = server;
+    this.#listener = listener;
+    this.#unfollow = unfollow;
+  }
+
+  /** @throws SpiffeSdsError `endpoint_invalid`, or `listen_failed` when the socket cannot be had */
+  static async start({
+    address,
+    workloadApi,
+    admits,
+    path = '/spire/agent/dev/broker',
+    find,
+    clock = systemClock,
+  }: DevBrokerOptions): Promise<DevBroker> {
+    const endpoint = parseEndpoint(address, { unixOnly: true });
+    if (endpoint.kind !== 'unix')
+      throw new SpiffeSdsError(
+        'endpoint_invalid',
+        `the development broker cannot listen on ${address}: it must be unix:///absolute/path`,
+      );
+    const service = new BrokerService({ clock, ...(find && { find }) });
+    const server = new GrpcServer([service], { clock });
+    const tls = createServer({ requestCert: true, rejectUnauthorized: true, ALPNProtocols: ['h2'] }, (socket) => {
+      if (isAdmitted(socket, admits)) server.accept(socket);
+      else socket.destroy();
+    });
+    const renew = async (state: WorkloadState) => {
+      const { chain, privateKey } = await workloadApi.issueServer(path);
+      const ca = certificatesPem(state.authorities.map(({ certificate }) => certificate));
+      tls.setSecureContext({ key: privateKeyPem(privateKey), cert: certificatesPem(chain), ca });
+    };
+    let renewed = Promise.resolve();
+    const unfollow = workloadApi.follow((state) => {
+      service.publish(state);
+      renewed = renew(state);
+    });
+    await renewed;
+    const listener = await UnixListener.open({ path: endpoint.path, mode: 0o777, setting: 'broker.address', server: tls });
+    return new DevBroker(address, service, server, listener, unfollow);
+  }
+
+  /** Open streams with SVIDs. */
+  get subscriptions(): number {
+    return this.#service.subscriptions;
+  }
+
+  async close(): Promise<void> {
+    this.#unfollow();
+    await this.#listener.close();
+    await this.#server.close(GRACE_MS);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function isAdmitted(socket: TLSSocket, admits: readonly string[]): boolean {
+  const uris = (socket.getPeerCertificate().subjectaltname ?? '').split(', ').filter((name) => name.startsWith('URI:'));
+  return uris.length === 1 && admits.includes(uris[0]?.slice('URI:'.length) ?? '');
+}

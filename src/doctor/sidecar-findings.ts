@@ -1,0 +1,170 @@
+/** The SDS socket, and what the sidecar behind it says of itself. */
+import { formatAdminListen } from '../config/schema/telemetry-schema.ts';
+import type { Facts } from './facts.ts';
+import type { Suspicion } from './finding.ts';
+import { barrier, socketSuspicions } from './socket-findings.ts';
+
+const NO_SECRETS = 'Envoys get no secrets, and no rotation.';
+
+export function sidecarSuspicions(facts: Facts): readonly Suspicion[] {
+  return [...configuration(facts), ...sds(facts), ...peer(facts), ...admin(facts), ...told(facts)];
+}
+
+function configuration({ advice, sidecar }: Facts): readonly Suspicion[] {
+  const reload = sidecar.kind === 'status' ? sidecar.status.configuration.last_reload : undefined;
+  return [
+    ...advice.map((what) => ({
+      id: 'configuration.unwise',
+      severity: 'warning' as const,
+      what,
+      why: 'It is legal, and rarely what is meant.',
+      fix: 'Change what the sentence names; spiffe-sds check says it again until then.',
+    })),
+    ...(reload?.problem === undefined
+      ? []
+      : [
+          {
+            id: 'configuration.not_in_force',
+            severity: 'broken' as const,
+            what: `The configuration file was changed and is not used: ${reload.problem}`,
+            why: 'The configuration before it is still in force, and the next start will fail.',
+            fix: `spiffe-sds check --config ${(sidecar.kind === 'status' ? sidecar.status.configuration.file : undefined) ?? 'FILE'}`,
+          },
+        ]),
+  ];
+}
+
+function sds({ sds: { path, socket, answer }, self, expectsSidecar }: Facts): readonly Suspicion[] {
+  if (!expectsSidecar && socket.state !== 'answers') return [];
+  const words = {
+    path,
+    of: 'sidecar',
+    why: NO_SECRETS,
+    setting: 'sds.listen, --listen or SPIFFE_SDS_LISTEN',
+    start: `Start the sidecar: spiffe-sds serve --listen unix://${path}.`,
+    self,
+  };
+  const problems = socketSuspicions('sds', socket, words);
+  // Without that address it does not start.
+  if (problems.length > 0) return problems.map((problem) => ({ ...problem, explainedBy: ['workload_api.no_address'] }));
+  if (answer?.kind === 'failed') {
+    return [/PERMISSION_DENIED/.test(answer.reason) ? selfRefused(self.uid) : fails(path, answer.reason)];
+  }
+  const count = answer?.kind === 'secrets' ? answer.secrets.length : 0;
+  return [{ id: 'sds.answers', severity: 'fine', what: `${path} serves secrets: ${count}.` }];
+}
+
+function fails(path: string, reason: string): Suspicion {
+  return {
+    id: 'sds.fails',
+    severity: 'broken',
+    what: `A subscription at ${path} gets no secrets: ${reason}`,
+    why: NO_SECRETS,
+    fix: 'Look at the log of what serves this socket: is it spiffe-sds?',
+  };
+}
+
+/** The Envoys may be allowed all the same. */
+function selfRefused(uid: number): Suspicion {
+  return {
+    id: 'sds.self_refused',
+    severity: 'warning',
+    what: `sds.allow gives nothing to uid ${uid}, with which this command runs: it cannot see what is served.`,
+    why: 'An Envoy of the same user gets nothing either.',
+    fix: `Run this command as the user of the Envoy, name that one with --uid and --gid, or add a rule: sds: { allow: [{ uid: [${uid}] }] }`,
+    explainedBy: ['sds.peer_refused'],
+  };
+}
+
+/** Whether a rule of `sds.allow` fits the peer and gives it anything. */
+function isAllowed({ uid, gid }: NonNullable<Facts['peer']>, { allow }: Facts['configuration']['sds']): boolean {
+  const fits = (ids: readonly number[] | undefined, id: number | undefined) =>
+    ids === undefined || (id !== undefined && ids.includes(id));
+  const rule = allow?.find((one) => fits(one.uid, uid) && fits(one.gid, gid));
+  return allow === undefined || (rule !== undefined && rule.names?.length !== 0);
+}
+
+/** Whether the Envoy of `--uid` and `--gid` could connect. */
+function peer({ peer, sds: { path, socket }, configuration: { sds } }: Facts): readonly Suspicion[] {
+  if (peer === undefined || !('folders' in socket) || socket.folders === undefined || socket.state === 'forbidden') return [];
+  const what = barrier(socket, path, peer);
+  const who = [
+    ...(peer.uid === undefined ? [] : [`uid ${peer.uid}`]),
+    ...(peer.gid === undefined ? [] : [`gid ${peer.gid}`]),
+  ].join(', ');
+  if (what === undefined && !isAllowed(peer, sds))
+    return [
+      {
+        id: 'sds.peer_refused',
+        severity: 'broken',
+        what: `${who} may connect to ${path}, and no rule of sds.allow gives it anything.`,
+        why: 'That Envoy is refused with PERMISSION_DENIED and gets no secrets.',
+        fix: `sds: { allow: [{ ${peer.uid === undefined ? `gid: [${peer.gid}]` : `uid: [${peer.uid}]`} }] }`,
+      },
+    ];
+  if (what === undefined) return [{ id: 'sds.peer_may_connect', severity: 'fine', what: `${who} may connect to ${path}.` }];
+  return [
+    {
+      id: 'sds.peer_kept_out',
+      severity: 'broken',
+      what: `${who} may not connect: ${what}.`,
+      why: 'That Envoy gets no secrets; it logs "immediate_connect_error:_Permission_denied".',
+      fix:
+        peer.gid === undefined
+          ? `Run Envoy with the group ${socket.gid} (Docker: user: "${peer.uid}:${socket.gid}").`
+          : `sds: { group: ${peer.gid}, mode: "${(sds.mode | 0o060).toString(8).padStart(4, '0')}" }`,
+    },
+  ];
+}
+
+function admin({ sidecar, sds: { socket }, configuration }: Facts): readonly Suspicion[] {
+  if (sidecar.kind !== 'other' && sidecar.kind !== 'failed') return [];
+  if (socket.state !== 'answers') return [];
+  const listen = configuration.admin.listen === 'off' ? '' : formatAdminListen(configuration.admin.listen);
+  const isOther = sidecar.kind === 'other';
+  return [
+    {
+      id: isOther ? 'admin.taken' : 'admin.no_answer',
+      severity: 'warning',
+      what: isOther
+        ? `The admin address ${listen} is somebody else's: ${sidecar.reason}`
+        : `Nobody answers at the admin address ${listen}: ${sidecar.reason}`,
+      why: 'Secrets are served all the same. Probes and metrics are not those of this sidecar, and this command knows less.',
+      fix: isOther
+        ? 'Give this sidecar an address of its own, for example admin: { listen: 127.0.0.1:8083 }'
+        : 'Name the address that the sidecar has: --admin, SPIFFE_SDS_ADMIN or admin.listen.',
+      explainedBy: ['sds.', 'socket.'],
+    },
+  ];
+}
+
+/** What only the sidecar knows. */
+function told({ sidecar }: Facts): readonly Suspicion[] {
+  if (sidecar.kind !== 'status') return [];
+  const { checks, problems = [], version } = sidecar.status;
+  const socket = checks.find(({ name, ok }) => name === 'socket' && !ok);
+  return [
+    { id: 'sidecar.runs', severity: 'fine', what: `spiffe-sds ${version} runs.` },
+    ...(socket === undefined
+      ? []
+      : [
+          {
+            id: 'sds.taken',
+            severity: 'broken' as const,
+            what: `The sidecar has lost its socket: ${socket.reason}`,
+            why: 'Another process has taken the path, or removed the file: two sidecars need two paths.',
+            fix: 'Stop the other one, or give it a path of its own: spiffe-sds serve --listen unix:///run/spiffe-sds/other.sock',
+          },
+        ]),
+    ...problems.map(({ of, at, reason }) => ({
+      id: `${of}.failed`,
+      severity: 'warning' as const,
+      what: `${of === 'telemetry' ? 'Telemetry cannot be exported' : 'The audit log cannot be written'}, last at ${at}: ${reason}`,
+      why: 'It is harmless to Envoy: secrets are served and rotated all the same.',
+      fix:
+        of === 'telemetry'
+          ? 'Start the collector, or correct OTEL_EXPORTER_OTLP_ENDPOINT.'
+          : 'Read what the target takes, free its disk, or set log.audit to another one.',
+    })),
+  ];
+}

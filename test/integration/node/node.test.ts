@@ -1,0 +1,145 @@
+/** One sidecar for processes of several users, as the kernel and a broker know them. */
+import { chmod } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { DevBroker } from '../../../src/dev/dev-broker.ts';
+import type { DevIdentity } from '../../../src/dev/workload-changes.ts';
+import { type PeerClientOptions, PeerProcessClient } from '../../support/access/peer.ts';
+import { eventually } from '../../support/eventually.ts';
+import { type Running, startRunning } from '../../support/sidecar/sidecar.ts';
+
+/** Only root can become somebody else. */
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) console.warn('SKIPPED: test/integration/node/node.test.ts needs root, to be several users');
+
+const OWN = { path: '/spiffe-sds' };
+const WEB = { path: '/web', of: { uid: 4001 } };
+const API = { path: '/api', of: { uid: 4002 } };
+const NODE = 'mode: node\nbroker: { address: "unix://FOLDER/broker.sock" }\nsds: { mode: "0666" }\n';
+
+let stack: AsyncDisposableStack;
+let running: Running;
+let broker: DevBroker;
+let startBroker: () => Promise<DevBroker>;
+
+async function start(more = '', identities: readonly DevIdentity[] = [OWN, WEB, API]): Promise<void> {
+  running = stack.use(
+    await startRunning({ identities }, `${NODE}${more}`, undefined, async (workloadApi, folder) => {
+      await chmod(folder, 0o755);
+      startBroker = async () =>
+        stack.use(
+          await DevBroker.start({
+            address: `unix://${folder}/broker.sock`,
+            workloadApi,
+            admits: ['spiffe://example.org/spiffe-sds'],
+          }),
+        );
+      broker = await startBroker();
+    }),
+  );
+  await chmod(dirname(running.socket), 0o755);
+  await running.event('svid_received');
+}
+
+beforeEach(() => {
+  stack = new AsyncDisposableStack();
+});
+afterEach(() => stack.disposeAsync());
+
+function peer(options: Partial<PeerClientOptions> & Pick<PeerClientOptions, 'uid'>): PeerProcessClient {
+  return stack.use(new PeerProcessClient({ gid: options.uid, socket: running.socket, names: [], asks: 'delta', ...options }));
+}
+
+const subscriptions = (count: number) =>
+  eventually(`${count} subscriptions`, async () => broker.subscriptions === count || undefined);
+const idsOf = (workload: number | undefined) => [
+  ...(running.observed.workloads.get(workload ?? -1)?.observed.identities.keys() ?? []),
+];
+const workloadOf = (uid: number) =>
+  [...running.observed.workloads.values()].find(({ workload }) => workload.uid === uid)?.workload.number;
+
+describe.runIf(isRoot)('processes of a node', () => {
+  test('get each the secrets of its own workload, under the same names', async () => {
+    await start();
+    const web = peer({ uid: 4001, names: ['spiffe://example.org/web', 'spiffe://example.org/api'] });
+    const api = peer({ uid: 4002, names: ['spiffe://example.org/web', 'spiffe://example.org/api'] });
+    expect(await web.next()).toMatchObject({ got: ['spiffe://example.org/web'] });
+    expect(await api.next()).toMatchObject({ got: ['spiffe://example.org/api'] });
+    expect(idsOf(workloadOf(4001))).toEqual(['spiffe://example.org/web']);
+    expect([...running.observed.identities.keys()]).toEqual(['spiffe://example.org/spiffe-sds']);
+  });
+
+  test('have nothing without an entry, and get their secrets when there is one', async () => {
+    await start();
+    const intruder = peer({ uid: 4003, names: ['default'] });
+    await subscriptions(1);
+    await running.workloadApi.setIdentities([OWN, WEB, API, { path: '/new', of: { uid: 4003 } }]);
+    expect(await intruder.next()).toMatchObject({ got: ['default'] });
+    expect(idsOf(workloadOf(4003))).toEqual(['spiffe://example.org/new']);
+  });
+
+  test('lose what they had when their entry is gone, and the others keep theirs', async () => {
+    await start();
+    const web = peer({ uid: 4001, names: ['default'] });
+    const api = peer({ uid: 4002, names: ['default'] });
+    await web.next();
+    await api.next();
+    await running.workloadApi.setIdentities([OWN, API]);
+    expect(await web.next()).toMatchObject({ got: [], removed: ['default'] });
+    expect(idsOf(workloadOf(4002))).toEqual(['spiffe://example.org/api']);
+  });
+
+  test('are forgotten when they end: their subscription too', async () => {
+    await start();
+    const web = peer({ uid: 4001, names: ['default'] });
+    await web.next();
+    expect(broker.subscriptions).toBe(1);
+    await web[Symbol.asyncDispose]();
+    expect(await running.event('workload_ended')).toMatchObject({ reason: 'its process has ended', workload: { uid: 4001 } });
+    await subscriptions(0);
+    expect(running.observed.workloads.size).toBe(0);
+  });
+
+  test('keep what they have while the broker is away, and get what is newer when it is back', async () => {
+    await start();
+    const web = peer({ uid: 4001, names: ['default'] });
+    await web.next();
+    await broker.close();
+    const lost = await running.event('workload_api_lost');
+    expect(lost).toMatchObject({ workload: { uid: 4001 } });
+    expect(idsOf(workloadOf(4001))).toEqual(['spiffe://example.org/web']);
+    await running.workloadApi.rotate();
+    await startBroker();
+    expect(await web.next()).toMatchObject({ got: ['default'] });
+  });
+
+  test('share nothing also when many of them come and go', async () => {
+    await start();
+    const ROUNDS = 3;
+    for (let round = 0; round < ROUNDS; round++) {
+      const storm = [4001, 4002, 4001, 4002].map((uid) => ({
+        uid,
+        client: peer({ uid, names: ['spiffe://example.org/web', 'spiffe://example.org/api'] }),
+      }));
+      for (const { uid, client } of storm) {
+        expect(await client.next()).toMatchObject({
+          got: [uid === 4001 ? WEB : API].map(({ path }) => `spiffe://example.org${path}`),
+        });
+      }
+      await Promise.all(storm.map(({ client }) => client[Symbol.asyncDispose]()));
+    }
+    await eventually('an empty node', async () => running.observed.workloads.size === 0 || undefined);
+  });
+
+  test('beyond the limit of their user are refused', async () => {
+    await start('');
+    running.configure(`${NODE.replace('}', ', limits: { workloads_per_uid: 1 } }')}`);
+    const first = peer({ uid: 4001, names: ['default'] });
+    await first.next();
+    const second = peer({ uid: 4001, names: ['default'] });
+    expect(await second.next()).toMatchObject({ ended: expect.stringContaining('broker.limits.workloads_per_uid') });
+    expect(await running.event('workload_refused')).toMatchObject({ reason: 'workloads', peer: { credentials: { uid: 4001 } } });
+    const other = peer({ uid: 4002, names: ['default'] });
+    expect(await other.next()).toMatchObject({ got: ['default'] });
+  });
+});

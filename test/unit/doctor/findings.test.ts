@@ -1,0 +1,271 @@
+/** Faults that no test can bring about on every machine, as facts: the change of one fact in a healthy system. */
+import { describe, expect, it } from 'vitest';
+import type { Status } from '../../../src/admin/status.ts';
+import { loadConfiguration } from '../../../src/config/load.ts';
+import { findingsOf } from '../../../src/doctor/diagnosis.ts';
+import { readEnvoyConfiguration } from '../../../src/doctor/envoy-configuration.ts';
+import type { RunningEnvoy } from '../../../src/doctor/envoy-facts.ts';
+import type { Facts, Ownership } from '../../../src/doctor/facts.ts';
+import { diagnose } from '../../../src/doctor/finding.ts';
+import { reportOf, reportText } from '../../../src/doctor/report.ts';
+
+const NOW = Date.UTC(2030, 0, 1, 12);
+const HOUR = 3_600_000;
+const ID = 'spiffe://example.org/backend';
+const OWNERSHIP: Ownership = { uid: 0, gid: 101, mode: 0o660, folders: [{ path: '/run', uid: 0, gid: 0, mode: 0o755 }] };
+
+const status: Status = {
+  version: '0.1.0',
+  started_at: new Date(NOW - HOUR).toISOString(),
+  uptime: 3600,
+  ready: true,
+  checks: [{ name: 'socket', ok: true, reason: 'SDS is served' }],
+  sds: { address: 'unix:///run/sds.sock' },
+  process: { pid: 7, uid: 65532, gid: 65532 },
+  waiting: [],
+  problems: [],
+  configuration: { digest: 'sha256:0' },
+  upstream: { address: 'unix:///run/api.sock', state: 'connected', since: new Date(NOW - HOUR).toISOString() },
+  identities: [
+    {
+      id: ID,
+      hint: '',
+      serial: '0A',
+      state: 'fresh',
+      not_after: new Date(NOW + HOUR).toISOString(),
+      expires_in: 3600,
+      received_at: new Date(NOW - HOUR).toISOString(),
+      names: [ID],
+    },
+  ],
+  bundles: [],
+  tokens: [],
+  names: [
+    { name: ID, kind: 'tls_certificate', versions: [] },
+    { name: 'spiffe://example.org', kind: 'validation_context', versions: [] },
+  ],
+  subscribers: [],
+  subscribers_total: 0,
+  held: [],
+  counts: { connections: 0, streams: 0, subscriptions: 0, held: 0 },
+};
+
+const sdsConfig = { api_config_source: { api_type: 'GRPC', grpc_services: [{ envoy_grpc: { cluster_name: 'sds' } }] } };
+const configuration = readEnvoyConfiguration({
+  static_resources: {
+    clusters: [
+      {
+        name: 'sds',
+        http2_protocol_options: {},
+        load_assignment: { endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: '/run/sds.sock' } } } }] }] },
+      },
+    ],
+    listeners: [
+      { tls_certificate_sds_secret_configs: [{ name: ID, sds_config: sdsConfig }] },
+      { validation_context_sds_secret_config: { name: 'spiffe://example.org', sds_config: sdsConfig } },
+    ],
+  },
+});
+
+const envoy: RunningEnvoy = {
+  version: '1.40.0',
+  state: 'LIVE',
+  configuration,
+  warming: [],
+  stats: new Map([[`sds.spiffe_example.org.control_plane.connected_state`, 1]]),
+  serials: new Map([[ID, ['a']]]),
+};
+
+const healthy: Facts = {
+  now: NOW,
+  configuration: loadConfiguration({
+    flags: { listen: 'unix:///run/sds.sock', workload_api: 'unix:///run/api.sock' },
+    env: {},
+    readFile: () => '',
+  }).configuration,
+  advice: [],
+  workloadApi: {
+    endpoint: { kind: 'unix', path: '/run/api.sock' },
+    socket: { state: 'answers', ...OWNERSHIP },
+    answer: {
+      kind: 'context',
+      identities: [{ id: ID, serial: '0A', notBefore: NOW - HOUR, notAfter: NOW + HOUR }],
+      trustDomains: ['example.org'],
+      expiredCrls: [],
+    },
+  },
+  self: { pid: 8, uid: 1000, gid: 1000 },
+  sds: {
+    path: '/run/sds.sock',
+    socket: { state: 'answers', ...OWNERSHIP },
+    answer: {
+      kind: 'secrets',
+      secrets: [
+        { name: ID, kind: 'tls_certificate', serial: 'a' },
+        { name: 'spiffe://example.org', kind: 'validation_context', spiffe: { trustDomains: ['example.org'], rootless: [] } },
+      ],
+    },
+  },
+  sidecar: { kind: 'status', status, process: { pid: 7, uid: 65532, gid: 65532 } },
+  expectsSidecar: true,
+  envoy: { kind: 'running', envoy },
+};
+
+const withStatus = (change: Partial<Status>): Partial<Facts> => ({
+  sidecar: { kind: 'status', status: { ...status, ...change }, process: { pid: 7, uid: 65532, gid: 65532 } },
+});
+const withEnvoy = (change: Partial<RunningEnvoy>): Partial<Facts> => ({
+  envoy: { kind: 'running', envoy: { ...envoy, ...change } },
+});
+const lost = {
+  ...status.upstream,
+  state: 'lost',
+  code: 'UNAVAILABLE',
+  details: 'connect EACCES',
+  meaning: 'it cannot be reached',
+} as const;
+
+describe('findings', () => {
+  it('of a healthy system are all fine', () => {
+    expect(findingsOf(healthy).map(({ severity }) => severity)).toEqual(['fine', 'fine', 'fine', 'fine']);
+  });
+
+  it.each<[string, string, Partial<Facts>]>([
+    [
+      'a Workload API whose socket this user may not use',
+      'workload_api.forbidden',
+      {
+        ...withStatus({ upstream: lost }),
+        workloadApi: { ...healthy.workloadApi, socket: { state: 'forbidden', ...OWNERSHIP }, answer: { kind: 'none' } },
+      },
+    ],
+    ['a sidecar that cannot reach what others can', 'sidecar.cut_off', withStatus({ upstream: lost })],
+    [
+      'a sidecar that is stale',
+      'sidecar.stale',
+      {
+        ...withStatus({
+          identities: status.identities.map((one) => ({
+            ...one,
+            state: 'expired',
+            not_after: new Date(NOW - 1000).toISOString(),
+          })),
+        }),
+        workloadApi: {
+          ...healthy.workloadApi,
+          answer: {
+            kind: 'context',
+            identities: [{ id: ID, serial: '0B', notBefore: NOW - 60_000, notAfter: NOW + HOUR }],
+            trustDomains: ['example.org'],
+            expiredCrls: [],
+          },
+        },
+      },
+    ],
+    [
+      'a CRL that has expired',
+      'crl.expired',
+      {
+        workloadApi: {
+          ...healthy.workloadApi,
+          answer: { kind: 'context', identities: [], trustDomains: [], expiredCrls: ['example.org cannot be used'] },
+        },
+      },
+    ],
+    [
+      'a key that Envoys refuse',
+      'identity.key_type',
+      withStatus({
+        identities: status.identities.map((one) => ({ ...one, warning: 'Envoy accepts no Ed25519 key from a peer' })),
+      }),
+    ],
+    [
+      'a second sidecar on the path',
+      'sds.taken',
+      withStatus({ checks: [{ name: 'socket', ok: false, reason: 'another process listens there' }] }),
+    ],
+    [
+      'a peer that sds.allow refuses',
+      'sds.peer_refused',
+      {
+        configuration: loadConfiguration({
+          flags: { config: 'sds.yaml', workload_api: 'unix:///run/api.sock' },
+          env: {},
+          readFile: () => '{ sds: { listen: "unix:///run/sds.sock", allow: [{ uid: [1337] }] } }',
+        }).configuration,
+        peer: { uid: 102, gid: 101 },
+        sds: { ...healthy.sds, answer: { kind: 'failed', reason: 'PERMISSION_DENIED: sds.allow gives this peer nothing' } },
+      },
+    ],
+    [
+      'a socket that sds.allow keeps this command from, and not the Envoy',
+      'sds.self_refused',
+      { sds: { ...healthy.sds, answer: { kind: 'failed', reason: 'PERMISSION_DENIED: sds.allow gives this peer nothing' } } },
+    ],
+    [
+      'a bundle without a self-signed root',
+      'bundle.no_root',
+      {
+        sds: {
+          ...healthy.sds,
+          answer: {
+            kind: 'secrets',
+            secrets: [
+              { name: ID, kind: 'tls_certificate', serial: 'a' },
+              {
+                name: 'spiffe://example.org',
+                kind: 'validation_context',
+                spiffe: { trustDomains: ['example.org'], rootless: ['example.org'] },
+              },
+            ],
+          },
+        },
+      },
+    ],
+    ['an Envoy without a SPIFFE validator', 'envoy.too_old', withEnvoy({ version: '1.17.4' })],
+    ['an Envoy that nobody tested', 'envoy.version_untested', withEnvoy({ version: '1.41.0' })],
+    [
+      'an Envoy without a stream',
+      'envoy.not_connected',
+      withEnvoy({ stats: new Map([['sds.spiffe_example.org.control_plane.connected_state', 0]]), warming: [ID] }),
+    ],
+    ['an Envoy that presents another certificate', 'envoy.other_certificate', withEnvoy({ serials: new Map([[ID, ['9']]]) })],
+    ['an Envoy that waits, for no other reason', 'envoy.warming', withEnvoy({ warming: [ID] })],
+  ])('%s', (_, cause, change) => {
+    const causes = findingsOf({ ...healthy, ...change }).filter(({ severity }) => severity !== 'fine');
+    expect(causes.map(({ id }) => id)).toEqual([cause]);
+    for (const { why, fix } of causes) expect([why, fix].every((text) => text !== undefined && text !== '')).toBe(true);
+  });
+});
+
+describe('a diagnosis', () => {
+  const broken = { severity: 'broken', what: '' } as const;
+
+  it('leaves out what a cause explains, but not when the cause is fine', () => {
+    const consequence = { ...broken, id: 'envoy.warming', explainedBy: ['sds.'] };
+    expect(diagnose([{ ...broken, id: 'sds.missing' }, consequence]).map(({ id }) => id)).toEqual(['sds.missing']);
+    expect(diagnose([{ ...broken, severity: 'fine', id: 'sds.answers' }, consequence])[0]?.id).toBe('envoy.warming');
+  });
+
+  it('keeps the first of two that explain each other', () => {
+    const [one, other] = [
+      { ...broken, id: 'a.one', explainedBy: ['a.'] },
+      { ...broken, id: 'a.other', explainedBy: ['a.'] },
+    ];
+    expect(diagnose([one, other]).map(({ id }) => id)).toEqual(['a.one']);
+  });
+
+  it('tells what is broken before what is only unwise', () => {
+    const found = diagnose([
+      { ...broken, severity: 'warning', id: 'a.b' },
+      { ...broken, id: 'c.d' },
+    ]);
+    expect(found.map(({ id }) => id)).toEqual(['c.d', 'a.b']);
+  });
+
+  it('has colours only where they are asked for', () => {
+    const report = reportOf(findingsOf(healthy));
+    expect(reportText(report, false)).not.toContain('\x1b');
+    expect(reportText(report, true)).toContain('\x1b[32mfine');
+  });
+});
