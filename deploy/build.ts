@@ -8,7 +8,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -133,11 +133,26 @@ const { metafile } = await build({
   metafile: true,
   logLevel: 'warning',
 });
+await buildPage();
 // Where dist/ is all there is, Node would parse each file twice to find out.
 await writeFile(join(dist, 'package.json'), '{ "type": "module" }\n');
 // Their licenses ask for it, wherever the bundle goes.
 await writeFile(join(dist, 'LICENSES.txt'), await licensesOf(root, Object.keys(metafile.inputs)));
 if (!forNpm) await warmUp();
+
+/** The status page, which a browser loads: what src/admin/page-files.ts reads. */
+async function buildPage(): Promise<void> {
+  const [source, target] = [join(root, 'src', 'admin', 'page'), join(dist, 'page')];
+  await build({
+    entryPoints: [join(source, 'page.ts')],
+    outdir: target,
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    logLevel: 'warning',
+  });
+  for (const name of ['page.html', 'page.css']) await copyFile(join(source, name), join(target, name));
+}
 
 /** Runs what a sidecar runs, until everything that is loaded later is there, and what asks it. main.ts fills the folder when there is one. */
 async function warmUp(): Promise<void> {

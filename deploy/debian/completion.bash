@@ -16,7 +16,7 @@ _spiffe_sds() {
     serve | check) options+=" $serving" ;;
     dev) options+=" $serving --trust-domain --id --federate --svid-ttl --ca-ttl" ;;
     get) options+=' --config --listen --output --watch --timeout --jwt --show-token' ;;
-    status) options+=' --config --listen --admin --output --ready' ;;
+    status) options+=' --config --listen --admin --output --watch --ready' ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
 }

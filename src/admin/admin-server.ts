@@ -14,6 +14,8 @@ import type { SidecarCounts } from '../state/counts.ts';
 import type { Observed } from '../state/observed.ts';
 import { isOwnHost } from './host.ts';
 import { JWKS_PATH, type JwksSource, jwksAnswer } from './jwks.ts';
+import { LiveChanges } from './live-changes.ts';
+import { PAGE_PATH, pageFile } from './page-files.ts';
 import { type Asked, type ReadOnlyServer, type ReadOnlyServerOptions, startReadOnlyServer } from './read-only-server.ts';
 import { type MetricsPage, notFound, probeRoutesOf, routesOf, safeJson } from './routes.ts';
 import { SharedAnswers } from './shared-answers.ts';
@@ -36,7 +38,7 @@ export interface AdminOptions {
   /** At the start: `admin`, and the mode and group of a Unix socket, which are those of the SDS socket. */
   readonly configuration: Configuration;
   /** Now. */
-  readonly loaded: () => Pick<LoadedConfiguration, 'configuration' | 'file'>;
+  readonly loaded: () => LoadedConfiguration;
   readonly observed: Observed;
   readonly sidecar: ServedState;
   readonly metrics: MetricsPage;
@@ -49,13 +51,16 @@ export async function startAdmin(options: AdminOptions): Promise<ReadOnlyServer>
   const { observed, clock, metrics, configuration, sidecar } = options;
   const { listen, probes, probes_metrics: withMetrics } = configuration.admin;
   const now = () => clock.now();
-  const api = routesOf({ observed, now, metrics, status: statusPage(options) });
+  const changes = new LiveChanges({ heard: () => observed.heard, clock });
+  const api = routesOf({ observed, now, metrics, status: statusAnswers(options), changes: () => changes.answer() });
   const jwks = (path: string, asked: Asked) => jwksAnswer(sidecar.jwtBundles, path, asked, clock);
   const forProbes = probeRoutesOf({ observed, now, ...(withMetrics && { metrics }) });
   const servers = await Promise.all([
-    serveRoutes(options, listen, 'api', (path, asked) =>
-      path.startsWith(JWKS_PATH) && path !== JWKS_PATH ? jwks(path, asked) : (api.get(path)?.(asked) ?? notFound(path, api)),
-    ),
+    serveRoutes(options, listen, 'api', (path, asked) => {
+      if (path.startsWith(JWKS_PATH) && path !== JWKS_PATH) return jwks(path, asked);
+      if (path.startsWith(PAGE_PATH)) return pageFile(path.slice(PAGE_PATH.length));
+      return api.get(path)?.(asked) ?? notFound(path, api);
+    }),
     serveRoutes(options, probes, 'probes', (path, asked) => forProbes.get(path)?.(asked) ?? notFound(path, forProbes)),
   ]);
   const close = async () => {
@@ -92,7 +97,7 @@ async function serveRoutes(
 }
 
 /** What `/v1/status` answers. */
-function statusPage({
+function statusAnswers({
   configuration,
   loaded,
   observed,

@@ -28,6 +28,8 @@ export interface Answer {
   readonly body: string;
   /** Beside those that every answer has. Default: `cache-control: no-store`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** The answer stays open after its body: what is given here writes to it, for as long as both want. */
+  readonly live?: (response: ServerResponse) => void;
 }
 
 export interface Asked {
@@ -117,7 +119,13 @@ function httpServer(options: ReadOnlyServerOptions): Server {
     response.once('close', forget);
     response.on('error', () => response.destroy());
     answered(request, options).then(
-      (found) => send(response, request, found),
+      (found) => {
+        if (found.live === undefined || request.method === 'HEAD') send(response, request, found);
+        else {
+          forget();
+          stayOpen(response, found, found.live);
+        }
+      },
       (error) => send(response, request, text(500, `this did not work: ${printable(messageOf(error))}\n`)),
     );
   });
@@ -141,13 +149,20 @@ async function answered(request: IncomingMessage, { isOurs, answer }: ReadOnlySe
   return answer(path, { query: new URLSearchParams(query), accept, ifNoneMatch });
 }
 
+const COMMON_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' } as const;
+
+function stayOpen(response: ServerResponse, { status, contentType, headers }: Answer, live: NonNullable<Answer['live']>): void {
+  if (response.destroyed) return;
+  response.writeHead(status, { 'content-type': contentType, ...COMMON_HEADERS, ...headers });
+  live(response);
+}
+
 function send(response: ServerResponse, { method }: IncomingMessage, { status, contentType, body, headers }: Answer): void {
   if (response.destroyed) return;
   response.writeHead(status, {
     // Of what the client has already nothing is said but that it is the same.
     ...(status !== 304 && { 'content-type': contentType, 'content-length': Buffer.byteLength(body) }),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
+    ...COMMON_HEADERS,
     ...headers,
     ...(status === 405 && { allow: 'GET, HEAD' }),
     // What else such a client says is not read.

@@ -3,6 +3,7 @@ import { printable } from '../printable.ts';
 import type { Observed } from '../state/observed.ts';
 import { allPassed, type Check, livez, type Probe, readyz, startupz } from '../state/readiness.ts';
 import { JWKS_PATH } from './jwks.ts';
+import { pageFile, wantsPage } from './page-files.ts';
 import { type Answer, type Asked, text } from './read-only-server.ts';
 import type { SubscriberFilter } from './subscribers.ts';
 
@@ -16,6 +17,8 @@ export interface RouteOptions {
   readonly metrics: MetricsPage;
   /** As JSON. */
   readonly status: (filter: SubscriberFilter) => Promise<string>;
+  /** Stays open, and tells when the status is another one. */
+  readonly changes: () => Answer;
 }
 
 export interface ProbeRouteOptions extends Pick<RouteOptions, 'observed' | 'now'> {
@@ -29,22 +32,24 @@ const WHERE_REASONS_ARE = 'the log, spiffe-sds status --ready and the admin API 
 
 /** What the paths are for, to people. */
 const PURPOSES = {
+  '/': 'the status page, for browsers',
   '/livez': 'whether the process lives',
   '/readyz': 'whether Envoys get what they need; ?verbose: with each check and its reason',
   '/startupz': 'whether it has served an identity and a bundle yet',
   '/v1/status': 'all that it knows, as JSON; ?node=ID and ?name=SECRET choose subscribers',
+  '/v1/changes': 'tells when that has changed, as server-sent events',
   [JWKS_PATH]: "the keys of a trust domain's JWT-SVIDs, as a JWK Set: add the trust domain",
   '/metrics': 'for Prometheus',
 } as const;
 
 /** By path. */
-export function routesOf({ observed, now, metrics, status }: RouteOptions): ReadonlyMap<string, Route> {
+export function routesOf({ observed, now, metrics, status, changes }: RouteOptions): ReadonlyMap<string, Route> {
   const probe =
     (name: string, checksOf: Probe): Route =>
     ({ query }) =>
       probeAnswer(name, checksOf(observed, now()), query.has('verbose'));
   const routes: Map<string, Route> = new Map<string, Route>([
-    ['/', () => text(200, pathsOf(routes))],
+    ['/', ({ accept }) => (wantsPage(accept) ? pageFile('page.html') : text(200, pathsOf(routes)))],
     ['/livez', probe('livez', livez)],
     ['/readyz', probe('readyz', readyz)],
     ['/startupz', probe('startupz', startupz)],
@@ -55,6 +60,7 @@ export function routesOf({ observed, now, metrics, status }: RouteOptions): Read
         return { status: 200, contentType: 'application/json', body: await status(filter) };
       },
     ],
+    ['/v1/changes', changes],
     [JWKS_PATH, () => text(404, `add a trust domain: ${JWKS_PATH}example.org\n`)],
     ['/metrics', metricsRoute(metrics)],
   ]);

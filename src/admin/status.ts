@@ -1,12 +1,14 @@
 /** What /v1/status says: the state of the running sidecar as JSON. It is made from values that hold no key. */
-import { configurationDigest } from '../config/digest.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
+import { nearest } from '../config/values/nearest.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import type { NameDescription } from '../secrets/secret-set.ts';
 import type { SidecarCounts } from '../state/counts.ts';
 import type { Observed, ObservedIdentity, Upstream } from '../state/observed.ts';
 import { allPassed, type Check, readyz } from '../state/readiness.ts';
 import { version } from '../version.ts';
+import { type ConfigurationValue, shownValues } from './configuration-values.ts';
+import { type HistoryStatus, historyStatus } from './history-status.ts';
 import { type HeldName, type SubscriberStatus, type Subscribers, timestamp } from './subscribers.ts';
 
 const MAX_WORKLOADS = 1000;
@@ -16,7 +18,7 @@ export interface StatusInputs {
   /** Where SDS is served. */
   readonly listen: Endpoint;
   /** The configuration in force, and its file. */
-  readonly loaded: Pick<LoadedConfiguration, 'configuration' | 'file'>;
+  readonly loaded: LoadedConfiguration;
   readonly names: ReadonlyMap<string, NameDescription>;
   readonly counts: SidecarCounts;
   readonly subscribers: Subscribers;
@@ -42,6 +44,8 @@ export interface Status {
   readonly configuration: {
     readonly digest: string;
     readonly file?: string;
+    /** By path, as `sds.listen`. */
+    readonly values: Readonly<Record<string, ConfigurationValue>>;
     readonly last_reload?: { readonly at: string; readonly problem?: string; readonly need_restart: readonly string[] };
   };
   readonly upstream: UpstreamStatus;
@@ -54,6 +58,7 @@ export interface Status {
   readonly subscribers_total: number;
   readonly held: readonly HeldName[];
   readonly counts: SidecarCounts;
+  readonly history: HistoryStatus;
   /** In node mode: the processes that have secrets of their own; no more than 1000 are shown. */
   readonly workloads?: readonly WorkloadStatus[];
 }
@@ -135,7 +140,7 @@ export function statusOf({ observed, listen, loaded, names, counts, subscribers,
     waiting: [...observed.waiting].map(([id, from]) => ({ id, from: timestamp(from) })),
     problems: [...observed.sideProblems].map(([of, { at, reason }]) => ({ of, at: timestamp(at), reason })),
     configuration: {
-      digest: configurationDigest(configuration),
+      ...shownValues(loaded),
       ...(file !== undefined && { file }),
       ...reloadOf(observed),
     },
@@ -152,8 +157,9 @@ export function statusOf({ observed, listen, loaded, names, counts, subscribers,
     names: [...names].map(([name, { kind, versions }]) => ({ name, kind, versions })),
     subscribers: subscribers.subscribers,
     subscribers_total: subscribers.total,
-    held: subscribers.held,
+    held: withNearest(subscribers.held, [...names.keys()]),
     counts,
+    history: historyStatus(observed.history, now),
     ...(configuration.mode === 'node' && { workloads: workloadStatuses(observed, now) }),
   };
 }
@@ -171,6 +177,18 @@ function workloadStatuses({ workloads }: Observed, now: number): readonly Worklo
     })),
     trust_domains: [...observed.bundles.keys()],
   }));
+}
+
+/** Of those that most wait for: to compare each with every name costs time. */
+const MAX_NEAREST = 20;
+const MAX_CANDIDATES = 2_000;
+
+function withNearest(held: readonly HeldName[], names: readonly string[]): readonly HeldName[] {
+  const candidates = names.slice(0, MAX_CANDIDATES);
+  return held.map((waiting, place) => {
+    const meant = place < MAX_NEAREST ? nearest(waiting.name, candidates) : undefined;
+    return meant === undefined ? waiting : { ...waiting, nearest: meant };
+  });
 }
 
 function reloadOf({ lastReload }: Observed): Pick<Status['configuration'], 'last_reload'> {

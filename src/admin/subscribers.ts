@@ -43,6 +43,8 @@ export interface SubscribedName {
 export interface HeldName {
   readonly name: string;
   readonly streams: number;
+  /** A name that there is, and that may be meant. */
+  readonly nearest?: string;
 }
 
 /** What is asked for; absent: all. */

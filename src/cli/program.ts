@@ -82,6 +82,7 @@ function createProgram(): Command {
     .option('--listen <uri>', 'the SDS socket of the sidecar that is meant (SPIFFE_SDS_LISTEN)')
     .option('--admin <uri>', 'the admin API: IP:PORT or unix:///… (default: SPIFFE_SDS_ADMIN, admin.listen, or 127.0.0.1:8082)')
     .addOption(new Option('--output <format>', 'how to print').choices(['text', 'json', 'yaml']).default('text'))
+    .option('--watch', 'print it again every two seconds, until Ctrl-C')
     .option('--ready', 'only whether it is ready, in one line; the exit code says it too: for health checks')
     .action(async ({ ready, ...flags }) =>
       ready === true ? (await import('./ready.ts')).ready(flags) : (await import('./status.ts')).status(flags),

@@ -4,14 +4,26 @@ import type { BundleStatus, IdentityStatus, NameStatus, Status, TokenStatus, Wor
 import type { SubscribedName, SubscriberStatus } from '../admin/subscribers.ts';
 import { formatDuration } from '../config/values/duration.ts';
 
-/** @param status without characters that a terminal would heed */
-export function statusText(status: Status): string {
+/** What a word is about. Where there is no colour, the word says all. */
+export type Tone = 'good' | 'bad' | 'warning' | 'heading';
+export type Paint = (text: string, tone: Tone) => string;
+
+/**
+ * @param status without characters that a terminal would heed
+ * @param paint default: no colour
+ */
+export function statusText(status: Status, paint: Paint = (text) => text): string {
   const now = Date.parse(status.started_at) + status.uptime * 1000;
   const ago = (at: string | undefined) => (at === undefined ? 'never' : `${span(now - Date.parse(at))} ago`);
+  const table = (title: string, columns: readonly string[], rows: readonly Row[]) => tableText(paint, title, columns, rows);
   const sections = [
-    head(status, ago),
+    head(status, ago, paint),
     table('Identities', ['SPIFFE ID', 'hint', 'expires in', 'received', 'served as'], identityRows(status.identities, ago)),
-    table('Bundles', ['trust domain', 'authorities', 'valid until'], status.bundles.map(bundleRow)),
+    table(
+      'Bundles',
+      ['trust domain', 'authorities', 'expires in'],
+      status.bundles.map((bundle) => bundleRow(bundle, now)),
+    ),
     table(
       'Tokens',
       ['SPIFFE ID', 'audience', 'expires in', 'received'],
@@ -23,11 +35,15 @@ export function statusText(status: Status): string {
       (status.workloads ?? []).map((workload) => workloadRow(workload, ago)),
     ),
     table('Names', ['name', 'kind', 'versions that were asked for'], status.names.map(nameRow)),
-    subscribersText(status, ago),
+    table(
+      subscribersTitle(status),
+      SUBSCRIBER_COLUMNS,
+      status.subscribers.map((subscriber) => subscriberRow(subscriber, ago)),
+    ),
     table(
       'Held: nothing to send for',
-      ['name', 'streams'],
-      status.held.map(({ name, streams }) => [name, String(streams)]),
+      ['name', 'streams', 'meant, perhaps'],
+      status.held.map(({ name, streams, nearest }) => [name, String(streams), nearest ?? '-']),
     ),
   ];
   return sections.filter((section) => section !== '').join('\n');
@@ -37,14 +53,22 @@ type Ago = (at: string | undefined) => string;
 /** The first line is the row; what else there is to say stands below it. */
 type Row = readonly string[] | { readonly cells: readonly string[]; readonly below: readonly string[] };
 
-function head({ version, uptime, ready, checks, sds, configuration, upstream }: Status, ago: Ago): string {
+const HELD_IN_FIRST_LINE = 3;
+
+/** The names that wait, and as many of them as a line has room for. */
+function heldWords(held: Status['held']): string {
+  const names = held.slice(0, HELD_IN_FIRST_LINE).map(({ name }) => name);
+  const more = held.length > names.length ? ', …' : '';
+  return `${held.length} ${held.length === 1 ? 'name' : 'names'} held: ${names.join(', ')}${more}`;
+}
+
+function head({ version, uptime, ready, checks, sds, configuration, upstream, held }: Status, ago: Ago, paint: Paint): string {
   const { digest, file, last_reload: reload } = configuration;
   // Of the Workload API there is more to say below.
   const failed = checks.filter(({ name, ok }) => !ok && name !== 'upstream');
   const lines = [
-    `spiffe-sds ${version}, ${ready ? 'ready' : 'not ready'}, up ${span(uptime * 1000)}`,
-    ...failed.map(({ name, reason }) => `  ${name}: ${reason}`),
-    `  SDS            ${sds.address}`,
+    `spiffe-sds ${version} on ${sds.address}, ${ready ? paint('ready', 'good') : paint('not ready', 'bad')}, up ${span(uptime * 1000)}${held.length === 0 ? '' : `, ${paint(heldWords(held), 'warning')}`}`,
+    ...failed.map(({ name, reason }) => `  ${paint(name, 'bad')}: ${reason}`),
     `  configuration  ${file ?? 'no file'}, ${digest.slice(0, 'sha256:'.length + 12)}`,
     ...(reload?.problem === undefined ? [] : [`    the file of ${ago(reload.at)} is not used: ${reload.problem}`]),
     ...(reload === undefined || reload.need_restart.length === 0
@@ -62,14 +86,8 @@ function head({ version, uptime, ready, checks, sds, configuration, upstream }: 
 }
 
 function identityRows(identities: readonly IdentityStatus[], ago: Ago): readonly Row[] {
-  return identities.map(({ id, hint, state, expires_in, received_at, last_failure, warning, names }) => ({
-    cells: [
-      id,
-      hint || '-',
-      state === 'expired' ? `expired ${span(-expires_in * 1000)} ago` : span(expires_in * 1000),
-      ago(received_at),
-      names.filter((name) => name !== id).join(', ') || '-',
-    ],
+  return identities.map(({ id, hint, expires_in, received_at, last_failure, warning, names }) => ({
+    cells: [id, hint || '-', leftOf(expires_in * 1000), ago(received_at), names.filter((name) => name !== id).join(', ') || '-'],
     below: [
       ...(last_failure === undefined ? [] : [`its rotation failed ${ago(last_failure)}`]),
       ...(warning === undefined ? [] : [warning]),
@@ -77,12 +95,22 @@ function identityRows(identities: readonly IdentityStatus[], ago: Ago): readonly
   }));
 }
 
-function bundleRow({ trust_domain, authorities, not_after, distrusted }: BundleStatus): Row {
-  return [trust_domain, distrusted ? 'distrusted: nobody is accepted' : String(authorities), not_after ?? '-'];
+function bundleRow({ trust_domain, authorities, not_after, distrusted }: BundleStatus, now: number): Row {
+  const left = not_after === undefined ? undefined : Date.parse(not_after) - now;
+  return [
+    trust_domain,
+    distrusted ? 'distrusted: nobody is accepted' : String(authorities),
+    left === undefined ? '-' : leftOf(left),
+  ];
+}
+
+/** @param ms negative: since then */
+function leftOf(ms: number): string {
+  return ms <= 0 ? `expired ${span(-ms)} ago` : span(ms);
 }
 
 function tokenRow({ id, audience, expires_in, received_at }: TokenStatus, ago: Ago): Row {
-  return [id, audience.join(', '), span(expires_in * 1000), ago(received_at)];
+  return [id, audience.join(', '), leftOf(expires_in * 1000), ago(received_at)];
 }
 
 function workloadRow({ uid, pid, identities, broker, since }: WorkloadStatus, ago: Ago): Row {
@@ -95,14 +123,10 @@ function nameRow({ name, kind, versions }: NameStatus): Row {
   return [name, kind, versions.join(', ') || '-'];
 }
 
-function subscribersText({ subscribers, subscribers_total: total }: Status, ago: Ago): string {
-  const shown = total > subscribers.length ? `, the first ${subscribers.length} of them` : '';
-  const columns = ['stream', 'node', 'method', 'peer', 'opened', 'last ACK', 'last NACK'];
-  return table(
-    `Subscribers: ${total}${shown}`,
-    columns,
-    subscribers.map((subscriber) => subscriberRow(subscriber, ago)),
-  );
+const SUBSCRIBER_COLUMNS = ['stream', 'node', 'method', 'peer', 'opened', 'last ACK', 'last NACK'];
+
+function subscribersTitle({ subscribers, subscribers_total: total }: Status): string {
+  return `Subscribers: ${total}${total > subscribers.length ? `, the first ${subscribers.length} of them` : ''}`;
 }
 
 function subscriberRow(subscriber: SubscriberStatus, ago: Ago): Row {
@@ -127,7 +151,7 @@ function nameLine({ name, sent, in_use: inUse, rejected, held }: SubscribedName)
 }
 
 /** @returns nothing when there are no rows */
-function table(title: string, columns: readonly string[], rows: readonly Row[]): string {
+function tableText(paint: Paint, title: string, columns: readonly string[], rows: readonly Row[]): string {
   if (rows.length === 0) return '';
   const parts = [columns, ...rows].map((row) => ('cells' in row ? row : { cells: row, below: [] }));
   const widths = columns.map((_, column) => Math.max(...parts.map(({ cells }) => cells[column]?.length ?? 0)));
@@ -138,7 +162,7 @@ function table(title: string, columns: readonly string[], rows: readonly Row[]):
       .trimEnd(),
     ...below.map((line) => `  ${line}`),
   ]);
-  return `${title}\n${lines.map((line) => `  ${line}\n`).join('')}`;
+  return `${paint(title, 'heading')}\n${lines.map((line) => `  ${line}\n`).join('')}`;
 }
 
 /** The two largest units. */

@@ -1,20 +1,25 @@
 /** `spiffe-sds status`: what the running sidecar knows. */
 import { stat } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+import { styleText } from 'node:util';
 import { stringify } from 'yaml';
 import type { Status } from '../admin/status.ts';
 import { type AdminListen, formatAdminListen, parseAdminListen } from '../config/schema/telemetry-schema.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
-import { SpiffeSdsError } from '../error.ts';
+import { messageOf, SpiffeSdsError } from '../error.ts';
 import { printable } from '../printable.ts';
 import { askAdmin } from './clients/admin-client.ts';
 import { type ConfigurationFlags, configurationOf } from './configuration.ts';
-import { statusText } from './status-text.ts';
+import { terminated } from './signals.ts';
+import { type Paint, statusText } from './status-text.ts';
 
 /** Which sidecar is meant. */
 export type SidecarFlags = Pick<ConfigurationFlags, 'config' | 'listen' | 'admin'>;
 
 export interface StatusFlags extends SidecarFlags {
   readonly output: 'text' | 'json' | 'yaml';
+  /** Again and again, until the process is told to stop. */
+  readonly watch?: boolean;
 }
 
 export interface AskedStatus {
@@ -25,12 +30,37 @@ export interface AskedStatus {
 
 const TIMEOUT_MS = 5_000;
 
-/** @throws SpiffeSdsError `admin_failed` as `askStatus` does, and when there is nobody to ask */
-export async function status({ output, ...flags }: StatusFlags): Promise<void> {
+const WATCH_MS = 2_000;
+/** To the upper left corner, and what stands there is gone. */
+const CLEAR = '\x1b[H\x1b[J';
+
+/** @throws SpiffeSdsError `admin_failed` as `askStatus` does, and when there is nobody to ask; with `watch` only at the first time */
+export async function status({ output, watch = false, ...flags }: StatusFlags): Promise<void> {
+  process.stdout.write(await statusIn(output, flags));
+  if (!watch) return;
+  const stop = new AbortController();
+  void terminated().then(() => stop.abort());
+  while (await pause(stop.signal)) {
+    const text = await statusIn(output, flags).catch((error: unknown) => `${messageOf(error)}\n`);
+    process.stdout.write(process.stdout.isTTY ? `${CLEAR}${text}` : `\n${text}`);
+  }
+}
+
+async function statusIn(output: StatusFlags['output'], flags: SidecarFlags): Promise<string> {
   const asked = await askStatus(flags, TIMEOUT_MS);
   if (asked === 'off') throw new SpiffeSdsError('admin_failed', 'there is no admin API to ask: admin.listen is empty');
-  process.stdout.write(output === 'json' ? asked.body : formatted(asked.status, output));
+  return output === 'json' ? asked.body : formatted(asked.status, output);
 }
+
+/** @returns false when it is to stop */
+function pause(signal: AbortSignal): Promise<boolean> {
+  return setTimeout(WATCH_MS, true, { signal }).catch(() => false);
+}
+
+const COLOURS = { good: 'green', bad: 'red', warning: 'yellow', heading: 'bold' } as const;
+
+/** On a terminal only, and not where NO_COLOR is set. */
+const paint: Paint = (text, tone) => styleText(COLOURS[tone], text, { stream: process.stdout });
 
 /**
  * Asks the admin API that the flags, the environment or the file name.
@@ -87,5 +117,5 @@ function parse(endpoint: Endpoint, code: number, body: string): Status {
 }
 
 function formatted(read: Status, output: 'text' | 'yaml'): string {
-  return output === 'yaml' ? stringify(read, { lineWidth: 0 }) : statusText(read);
+  return output === 'yaml' ? stringify(read, { lineWidth: 0 }) : statusText(read, paint);
 }

@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts';
 import type { Event, SvidEvent, WorkloadInfo } from '../events.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
+import { History } from './history.ts';
 
 /** Times are milliseconds since the epoch. */
 export type Upstream =
@@ -94,8 +95,11 @@ export class Observed {
   /** Why nobody can connect there just now. */
   socketLost: string | undefined;
   draining = false;
+  readonly history = new History();
   /** Changes with each event that is not about a single peer. */
   revision = 0;
+  /** Changes with each event. */
+  heard = 0;
   /** Whether an update is being sent: some stream that it concerns has not answered yet. */
   pushing = false;
   /** Whether there ever was an identity and a bundle. */
@@ -120,10 +124,12 @@ export class Observed {
 
   hear(event: Event): void {
     if (!('peer' in event)) this.revision += 1;
+    this.heard += 1;
     if (event.workload !== undefined) {
       this.#hearOf(event.workload, event);
       return;
     }
+    this.history.hear(event, this.#now);
     switch (event.type) {
       case 'listening':
         this.listening = event.address;

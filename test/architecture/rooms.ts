@@ -185,6 +185,7 @@ export const ROOMS: readonly Room[] = [
       'src/spiffe/',
       'src/spiffe/jwt/',
       'src/events.ts',
+      'src/config/values/',
       'src/config/schema/',
       'src/config/rules/',
       'src/config/',
@@ -194,6 +195,7 @@ export const ROOMS: readonly Room[] = [
       'src/state/',
     ],
   },
+  { path: 'src/admin/page/', holds: 'the status page, which a browser runs', mayImport: ['src/admin/'] },
   {
     path: 'src/dev/',
     holds: 'the development Workload API: a small CA, and the server side of the API',

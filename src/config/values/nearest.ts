@@ -6,6 +6,7 @@ const MAX_TYPOS = 2;
 /** The candidate that differs by at most two letters; undefined when there is none. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const ranked = candidates
+    .filter((candidate) => Math.abs(candidate.length - word.length) <= MAX_TYPOS)
     .map((candidate) => ({ candidate, typos: editDistance(word, candidate) }))
     .filter(({ candidate, typos }) => typos <= MAX_TYPOS && typos < candidate.length / 2)
     .sort((a, b) => a.typos - b.typos);

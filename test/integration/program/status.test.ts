@@ -37,14 +37,27 @@ describe('status', () => {
     await admin.running.event('secrets_rejected');
     const { code, log } = await status(admin);
     expect(code).toBe(0);
-    expect(log).toMatch(/^spiffe-sds \d+\.\d+\.\d+, ready, up \d/);
+    expect(log).toMatch(/^spiffe-sds \d+\.\d+\.\d+ on unix:\/\/\S+sds\.sock, ready, up \d+s, 1 name held: nobody\n/);
+    // No colour where nobody looks.
+    expect(log).not.toContain('\u001b');
     expect(log).toMatch(/^ {2}Workload API {3}unix:\/\/\/\S+, connected \d+s ago, last message \d+s ago$/m);
     expect(log).toMatch(/^ {2}spiffe:\/\/example\.org\/web {2}- +59m\d+s +\d+s ago {4}default$/m);
-    expect(log).toMatch(/^ {2}example\.org +1 /m);
+    expect(log).toMatch(/^ {2}example\.org +1 +\d+h\d+m/m);
     expect(log).toMatch(/^Subscribers: 1\n.*\n {2}1 +edge +sotw +connection 1 .*\d+s ago$/m);
     expect(log).toMatch(/^ {4}default: rejected [0-9a-f]+, has none\n {4}nobody: held\n {4}rejected default: no key$/m);
-    expect(log).toMatch(/^Held: nothing to send for\n.*\n {2}nobody +1$/m);
+    expect(log).toMatch(/^Held: nothing to send for\n.*\n {2}nobody +1 +-$/m);
     stream.cancel();
+  });
+
+  test('goes on when it is to watch, also while nobody answers, until it is told to stop', async () => {
+    await using admin = await serving();
+    await admin.running.event('svid_received');
+    const socket = 'socketPath' in admin.to ? admin.to.socketPath : '';
+    await using child = new Child(process.execPath, [MAIN, 'status', '--admin', `unix://${socket}`, '--watch'], ENV);
+    await child.written(/^spiffe-sds [\s\S]*^spiffe-sds /m);
+    await admin.api.close();
+    await child.written(/asking the admin API at/);
+    expect(await child.stop()).toBe(0);
   });
 
   test.each([

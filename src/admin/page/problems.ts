@@ -1,0 +1,68 @@
+/** What is the matter, the worst first: what a person wants to read at three in the morning. */
+import type { Status } from '../status.ts';
+import type { State } from './element.ts';
+
+export interface Problem {
+  readonly state: State;
+  readonly text: string;
+}
+
+const MAX_OF_A_KIND = 5;
+
+/** Nothing is the matter when there is none. */
+export function problemsOf(status: Status): readonly Problem[] {
+  const { checks, upstream, configuration, identities, bundles, subscribers, held } = status;
+  const reload = configuration.last_reload;
+  return [
+    ...checks.filter(({ ok }) => !ok).map(({ name, reason }) => bad(`${name}: ${reason}`)),
+    ...bundles
+      .filter(({ distrusted }) => distrusted)
+      .map((bundle) => bad(`nobody from ${bundle.trust_domain} is accepted: its bundle is gone`)),
+    ...few(
+      subscribers.flatMap(({ node, names, last_nack }) =>
+        names
+          .filter(({ rejected }) => rejected !== undefined)
+          .map(({ name }) =>
+            bad(`Envoy ${node || 'without a node.id'} rejects ${name}: ${last_nack?.reason ?? 'it gives no reason'}`),
+          ),
+      ),
+      'rejected secrets',
+    ),
+    ...few(
+      held.map(({ name, streams, nearest }) =>
+        warn(
+          `${name} is held: there is no such name, and ${streams} ${streams === 1 ? 'stream waits' : 'streams wait'} for it${nearest === undefined ? '' : `. Is ${nearest} meant?`}`,
+        ),
+      ),
+      'held names',
+    ),
+    ...(upstream.state === 'lost' && upstream.retried
+      ? [warn(`the Workload API is lost, and tried again; what it gave is served: ${upstream.meaning ?? ''}`)]
+      : []),
+    ...(upstream.discarded === undefined
+      ? []
+      : [warn(`the last message of the Workload API was discarded: ${upstream.discarded.reason}`)]),
+    ...few(
+      identities.flatMap(({ id, warning }) => (warning === undefined ? [] : [warn(`${id}: ${warning}`)])),
+      'warnings',
+    ),
+    ...(reload?.problem === undefined ? [] : [warn(`the configuration file is not used as it is now: ${reload.problem}`)]),
+    ...(reload === undefined || reload.need_restart.length === 0
+      ? []
+      : [warn(`in force after a restart only: ${reload.need_restart.join(', ')}`)]),
+  ];
+}
+
+function few(problems: readonly Problem[], what: string): readonly Problem[] {
+  const [first] = problems;
+  if (first === undefined || problems.length <= MAX_OF_A_KIND) return problems;
+  return [...problems.slice(0, MAX_OF_A_KIND), { ...first, text: `and ${problems.length - MAX_OF_A_KIND} more ${what}` }];
+}
+
+function bad(text: string): Problem {
+  return { state: 'bad', text };
+}
+
+function warn(text: string): Problem {
+  return { state: 'warn', text };
+}
