@@ -25,6 +25,7 @@ const status: Status = {
   waiting: [],
   problems: [],
   configuration: { digest: 'sha256:0', values: {} },
+  history: { upstream: [], delivery: [], nacks: [] },
   upstream: { address: 'unix:///run/api.sock', state: 'connected', since: new Date(NOW - HOUR).toISOString() },
   identities: [
     {
