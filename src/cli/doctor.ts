@@ -12,7 +12,7 @@ import { probeWorkloadApi } from '../doctor/probes/workload-probe.ts';
 import { reportOf, reportText } from '../doctor/report.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import { escaped, printable } from '../printable.ts';
-import { fetchX509Svid } from '../workload-api/client.ts';
+import { workloadApiAt } from '../workload-api/client.ts';
 import { allAdvice } from './check.ts';
 import { checkHealth } from './clients/health-client.ts';
 import { streamSecrets } from './clients/sds-client.ts';
@@ -68,7 +68,7 @@ function probes(flags: ConfigurationFlags): Probes {
   return {
     now: () => Date.now(),
     socket: probeSocket,
-    workloadApi: (endpoint) => probeWorkloadApi(fetchX509Svid(endpoint), TIMEOUT_MS, Date.now()),
+    workloadApi: (endpoint) => probeWorkloadApi(workloadApiAt(endpoint).fetchX509Svid, TIMEOUT_MS, Date.now()),
     answers: (path) =>
       checkHealth(path, SDS, TIMEOUT_MS).then(
         () => true,

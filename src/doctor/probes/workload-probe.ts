@@ -4,8 +4,9 @@ import { vetCrls } from '../../envoy/crl-choice.ts';
 import { messageOf } from '../../error.ts';
 import type { X509SVIDResponse } from '../../gen/messages.ts';
 import { CertificateReader } from '../../spiffe/certificate-reader.ts';
-import type { Fetch } from '../../workload-api/client.ts';
+
 import { readContext } from '../../workload-api/context.ts';
+import type { Fetch } from '../../workload-api/stream-call.ts';
 import type { WorkloadAnswer } from '../facts.ts';
 
 /**

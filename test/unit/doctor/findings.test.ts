@@ -24,7 +24,8 @@ const status: Status = {
   process: { pid: 7, uid: 65532, gid: 65532 },
   waiting: [],
   problems: [],
-  configuration: { digest: 'sha256:0' },
+  configuration: { digest: 'sha256:0', values: {} },
+  history: { upstream: [], delivery: [], nacks: [] },
   upstream: { address: 'unix:///run/api.sock', state: 'connected', since: new Date(NOW - HOUR).toISOString() },
   identities: [
     {
