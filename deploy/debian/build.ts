@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
+const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '..', '..');
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 const LIBRARY = 'usr/lib/spiffe-sds';
@@ -71,11 +72,12 @@ export async function buildDebianPackage(folder: string, { arch, dist, node }: C
   await cp(dist, at(LIBRARY), { recursive: true, filter });
   await copyFile(node, at(`${LIBRARY}/node`));
   await chmod(at(`${LIBRARY}/node`), 0o755);
+  const { stdout: completion } = await run(process.execPath, [join(dist, 'main.js'), 'completion', 'bash']);
   await put('usr/bin/spiffe-sds', COMMAND, 0o755);
   await put('lib/systemd/system/spiffe-sds.service', await own('spiffe-sds.service'));
   await put('usr/lib/sysusers.d/spiffe-sds.conf', USER);
   await put('usr/share/man/man8/spiffe-sds.8.gz', gzipSync(await own('spiffe-sds.8'), { level: 9 }));
-  await put('usr/share/bash-completion/completions/spiffe-sds', await own('completion.bash'));
+  await put('usr/share/bash-completion/completions/spiffe-sds', completion);
   await put('usr/share/doc/spiffe-sds/copyright', `License: ${license}\n\n${await readFile(join(ROOT, 'LICENSE'), 'utf8')}`);
   await put('etc/spiffe-sds/spiffe-sds.yaml', await own('spiffe-sds.yaml'));
   await put('DEBIAN/conffiles', '/etc/spiffe-sds/spiffe-sds.yaml\n');
@@ -97,7 +99,6 @@ export async function buildDebianPackage(folder: string, { arch, dist, node }: C
       .map(([key, value]) => `${key}: ${value}`)
       .join('\n')}\n`,
   );
-  const run = promisify(execFile);
   // Whoever builds has another umask; nobody but root may change what is installed.
   await run('chmod', ['-R', 'u+rwX,go+rX,go-w', root.path]);
   const file = join(folder, `spiffe-sds_${version}_${architecture}.deb`);

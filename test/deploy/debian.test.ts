@@ -60,9 +60,10 @@ test('the man page names each variable of the environment', async () => {
   for (const [name] of sources.matchAll(/SPIFFE_[A-Z_]+/g)) expect(await text('spiffe-sds.8')).toContain(name);
 });
 
-test('the completion offers each command, and each option of it', async () => {
+test('the completion that it installs offers each command, and each option of it', async () => {
+  const { stdout: completion } = await run(process.execPath, [MAIN, 'completion', 'bash']);
   const complete = async (...words: readonly string[]) => {
-    const script = `source ${join(FOLDER, 'completion.bash')}; COMP_WORDS=(spiffe-sds "$@"); COMP_CWORD=$#; _spiffe_sds; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const script = `${completion}\nCOMP_WORDS=(spiffe-sds "$@"); COMP_CWORD=$#; _spiffe_sds; printf '%s\\n' "\${COMPREPLY[@]}"`;
     return (await run('bash', ['-c', script, 'bash', ...words])).stdout.trim().split('\n');
   };
   expect(await complete('')).toEqual(expect.arrayContaining(commands));
@@ -71,5 +72,5 @@ test('the completion offers each command, and each option of it', async () => {
     expect(new Set(await complete(command, '--')), command).toEqual(new Set(options));
   }
   expect(await complete('st')).toEqual(['status']);
-  expect(await complete('serve', '--log-format', 'j')).toEqual(['json']);
+  expect(await complete('get', '--output', 'j')).toEqual(['json']);
 });

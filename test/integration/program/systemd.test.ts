@@ -65,7 +65,7 @@ test('a manager that is gone is no reason to stop', async () => {
 test('what is no address is told as a sentence', async () => {
   const reasons: string[] = [];
   serviceNotifications({ NOTIFY_SOCKET: 'vsock:2:1234' }, (reason) => reasons.push(reason))('READY=1');
-  await expect.poll(() => reasons).toEqual([expect.stringMatching(/^systemd cannot be told READY=1: NOTIFY_SOCKET is "vsock/)]);
+  await expect.poll(() => reasons).toEqual([expect.stringMatching(/^cannot send READY=1 to systemd: NOTIFY_SOCKET is "vsock/)]);
 });
 
 test('without NOTIFY_SOCKET nobody is told anything', () => {
