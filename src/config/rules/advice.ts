@@ -2,7 +2,7 @@
 import type { Configuration } from '../schema/schema.ts';
 
 /** One sentence for each: what it means, and what to write instead. */
-export function adviceOn({ admin, sds, names, secrets, validation }: Configuration): readonly string[] {
+export function adviceOn({ admin, sds, validation }: Configuration): readonly string[] {
   return [
     ...(validation.unsafe_merge
       ? [
@@ -19,19 +19,5 @@ export function adviceOn({ admin, sds, names, secrets, validation }: Configurati
           'admin.remote: true without admin.hosts answers only those who name an IP address or localhost: list the host names that are used in admin.hosts',
         ]
       : []),
-    ...secrets.flatMap(({ name }, i) =>
-      name.startsWith('spiffe://')
-        ? [
-            `secrets[${i}].name: ${name} takes the place of the SVID or bundle that has this SPIFFE ID: choose a name that is no SPIFFE ID`,
-          ]
-        : [],
-    ),
-    ...(['default_svid', 'default_bundle', 'default_all_bundles'] as const).flatMap((key) =>
-      names[key].startsWith('spiffe://')
-        ? [
-            `names.${key}: ${names[key]} takes the place of the SVID or bundle that has this SPIFFE ID: choose a name that is no SPIFFE ID`,
-          ]
-        : [],
-    ),
   ];
 }

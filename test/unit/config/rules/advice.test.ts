@@ -1,0 +1,31 @@
+import { describe, expect, test } from 'vitest';
+import { loadConfiguration } from '../../../../src/config/load.ts';
+import { adviceOn } from '../../../../src/config/rules/advice.ts';
+
+function adviceFor(file: string): readonly string[] {
+  const { configuration } = loadConfiguration({
+    flags: { config: 'spiffe-sds.yaml' },
+    env: { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/spire/agent/api.sock' },
+    readFile: () => file,
+  });
+  return adviceOn(configuration);
+}
+
+test('nothing is said of what nobody configured', () => {
+  expect(adviceFor('')).toEqual([]);
+});
+
+describe('what is legal and unwise is said with the key, and the fix is one that helps', () => {
+  test.each([
+    ['validation.unsafe_merge', 'validation: { mode: trusted_ca, unsafe_merge: true }', 'validation: { mode: spiffe }'],
+    ['sds.mode', 'sds: { mode: "0666" }', 'sds: { mode: "0660" }'],
+    [
+      'admin.remote',
+      'admin: { listen: "10.0.0.1:8082", remote: true }',
+      'admin: { listen: "10.0.0.1:8082", remote: true, hosts: [sidecar.example.org] }',
+    ],
+  ])('%s', (key, unwise, wise) => {
+    expect(adviceFor(unwise)).toEqual([expect.stringContaining(key)]);
+    expect(adviceFor(wise)).toEqual([]);
+  });
+});
