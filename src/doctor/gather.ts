@@ -1,6 +1,6 @@
 /** Asks everybody on the way from the Workload API to Envoy, one after the other: what one says decides what is asked of the next. */
 import type { Configuration } from '../config/schema/schema.ts';
-import type { Endpoint } from '../endpoint.ts';
+import { type Endpoint, parseEndpoint } from '../endpoint.ts';
 import type { EnvoyConfiguration } from './envoy-configuration.ts';
 import type { EnvoyFacts } from './envoy-facts.ts';
 import type { Facts, ProcessFacts, SdsAnswer, SidecarFacts, SocketFacts, WorkloadAnswer } from './facts.ts';
@@ -30,12 +30,12 @@ export interface Case {
 
 export async function gather(asked: Case, probes: Probes): Promise<Facts> {
   const { configuration, envoyAdmin, bootstrap } = asked;
-  const workloadApi = await lookAtWorkloadApi(configuration.workload_api.address, probes);
   const { path } = configuration.sds.listen;
   const found = await probes.socket(path);
   const isSilent = found.state === 'answers' && !(await probes.answers(path));
   const socket: SocketFacts = isSilent ? { ...found, state: 'silent' } : found;
   const sidecar = isSilent ? ({ kind: 'off' } as const) : await probes.sidecar();
+  const workloadApi = await lookAtWorkloadApi(configuration.workload_api.address ?? addressOf(sidecar), probes);
   const envoy = envoyAdmin === undefined ? undefined : await probes.envoy(envoyAdmin);
   const wanted = (envoy?.kind === 'running' ? envoy.envoy.configuration : bootstrap)?.asked.map(({ name }) => name) ?? [];
   const answer = socket.state === 'answers' ? await subscribe(path, sidecar, wanted, probes) : undefined;
@@ -48,6 +48,12 @@ export async function gather(asked: Case, probes: Probes): Promise<Facts> {
     sidecar,
     ...(envoy && { envoy }),
   };
+}
+
+/** What a running sidecar was started with, and this command was not. */
+function addressOf(sidecar: SidecarFacts): Endpoint | undefined {
+  const address = sidecar.kind === 'status' ? sidecar.status.upstream.address : undefined;
+  return address === undefined ? undefined : parseEndpoint(address);
 }
 
 async function lookAtWorkloadApi(endpoint: Endpoint | undefined, probes: Probes): Promise<Facts['workloadApi']> {

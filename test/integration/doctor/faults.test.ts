@@ -26,6 +26,15 @@ describe('a healthy system', () => {
     expect({ causes, ok, exitCode }).toEqual({ causes: [], ok: true, exitCode: 0 });
     expect(findings.map(({ id }) => id)).toEqual(['workload_api.answers', 'sds.answers', 'sidecar.runs']);
   });
+
+  it('has none either when only the sidecar was told where the Workload API is', async () => {
+    await using system = await serving();
+    await system.running.event('secrets_updated');
+    const all = flags(system);
+    const { causes, findings } = await diagnose(...all.toSpliced(all.indexOf('--workload-api'), 2));
+    expect(causes).toEqual([]);
+    expect(findings.map(({ id }) => id)).toContain('workload_api.answers');
+  });
 });
 
 describe('the Workload API', () => {
