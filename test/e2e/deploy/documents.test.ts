@@ -13,7 +13,7 @@ const LIMIT_MS = 480_000;
 const WORKLOAD_API = {
   at: 'a development Workload API',
   text: [
-    `${process.execPath} ${ROOT}/src/cli/main.ts dev --workload-api unix:///run/spire/agent/api.sock`,
+    `mkdir -p /run/spire/agent; ${process.execPath} ${ROOT}/src/cli/main.ts dev --workload-api unix:///run/spire/agent/api.sock`,
     "--listen unix:///run/spire/agent/sds.sock --admin ''",
   ].join(' '),
   until: 'Ctrl-C stops it',
