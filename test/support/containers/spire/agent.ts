@@ -4,7 +4,7 @@
  * container's id from its cgroup, the label from the engine whose cgroup that is.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 
@@ -28,6 +28,8 @@ await new Promise<void>((resolve) => {
   });
 });
 
+// spiffe-sds makes no folder where another user decides what is there, as this volume's owner does.
+mkdirSync(`${FOLDER}/agent`, { recursive: true });
 const dev = spawn('spiffe-sds', ['dev', '--workload-api', `unix://${BEHIND}`, '--listen', `unix://${FOLDER}/agent/sds.sock`], {
   stdio: 'inherit',
 });
