@@ -1,6 +1,7 @@
 /** The history of a sidecar as /v1/status shows it. Times are RFC 3339 in UTC. */
+
+import { isoTime } from '../clock.ts';
 import type { History, UpstreamEntry } from '../state/history.ts';
-import { timestamp } from './subscribers.ts';
 
 export interface HistoryStatus {
   /** What the Workload API did, the newest first; at most 100. */
@@ -28,12 +29,12 @@ export interface HistoryStatus {
 export function historyStatus(history: History, now: number): HistoryStatus {
   return {
     upstream: history.upstream.map(({ at, what, text, times, until }) => ({
-      at: timestamp(at),
+      at: isoTime(at),
       what,
       text,
-      ...(times > 1 && { times, until: timestamp(until) }),
+      ...(times > 1 && { times, until: isoTime(until) }),
     })),
-    delivery: history.delivery(now).map((minute) => ({ ...minute, at: timestamp(minute.at) })),
-    nacks: history.rejections.map((rejection) => ({ ...rejection, at: timestamp(rejection.at) })),
+    delivery: history.delivery(now).map((minute) => ({ ...minute, at: isoTime(minute.at) })),
+    nacks: history.rejections.map((rejection) => ({ ...rejection, at: isoTime(rejection.at) })),
   };
 }

@@ -1,4 +1,5 @@
 /** What /v1/status says: the state of the running sidecar as JSON. It is made from values that hold no key. */
+import { isoTime } from '../clock.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import { nearest } from '../config/values/nearest.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
@@ -9,7 +10,7 @@ import { allPassed, type Check, readyz } from '../state/readiness.ts';
 import { version } from '../version.ts';
 import { type ConfigurationValue, shownValues } from './configuration-values.ts';
 import { type HistoryStatus, historyStatus } from './history-status.ts';
-import { type HeldName, type SubscriberStatus, type Subscribers, timestamp } from './subscribers.ts';
+import type { HeldName, SubscriberStatus, Subscribers } from './subscribers.ts';
 
 const MAX_WORKLOADS = 1000;
 
@@ -131,14 +132,14 @@ export function statusOf({ observed, listen, loaded, names, counts, subscribers,
   const { configuration, file } = loaded;
   return {
     version,
-    started_at: timestamp(observed.startedAt),
+    started_at: isoTime(observed.startedAt),
     uptime: seconds(now - observed.startedAt),
     ready: allPassed(checks),
     checks,
     sds: { address: formatEndpoint(listen) },
     process: { pid: process.pid, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
-    waiting: [...observed.waiting].map(([id, from]) => ({ id, from: timestamp(from) })),
-    problems: [...observed.sideProblems].map(([of, { at, reason }]) => ({ of, at: timestamp(at), reason })),
+    waiting: [...observed.waiting].map(([id, from]) => ({ id, from: isoTime(from) })),
+    problems: [...observed.sideProblems].map(([of, { at, reason }]) => ({ of, at: isoTime(at), reason })),
     configuration: {
       ...shownValues(loaded),
       ...(file !== undefined && { file }),
@@ -150,9 +151,9 @@ export function statusOf({ observed, listen, loaded, names, counts, subscribers,
     tokens: [...observed.tokens.values()].map(({ id, audience, notAfter, receivedAt }) => ({
       id,
       audience,
-      not_after: timestamp(notAfter),
+      not_after: isoTime(notAfter),
       expires_in: seconds(notAfter - now),
-      received_at: timestamp(receivedAt),
+      received_at: isoTime(receivedAt),
     })),
     names: [...names].map(([name, { kind, versions }]) => ({ name, kind, versions })),
     subscribers: subscribers.subscribers,
@@ -168,7 +169,7 @@ function workloadStatuses({ workloads }: Observed, now: number): readonly Worklo
   return [...workloads.values()].slice(0, MAX_WORKLOADS).map(({ workload: { pid, uid }, observed }) => ({
     pid,
     uid,
-    since: timestamp(observed.startedAt),
+    since: isoTime(observed.startedAt),
     broker: upstreamStatus(observed, undefined),
     identities: [...observed.identities.values()].map(({ id, serial, notAfter }) => ({
       id,
@@ -194,16 +195,16 @@ function withNearest(held: readonly HeldName[], names: readonly string[]): reado
 function reloadOf({ lastReload }: Observed): Pick<Status['configuration'], 'last_reload'> {
   if (lastReload === undefined) return {};
   const { at, problem, needRestart } = lastReload;
-  return { last_reload: { at: timestamp(at), ...(problem !== undefined && { problem }), need_restart: needRestart } };
+  return { last_reload: { at: isoTime(at), ...(problem !== undefined && { problem }), need_restart: needRestart } };
 }
 
 function upstreamStatus({ upstream, lastMessage, discarded }: Observed, address: string | undefined): UpstreamStatus {
   const common = {
     ...(address !== undefined && { address }),
     state: upstream.state,
-    since: timestamp(upstream.since),
-    ...(lastMessage !== undefined && { last_message: timestamp(lastMessage) }),
-    ...(discarded && { discarded: { ...discarded, at: timestamp(discarded.at) } }),
+    since: isoTime(upstream.since),
+    ...(lastMessage !== undefined && { last_message: isoTime(lastMessage) }),
+    ...(discarded && { discarded: { ...discarded, at: isoTime(discarded.at) } }),
   };
   if (upstream.state === 'connecting' || upstream.state === 'connected') return common;
   const { failures, code, details, meaning, final } = upstream;
@@ -220,10 +221,10 @@ function identityStatus(
     hint,
     serial,
     state: notAfter <= now ? 'expired' : 'fresh',
-    not_after: timestamp(notAfter),
+    not_after: isoTime(notAfter),
     expires_in: seconds(notAfter - now),
-    received_at: timestamp(receivedAt),
-    ...(lastFailure !== undefined && { last_failure: timestamp(lastFailure) }),
+    received_at: isoTime(receivedAt),
+    ...(lastFailure !== undefined && { last_failure: isoTime(lastFailure) }),
     ...(warning !== undefined && { warning }),
     names: [...names].flatMap(([name, secret]) => (secret.id === id ? [name] : [])),
   };
@@ -233,8 +234,8 @@ function bundleStatuses({ bundles, distrusted }: Observed): readonly BundleStatu
   const trusted = [...bundles.values()].map(({ trustDomain, authorities, notAfter, updatedAt }) => ({
     trust_domain: trustDomain,
     authorities,
-    not_after: timestamp(notAfter),
-    updated_at: timestamp(updatedAt),
+    not_after: isoTime(notAfter),
+    updated_at: isoTime(updatedAt),
     distrusted: distrusted.has(trustDomain),
   }));
   const gone = [...distrusted].filter((trustDomain) => !bundles.has(trustDomain));

@@ -1,4 +1,5 @@
 /** The open streams as /v1/status shows them. Peers choose their names and how many streams they open: what is shown of them is bounded. */
+import { isoTime } from '../clock.ts';
 import type { SecretKind } from '../events.ts';
 import type { StreamStatus } from '../sds/stream/stream-status.ts';
 
@@ -110,7 +111,7 @@ function subscriberStatus(status: StreamStatus, maxNames: number): SubscriberSta
     node,
     peer: { connection: peer.connection, ...peer.credentials },
     ...(rule !== undefined && { rule }),
-    opened_at: timestamp(openedAt),
+    opened_at: isoTime(openedAt),
     names: names.slice(0, maxNames).map(({ name, kind, sent, inUse, rejected, held }) => ({
       name: short(name),
       ...(kind && { kind }),
@@ -121,10 +122,10 @@ function subscriberStatus(status: StreamStatus, maxNames: number): SubscriberSta
     })),
     ...(leftOut > 0 && { names_left_out: leftOut }),
     unanswered,
-    ...(lastAck !== undefined && { last_ack: timestamp(lastAck) }),
+    ...(lastAck !== undefined && { last_ack: isoTime(lastAck) }),
     ...(lastNack && {
       last_nack: {
-        at: timestamp(lastNack.at),
+        at: isoTime(lastNack.at),
         names: lastNack.names.slice(0, MAX_REJECTED_NAMES).map(short),
         reason: lastNack.reason,
       },
@@ -134,9 +135,4 @@ function subscriberStatus(status: StreamStatus, maxNames: number): SubscriberSta
 
 function short(name: string): string {
   return name.length <= MAX_NAME_LENGTH ? name : `${name.slice(0, MAX_NAME_LENGTH).toWellFormed()}…`;
-}
-
-/** @param ms since the epoch */
-export function timestamp(ms: number): string {
-  return new Date(ms).toISOString();
 }

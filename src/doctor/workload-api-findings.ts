@@ -1,4 +1,5 @@
 /** From the Workload API's socket to identities that are valid. */
+import { isoTime } from '../clock.ts';
 import { formatEndpoint } from '../endpoint.ts';
 import type { Facts, KnownIdentity, ProcessFacts } from './facts.ts';
 import type { Suspicion } from './finding.ts';
@@ -163,7 +164,7 @@ function clockBehind(id: string, from: number, now: number): Suspicion {
   return {
     id: 'clock.behind',
     severity: 'broken',
-    what: `${id} begins at ${iso(from)}, and this machine's clock says ${iso(now)}: it is behind, or that of the CA is ahead.`,
+    what: `${id} begins at ${isoTime(from)}, and this machine's clock says ${isoTime(now)}: it is behind, or that of the CA is ahead.`,
     why: 'Nothing is served in its place until then.',
     fix: 'timedatectl set-ntp true',
   };
@@ -176,14 +177,14 @@ function expired(id: string, notAfter: number, now: number, fromTheStart: boolea
     return {
       id: 'clock.ahead',
       severity: 'broken',
-      what: `${id} had expired when it came: it ended at ${iso(notAfter)}, and this machine's clock says ${iso(now)}. The clock is ahead, or the agent hands out what it kept.`,
+      what: `${id} had expired when it came: it ended at ${isoTime(notAfter)}, and this machine's clock says ${isoTime(now)}. The clock is ahead, or the agent hands out what it kept.`,
       why,
       fix: 'timedatectl set-ntp true',
     };
   return {
     id: 'identity.expired',
     severity: 'broken',
-    what: `${id} has expired at ${iso(notAfter)}, and the Workload API has sent no newer certificate.`,
+    what: `${id} has expired at ${isoTime(notAfter)}, and the Workload API has sent no newer certificate.`,
     why,
     fix: 'Look at the log of the SPIFFE agent: can it reach its server? (SPIRE: spire-agent healthcheck -verbose)',
     explainedBy: ['sidecar.stale', 'workload_api.message_unusable', 'clock.ahead'],
@@ -225,8 +226,4 @@ function noIdentity({ uid, gid, cgroup }: ProcessFacts, who: string): Suspicion 
     why: 'Nothing is served: Envoys wait, and what they had is withdrawn.',
     fix: `spire-server entry create -parentID "$(spire-server agent list | awk '/SPIFFE ID/ { print $NF; exit }')" -spiffeID spiffe://example.org/workload -selector unix:uid:${uid}`,
   };
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { leafOf } from '../conformance/read.ts';
 import { SdsClient, type SdsStream } from '../support/sds/sds-client.ts';
+import { within } from '../support/within.ts';
 import { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 import { assault } from './assault.ts';
 import { attacks } from './attacks.ts';
@@ -52,9 +53,9 @@ export async function fuzz({ seed, runs, progress }: FuzzOptions): Promise<FuzzR
     const repeat = `--seed ${seed + batch} --runs ${numRuns}`;
     const sample = fc.sample(arbitrary, { seed: seed + batch, numRuns });
     try {
-      await soon(assault(socket, sample), 'an answer to an honest request');
+      await within(PATIENCE_MS, 'an answer to an honest request', assault(socket, sample));
       if (batch % BATCHES_PER_ROTATION === 0) {
-        await soon(rotationArrives(api, witness), 'a rotation to reach a stream that did nothing wrong');
+        await within(PATIENCE_MS, 'a rotation to reach a stream that did nothing wrong', rotationArrives(api, witness));
         rotations++;
       }
     } catch (cause) {
@@ -84,14 +85,4 @@ async function rotationArrives(api: TestWorkloadApi, witness: SdsStream): Promis
 function least(samples: readonly number[], quarter: number): number {
   const slice = samples.slice(Math.floor((quarter * samples.length) / 4), Math.ceil(((quarter + 1) * samples.length) / 4));
   return Math.min(...slice);
-}
-
-async function soon<T>(promise: Promise<T>, what: string): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`waited ${PATIENCE_MS} ms in vain for ${what}`)), PATIENCE_MS);
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

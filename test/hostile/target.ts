@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { leafOf } from '../conformance/read.ts';
 import { SdsClient, type SdsStream } from '../support/sds/sds-client.ts';
+import { within } from '../support/within.ts';
 import { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 
 const RELEASE = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
@@ -139,7 +140,7 @@ export class Target implements AsyncDisposable {
     const begin = performance.now();
     await this.#api.rotate();
     for (;;) {
-      const [secret] = await within(this.#witness.secrets(), 'a rotation to reach the good client');
+      const [secret] = await within(PATIENCE_MS, 'a rotation to reach the good client', this.#witness.secrets());
       if (secret !== undefined && leafOf(secret).serialNumber === this.#api.serials().get(WORKLOAD)) break;
     }
     return performance.now() - begin;
@@ -162,15 +163,5 @@ export class Target implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
-  }
-}
-
-async function within<T>(promise: Promise<T>, what: string): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`waited ${PATIENCE_MS} ms in vain for ${what}`)), PATIENCE_MS);
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -10,6 +10,8 @@ import {
 import type { Peer, PeerCredentials } from '../../events.ts';
 import type { AccessChange, NameStates } from '../protocol/name-state.ts';
 
+const NO_NAMES: ReadonlySet<string> = new Set();
+
 export class StreamAccess {
   readonly #rules: () => AccessRules | undefined;
   readonly #peer: Peer;
@@ -19,7 +21,7 @@ export class StreamAccess {
   #judgedFor: PeerCredentials | undefined;
   #judgement: Judgement | undefined;
   #grant = EVERYTHING;
-  #denied: ReadonlySet<string> = new Set();
+  #denied = NO_NAMES;
 
   constructor(rules: () => AccessRules | undefined, peer: Peer) {
     this.#rules = rules;
