@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path';
 import type { LoadedConfiguration } from '../config/load.ts';
 import type { Configuration } from '../config/schema/schema.ts';
 import { DEFAULT_ADMIN_LISTEN, formatAdminListen } from '../config/schema/telemetry-schema.ts';
-import type { DevBroker } from '../dev/dev-broker.ts';
 import { DevWorkloadApi } from '../dev/dev-workload-api.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
@@ -38,13 +37,13 @@ async function runUntilTerminated(flags: DevFlags): Promise<void> {
     address: formatEndpoint(configuration.workload_api.address as Endpoint),
     ...domain,
   });
-  await using broker = configuration.mode === 'node' ? await startBroker(configuration, workloadApi) : undefined;
+  await using agent = configuration.mode === 'node' ? await startNodeAgent(configuration, workloadApi) : undefined;
   const first = firstContext();
   await using operated = await startApplication({ loaded, env: process.env, events: first.events });
   running = operated;
   await Promise.race([first.received, stop]);
   // Others are served already: a terminal that is stopped must not keep them waiting.
-  standardOutput(1).write(introduction(configuration, operated.sidecar, workloadApi, broker?.address));
+  standardOutput(1).write(introduction(configuration, operated.sidecar, workloadApi, agent?.sockets));
   await stop;
 }
 
@@ -64,15 +63,38 @@ async function devConfiguration(loaded: LoadedConfiguration): Promise<LoadedConf
 function forNode(loaded: LoadedConfiguration): LoadedConfiguration {
   const { configuration, sources } = loaded;
   const { sds, broker } = configuration;
-  const address = broker.address ?? { kind: 'unix', path: join(dirname(sds.listen.path), 'broker.sock') };
+  const usual = broker.backend === 'broker' ? BROKER_SOCKET : ADMIN_SOCKET;
+  const address = broker.address ?? { kind: 'unix', path: join(dirname(sds.listen.path), usual) };
   const mode = sources.get('sds.mode') === 'default' ? 0o666 : sds.mode;
   return { ...loaded, configuration: { ...configuration, mode: 'node', sds: { ...sds, mode }, broker: { ...broker, address } } };
 }
 
-async function startBroker({ broker }: Configuration, workloadApi: DevWorkloadApi): Promise<DevBroker> {
-  const { DevBroker } = await import('../dev/dev-broker.ts');
-  const admits = [`spiffe://${workloadApi.trustDomain}${NODE_IDENTITY.path}`];
-  return DevBroker.start({ address: formatEndpoint(broker.address as Endpoint), workloadApi, admits });
+const BROKER_SOCKET = 'broker.sock';
+const ADMIN_SOCKET = 'admin.sock';
+
+interface NodeAgent extends AsyncDisposable {
+  /** What it serves where: a line for each. */
+  readonly sockets: readonly string[];
+}
+
+/** What an agent of SPIRE has for a whole node: the backend that is configured; beside the broker the Delegated Identity API, to try it. */
+async function startNodeAgent({ broker, sds }: Configuration, workloadApi: DevWorkloadApi): Promise<NodeAgent> {
+  await using stack = new AsyncDisposableStack();
+  const sidecar = [`spiffe://${workloadApi.trustDomain}${NODE_IDENTITY.path}`];
+  const configured = formatEndpoint(broker.address as Endpoint);
+  const isBroker = broker.backend === 'broker';
+  const sockets: string[] = [];
+  if (isBroker) {
+    const { DevBroker } = await import('../dev/dev-broker.ts');
+    stack.use(await DevBroker.start({ address: configured, workloadApi, admits: sidecar }));
+    sockets.push(`broker        ${configured}`);
+  }
+  const { DevDelegatedIdentity } = await import('../dev/dev-delegated-identity.ts');
+  const address = isBroker ? `unix://${join(dirname(sds.listen.path), ADMIN_SOCKET)}` : configured;
+  stack.use(await DevDelegatedIdentity.start({ address, workloadApi, authorizedDelegates: sidecar }));
+  sockets.push(`admin socket  ${address}${isBroker ? '    # broker.backend: delegated_identity' : ''}`);
+  const owned = stack.move();
+  return { sockets, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Without the right to use the usual folder: one of this user's own, which nobody else may have made before. */
@@ -108,7 +130,7 @@ function introduction(
   { sds, workload_api, admin }: Configuration,
   sidecar: Sidecar,
   { trustDomain }: DevWorkloadApi,
-  broker?: string,
+  nodeSockets?: readonly string[],
 ): string {
   const listen = formatEndpoint(sds.listen);
   const inCheckout = process.argv[1]?.endsWith('.ts') === true;
@@ -120,7 +142,7 @@ A development Workload API for ${trustDomain}, and the sidecar that serves it to
 
   Workload API  ${formatEndpoint(workload_api.address as Endpoint)}
   SDS           ${listen}
-  ${broker === undefined ? `names         ${sidecar.names.join('\n                ')}` : `broker        ${broker}\n  names         those of the user who asks`}
+  ${nodeSockets === undefined ? `names         ${sidecar.names.join('\n                ')}` : [...nodeSockets, 'names         those of the user who asks'].join('\n  ')}
 
 Try next, in another terminal:
 

@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import { adminProblems } from './rules/admin-rules.ts';
+import { brokerProblems } from './rules/broker-rules.ts';
 import { nameClashes } from './rules/names-in-force.ts';
 import { expectation, explain } from './rules/problems.ts';
 import { mergeProblems, regexProblems } from './rules/secret-rules.ts';
@@ -61,6 +62,7 @@ export function loadConfiguration({
         ...mergeProblems(result.data),
         ...regexProblems(result.data, regexProblem),
         ...adminProblems(result.data),
+        ...brokerProblems(result.data),
       ]
     : result.error.issues;
   const problems = [...file.problems, ...explain(issues, tree, file, overrides)];

@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import type { AccessRules } from '../access/access-rules.ts';
 import { BrokerClient } from '../broker/client.ts';
+import { DelegatedIdentityClient } from '../broker/delegated-client.ts';
 import { podUidOf, type WorkloadName } from '../broker/reference.ts';
+import type { WorkloadSource } from '../broker/workload-source.ts';
 import type { Clock } from '../clock.ts';
 import type { Configuration } from '../config/schema/schema.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
@@ -15,7 +17,6 @@ import type { SdsService } from '../sds/service.ts';
 import { ConnectedPeer } from '../server/peer.ts';
 import { PeerProcesses } from '../server/peer-process.ts';
 import type { X509Context } from '../spiffe/x509-context.ts';
-import type { WorkloadApi } from '../workload-api/workload-api.ts';
 import { Workload } from './workload.ts';
 
 export interface NodeOptions {
@@ -56,11 +57,8 @@ class NodeWorkload implements HostedWorkload {
 
 /** Where what is about the machine comes from. */
 export interface NodeSources {
-  /** What a workload may have. */
-  readonly workload: (name: WorkloadName) => WorkloadApi;
+  readonly workloads: WorkloadSource;
   readonly processOf: (peer: Peer) => HeldProcess | undefined;
-  /** Asks no more. */
-  readonly close: () => void;
 }
 
 /** All workloads of this node. */
@@ -86,7 +84,7 @@ export class Node {
       events,
       host: (workload, lives) => {
         const tell: EventListener = (event) => events({ ...event, workload });
-        const api = sources.workload(this.#nameOf(workload));
+        const api = sources.workloads.workload(this.#nameOf(workload));
         const pipeline = new Workload({
           api: heldApi(api, { lives, uid: workload.uid, attestations: this.#attestations }),
           configuration: this.#configuration,
@@ -105,8 +103,8 @@ export class Node {
   /** @throws SpiffeSdsError `config_invalid` without the address of a broker, `credentials_unavailable` where processes cannot be held */
   static async open(options: NodeOptions): Promise<Node> {
     const { configuration, own, clock } = options;
-    const { address, server_id } = configuration.broker;
-    if (address === undefined) throw new SpiffeSdsError('config_invalid', NO_BROKER);
+    const { address, backend, server_id } = configuration.broker;
+    if (address === undefined) throw new SpiffeSdsError('config_invalid', NO_ADDRESS[backend]);
     let processes: PeerProcesses;
     try {
       processes = await PeerProcesses.load(clock);
@@ -114,11 +112,12 @@ export class Node {
       const message = `mode: node needs to hold the processes of its peers: ${messageOf(error)}; use a sidecar for each workload (mode: sidecar)`;
       throw new SpiffeSdsError('credentials_unavailable', message, { cause: error });
     }
-    const client = new BrokerClient({ endpoint: address, serverId: server_id, own });
     return new Node(options, {
-      workload: (name) => client.workload(name),
+      workloads:
+        backend === 'broker'
+          ? new BrokerClient({ endpoint: address, serverId: server_id, own })
+          : new DelegatedIdentityClient(address),
       processOf: (peer) => (peer instanceof ConnectedPeer ? peer.ask((socket) => processes.of(socket)) : undefined),
-      close: () => client[Symbol.dispose](),
     });
   }
 
@@ -134,7 +133,7 @@ export class Node {
 
   stop(): void {
     this.#attestations.stop();
-    this.#sources.close();
+    this.#sources.workloads[Symbol.dispose]();
   }
 
   /** Read while the process is held: the router sees to it that nothing is served when it has ended meanwhile. */
@@ -146,8 +145,12 @@ export class Node {
   }
 }
 
-const NO_BROKER =
-  'mode: node needs a broker: set SPIFFE_BROKER_SOCKET or broker.address, for example unix:///run/spire/broker/broker.sock';
+const NO_ADDRESS = {
+  broker:
+    'mode: node needs a broker: set SPIFFE_BROKER_SOCKET or broker.address, for example unix:///run/spire/broker/broker.sock',
+  delegated_identity:
+    'mode: node needs the admin socket of the agent: set broker.address to its admin_socket_path, for example unix:///run/spire/admin/admin.sock',
+} as const;
 
 function cgroupOf(pid: number): string {
   try {

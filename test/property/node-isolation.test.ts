@@ -89,16 +89,18 @@ class World {
       events: () => undefined,
     },
     {
-      workload: (name) => ({
-        address: 'unix:///broker.sock',
-        fetchX509Svid: (listener) => this.#subscribe(name.kind === 'pid' ? name.pid : 0, listener),
-        fetchX509Bundles: () => () => undefined,
-        fetchJwtSvid: () => () => () => undefined,
-        fetchJwtBundles: () => () => undefined,
-        verdictOf,
-      }),
+      workloads: {
+        [Symbol.dispose]: () => undefined,
+        workload: (name) => ({
+          address: 'unix:///broker.sock',
+          fetchX509Svid: (listener) => this.#subscribe(name.kind === 'pid' ? name.pid : 0, listener),
+          fetchX509Bundles: () => () => undefined,
+          fetchJwtSvid: () => () => () => undefined,
+          fetchJwtBundles: () => () => undefined,
+          verdictOf,
+        }),
+      },
       processOf: (peer) => this.#held(peer),
-      close: () => undefined,
     },
   );
 
