@@ -25,7 +25,7 @@ const MODE = 0o700;
 
 export class DevDelegatedIdentity implements AsyncDisposable {
   readonly address: string;
-  readonly service: Pick<DelegatedService, 'subscriptions' | 'bundleStreams'>;
+  readonly #service: DelegatedService;
   readonly #server: GrpcServer;
   readonly #listener: UnixListener;
   readonly #unfollow: () => void;
@@ -38,7 +38,7 @@ export class DevDelegatedIdentity implements AsyncDisposable {
     unfollow: () => void,
   ) {
     this.address = address;
-    this.service = service;
+    this.#service = service;
     this.#server = server;
     this.#listener = listener;
     this.#unfollow = unfollow;
@@ -68,6 +68,16 @@ export class DevDelegatedIdentity implements AsyncDisposable {
       server: createServer((socket) => server.accept(socket)),
     });
     return new DevDelegatedIdentity(address, service, server, listener, unfollow);
+  }
+
+  /** Open streams with SVIDs. */
+  get subscriptions(): number {
+    return this.#service.subscriptions;
+  }
+
+  /** Open streams with X.509 bundles. */
+  get bundleStreams(): number {
+    return this.#service.bundleStreams;
   }
 
   async close(): Promise<void> {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { AccessRules } from '../access/access-rules.ts';
 import { BrokerClient } from '../broker/client.ts';
 import { DelegatedIdentityClient } from '../broker/delegated-client.ts';
+import { DelegatedSource } from '../broker/delegated-source.ts';
 import { podUidOf, type WorkloadName } from '../broker/reference.ts';
 import type { WorkloadSource } from '../broker/workload-source.ts';
 import type { Clock } from '../clock.ts';
@@ -116,7 +117,7 @@ export class Node {
       workloads:
         backend === 'broker'
           ? new BrokerClient({ endpoint: address, serverId: server_id, own })
-          : new DelegatedIdentityClient(address),
+          : new DelegatedSource(new DelegatedIdentityClient(address)),
       processOf: (peer) => (peer instanceof ConnectedPeer ? peer.ask((socket) => processes.of(socket)) : undefined),
     });
   }

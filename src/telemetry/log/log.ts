@@ -137,6 +137,9 @@ function levelOf(event: Event): LogLine['level'] {
     case 'jwt_bundle_left_out':
     case 'jwt_key_left_out':
       return 'warn';
+    case 'context_received':
+      // A process of a node that no entry is for: SPIRE has no error for that.
+      return event.workload !== undefined && event.svids === 0 ? 'warn' : 'debug';
     case 'bundle_rolled_out':
       return event.late === 0 ? 'info' : 'warn';
     case 'svid_received':

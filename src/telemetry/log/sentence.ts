@@ -56,7 +56,9 @@ function itself(event: Event): string {
     case 'workload_api_lost':
       return `${event.meaning} (${event.address}: ${event.code}: ${event.details})${event.retryInMs === undefined ? '; it is not tried again: fix that, then restart the sidecar' : ''}`;
     case 'context_received':
-      return `the Workload API sent ${event.svids} SVIDs and ${event.bundles} bundles`;
+      return event.workload !== undefined && event.svids === 0
+        ? 'the broker has no identity for this process yet: is there a registration entry whose selectors match it?'
+        : `the Workload API sent ${event.svids} SVIDs and ${event.bundles} bundles`;
     case 'context_discarded':
       return `discarded a message of the Workload API, the one before stays in use: ${event.reason}`;
     case 'message_received':

@@ -41,6 +41,8 @@ export function subjectOf(event: Event, message: string): Subject | undefined {
     case 'workload_begun':
     case 'workload_ended':
       return { kind: event.type, about: `${event.workload.uid}` };
+    case 'context_received':
+      return event.workload === undefined ? undefined : { kind: `no entry for uid ${event.workload.uid}`, about: message };
     case 'workload_api_connected':
     case 'workload_api_lost':
       return { kind: event.workload === undefined ? 'workload_api' : `broker for uid ${event.workload.uid}`, about: message };

@@ -364,6 +364,13 @@ describe('a line', () => {
     expect(logged({ type: 'stream_opened', ...stream }, 'info')).toEqual([]);
   });
 
+  test('about a process of a node that no entry is for is a warning, for nothing else would say it', () => {
+    const workload = { number: 1, pid: 7, uid: 101 };
+    expect(logged({ type: 'context_received', message: 1, svids: 0, bundles: 0, workload })).toEqual([
+      expect.objectContaining({ level: 40, msg: expect.stringContaining('is there a registration entry') }),
+    ]);
+  });
+
   test('about an SVID with a warning is a warning', () => {
     expect(logged({ type: 'svid_received', id, hint: '', serial: '01', notAfter, warning: 'use P-256' })).toEqual([
       expect.objectContaining({ level: 40, msg: 'received spiffe://example.org/web, serial 01: use P-256' }),
