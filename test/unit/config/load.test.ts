@@ -13,7 +13,11 @@ const noFile = () => {
 const defaults = {
   mode: 'sidecar',
   workload_api: {},
-  broker: { reference: 'pid', limits: { workloads: 1024, workloads_per_uid: 256, attestations_per_second: 100 } },
+  broker: {
+    backend: 'broker',
+    reference: 'pid',
+    limits: { workloads: 1024, workloads_per_uid: 256, attestations_per_second: 100 },
+  },
   sds: {
     listen: { kind: 'unix', path: '/run/spiffe-sds/sds.sock' },
     mode: 0o660,
@@ -72,6 +76,7 @@ mode: node
 workload_api: { address: "tcp://[::1]:8081" }
 broker:
   address: tcp://agent.example.org:8443
+  backend: broker
   server_id: spiffe://example.org/agents/*
   reference: pod
   limits: { workloads: 1, workloads_per_uid: 2, attestations_per_second: 3 }
@@ -118,6 +123,7 @@ log: { level: silent, format: text, audit: /var/log/audit.json }
       workload_api: { address: { kind: 'tcp', host: '::1', port: 8081 } },
       broker: {
         address: { kind: 'tcp', host: 'agent.example.org', port: 8443 },
+        backend: 'broker',
         server_id: 'spiffe://example.org/agents/*',
         reference: 'pod',
         limits: { workloads: 1, workloads_per_uid: 2, attestations_per_second: 3 },
