@@ -4,7 +4,6 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type DelegatedMethod, DelegatedSource } from '../../src/broker/delegated-source.ts';
 import type { WorkloadSource } from '../../src/broker/workload-source.ts';
@@ -19,6 +18,7 @@ import { encode } from '../../src/wire/wire.ts';
 import type { Fetch, FetchListener } from '../../src/workload-api/stream-call.ts';
 import { verdictOf } from '../../src/workload-api/verdict.ts';
 import { ManualClock } from '../support/clocks/manual-clock.ts';
+import { fc, runs } from '../support/properties.ts';
 import { loadText } from '../support/sidecar/configuration.ts';
 import { responseWith, svidMessage } from '../support/workload-api/workload-messages.ts';
 import { type Issued, issueAuthority, issueLeaf, NOW } from '../support/x509/certificates.ts';
@@ -317,7 +317,7 @@ test.each<Backend>(['broker', 'delegated_identity'])(
         expect(world.leaks).toEqual([]);
         delivered += world.delivered;
       }),
-      { numRuns: 200 },
+      runs(200),
     );
     expect(delivered).toBeGreaterThan(100);
   },
