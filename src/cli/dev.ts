@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import type { LoadedConfiguration } from '../config/load.ts';
 import type { Configuration } from '../config/schema/schema.ts';
 import { DEFAULT_ADMIN_LISTEN, formatAdminListen } from '../config/schema/telemetry-schema.ts';
+import { addressesOf } from '../config/schema/workload-api-schema.ts';
 import { DevWorkloadApi } from '../dev/dev-workload-api.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
@@ -33,10 +34,8 @@ async function runUntilTerminated(flags: DevFlags): Promise<void> {
   let running: Application | undefined;
   // Also while it starts: by default this signal would end the process.
   process.on('SIGHUP', () => running?.reopen());
-  await using workloadApi = await DevWorkloadApi.start({
-    address: formatEndpoint(configuration.workload_api.address as Endpoint),
-    ...domain,
-  });
+  const [address] = addressesOf(configuration.workload_api) as readonly [Endpoint];
+  await using workloadApi = await DevWorkloadApi.start({ address: formatEndpoint(address), ...domain });
   await using agent = configuration.mode === 'node' ? await startNodeAgent(configuration, workloadApi) : undefined;
   const first = firstEvents(configuration.admin.listen === 'off');
   await using operated = await startApplication({ loaded, env: process.env, events: first.events });
@@ -53,11 +52,14 @@ async function devConfiguration(loaded: LoadedConfiguration): Promise<LoadedConf
   const { sds, workload_api, log } = configuration;
   const path =
     sources.get('sds.listen') === 'default' ? join(await devFolder(dirname(sds.listen.path)), 'sds.sock') : sds.listen.path;
-  const address = workload_api.address ?? { kind: 'unix', path: join(dirname(path), 'workload.sock') };
+  const [address = { kind: 'unix', path: join(dirname(path), 'workload.sock') }, ...others] = addressesOf(workload_api);
+  if (others.length > 0) throw new SpiffeSdsError('config_invalid', SEVERAL);
   const audit = sources.get('log.audit') === 'default' ? 'off' : log.audit;
   const dev = { ...configuration, sds: { ...sds, listen: { kind: 'unix', path } as const }, workload_api: { address } };
   return { ...loaded, configuration: { ...dev, log: { ...log, audit } } };
 }
+
+const SEVERAL = 'dev serves one Workload API of its own: give workload_api one address, or use serve with several';
 
 /** Each user who connects has what the broker says. The socket is for all users, unless the configuration says otherwise. */
 function forNode(loaded: LoadedConfiguration): LoadedConfiguration {
@@ -137,9 +139,9 @@ function firstEvents(withoutAdmin: boolean): FirstEvents {
 }
 
 function introduction(
-  { sds, workload_api, admin }: Configuration,
+  { sds, admin }: Configuration,
   sidecar: Sidecar,
-  { trustDomain }: DevWorkloadApi,
+  { trustDomain, address }: DevWorkloadApi,
   nodeSockets?: readonly string[],
 ): string {
   const listen = formatEndpoint(sds.listen);
@@ -150,7 +152,7 @@ function introduction(
   return `
 A development Workload API for ${trustDomain}, and the sidecar that serves it to Envoy:
 
-  Workload API  ${formatEndpoint(workload_api.address as Endpoint)}
+  Workload API  ${address}
   SDS           ${listen}
   ${nodeSockets === undefined ? `names         ${sidecar.names.join('\n                ')}` : [...nodeSockets, 'names         those of the user who asks'].join('\n  ')}
 

@@ -1,6 +1,14 @@
 /** A status as text for people: what matters most first, a table for each kind of thing. */
 
-import type { BundleStatus, IdentityStatus, NameStatus, Status, TokenStatus, WorkloadStatus } from '../admin/status.ts';
+import type {
+  BundleStatus,
+  IdentityStatus,
+  NameStatus,
+  Status,
+  TokenStatus,
+  UpstreamStatus,
+  WorkloadStatus,
+} from '../admin/status.ts';
 import type { SubscribedName, SubscriberStatus } from '../admin/subscribers.ts';
 import { formatDuration } from '../config/values/duration.ts';
 
@@ -62,7 +70,8 @@ function heldWords(held: Status['held']): string {
   return `${held.length} ${held.length === 1 ? 'name' : 'names'} held: ${names.join(', ')}${more}`;
 }
 
-function head({ version, uptime, ready, checks, sds, configuration, upstream, held }: Status, ago: Ago, paint: Paint): string {
+function head(status: Status, ago: Ago, paint: Paint): string {
+  const { version, uptime, ready, checks, sds, configuration, upstream, upstreams, conflicts = [], held } = status;
   const { digest, file, last_reload: reload } = configuration;
   // Of the Workload API there is more to say below.
   const failed = checks.filter(({ name, ok }) => !ok && name !== 'upstream');
@@ -74,15 +83,22 @@ function head({ version, uptime, ready, checks, sds, configuration, upstream, he
     ...(reload === undefined || reload.need_restart.length === 0
       ? []
       : [`    in force after a restart: ${reload.need_restart.join(', ')}`]),
-    `  Workload API   ${upstream.address ?? 'unknown'}, ${upstream.state} ${ago(upstream.since)}, last message ${ago(upstream.last_message)}`,
-    ...(upstream.meaning === undefined
-      ? []
-      : [`    ${upstream.meaning} (${upstream.code}: ${upstream.details}), ${upstream.failures} times in vain`]),
-    ...(upstream.discarded === undefined
-      ? []
-      : [`    its message of ${ago(upstream.discarded.at)} was discarded: ${upstream.discarded.reason}`]),
+    ...(upstreams ?? [upstream]).flatMap((one) => upstreamLines(one, ago)),
+    ...conflicts.map(
+      ({ of, name, used, left }) =>
+        `  ${paint('conflict', 'warning')}       ${of === 'svid' ? name : `the bundle of ${name}`}: that of ${used} is used, that of ${left} is not`,
+    ),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function upstreamLines(upstream: UpstreamStatus, ago: Ago): readonly string[] {
+  const { address = 'unknown', state, since, last_message, meaning, code, details, failures, discarded, leaving } = upstream;
+  return [
+    `  Workload API   ${address}, ${state} ${ago(since)}, last message ${ago(last_message)}${leaving === true ? ', not configured any more' : ''}`,
+    ...(meaning === undefined ? [] : [`    ${meaning} (${code}: ${details}), ${failures} times in vain`]),
+    ...(discarded === undefined ? [] : [`    its message of ${ago(discarded.at)} was discarded: ${discarded.reason}`]),
+  ];
 }
 
 function identityRows(identities: readonly IdentityStatus[], ago: Ago): readonly Row[] {

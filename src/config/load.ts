@@ -7,6 +7,7 @@ import { brokerProblems } from './rules/broker-rules.ts';
 import { nameClashes } from './rules/names-in-force.ts';
 import { expectation, explain } from './rules/problems.ts';
 import { mergeProblems, regexProblems } from './rules/secret-rules.ts';
+import { workloadApiProblems } from './rules/workload-api-rules.ts';
 import { type Configuration, configurationSchema } from './schema/schema.ts';
 import {
   configurationFile,
@@ -63,6 +64,7 @@ export function loadConfiguration({
         ...regexProblems(result.data, regexProblem),
         ...adminProblems(result.data),
         ...brokerProblems(result.data),
+        ...workloadApiProblems(result.data),
       ]
     : result.error.issues;
   const problems = [...file.problems, ...explain(issues, tree, file, overrides)];

@@ -87,7 +87,7 @@ export class Node {
         const tell: EventListener = (event) => events({ ...event, workload });
         const api = sources.workloads.workload(this.#nameOf(workload));
         const pipeline = new Workload({
-          api: heldApi(api, { lives, uid: workload.uid, attestations: this.#attestations }),
+          apis: [heldApi(api, { lives, uid: workload.uid, attestations: this.#attestations })],
           configuration: this.#configuration,
           access: this.#access,
           events: tell,

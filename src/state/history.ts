@@ -66,7 +66,11 @@ export class History {
         this.#note('connected', event.address, now);
         break;
       case 'workload_api_lost':
-        this.#note(event.code === 'PERMISSION_DENIED' ? 'denied' : 'lost', `${event.meaning} (${event.code})`, now);
+        this.#note(
+          event.code === 'PERMISSION_DENIED' ? 'denied' : 'lost',
+          `${event.source === undefined ? '' : `${event.source}: `}${event.meaning} (${event.code})`,
+          now,
+        );
         break;
       case 'context_discarded':
         this.#note('discarded', event.reason, now);

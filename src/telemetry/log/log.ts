@@ -111,6 +111,7 @@ function levelOf(event: Event): LogLine['level'] {
       return event.retried ? 'warn' : 'error';
     case 'workload_api_lost':
       return event.retryInMs === undefined ? 'error' : 'warn';
+    case 'workload_api_conflict':
     case 'svid_withdrawn':
     case 'bundle_withdrawn':
     case 'certificate_left_out':
@@ -159,6 +160,8 @@ function levelOf(event: Event): LogLine['level'] {
     case 'workload_begun':
     case 'workload_ended':
     case 'workload_api_connected':
+    case 'workload_apis':
+    case 'workload_api_conflict_over':
     case 'svid_valid':
     case 'configuration_reloaded':
     case 'type_ignored':

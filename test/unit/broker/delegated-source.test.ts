@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { type DelegatedMethod, DelegatedSource } from '../../../src/broker/delegated-source.ts';
 import type { JWTBundlesResponse, JWTSVIDResponse, X509SVIDResponse } from '../../../src/gen/messages.ts';
 import type { Fetch } from '../../../src/workload-api/stream-call.ts';
-import { PlayedFetch } from '../../support/broker/played-fetch.ts';
+import { PlayedFetch } from '../../support/workload-api/played-fetch.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

@@ -2,7 +2,7 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { joined, shared } from '../../../src/broker/fetches.ts';
-import { PlayedFetch } from '../../support/broker/played-fetch.ts';
+import { PlayedFetch } from '../../support/workload-api/played-fetch.ts';
 
 describe('a shared stream', () => {
   test('is one call, whose messages all get', () => {

@@ -70,6 +70,17 @@ describe('a configuration', () => {
     expect(() => load('jwks: { listen: "tcp://127.0.0.1:1" }')).toThrow('use a Unix socket: unix:///absolute/path');
   });
 
+  test('may list several Workload APIs, in the place of which a flag or a variable puts one', () => {
+    const text = 'workload_api:\n  - address: unix:///a\n  - address: tcp://127.0.0.1:1\n';
+    expect(load(text).configuration.workload_api).toEqual([
+      { address: { kind: 'unix', path: '/a' } },
+      { address: { kind: 'tcp', host: '127.0.0.1', port: 1 } },
+    ]);
+    const { configuration, sources } = load(text, { env: { SPIFFE_ENDPOINT_SOCKET: 'unix:///c' } });
+    expect(configuration.workload_api).toEqual({ address: { kind: 'unix', path: '/c' } });
+    expect(sources.get('workload_api.address')).toBe('environment SPIFFE_ENDPOINT_SOCKET');
+  });
+
   test('takes every key from its file', () => {
     const text = `
 mode: node
