@@ -107,7 +107,8 @@ describe('after any sequence of what several Workload APIs can do', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
         const { context, owners } = play(steps);
-        expect(context.svids.map(({ id }) => id).toSorted()).toEqual([...owners.keys()].toSorted());
+        expect(context.svids).toHaveLength(owners.size);
+        expect(new Set(context.svids.map(({ id }) => id as string))).toEqual(new Set(owners.keys()));
         for (const { id, chain } of context.svids)
           expect(Buffer.compare(chain[0].der, leafOf(owners.get(id) as number, id) ?? Buffer.of())).toBe(0);
       }),
@@ -119,7 +120,7 @@ describe('after any sequence of what several Workload APIs can do', () => {
       fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
         const { context, owners } = play(steps);
         const places = context.svids.map(({ id }) => owners.get(id) as number);
-        expect(places).toEqual(places.toSorted());
+        expect(places).toEqual(places.toSorted((a, b) => a - b));
       }),
     );
   });
@@ -134,7 +135,7 @@ describe('after any sequence of what several Workload APIs can do', () => {
             .filter((id) => owners.get(id) !== place)
             .map((id) => `svid ${id} ${APIS[place]}`),
         );
-        expect([...conflicts.keys()].filter((key) => key.startsWith('svid')).toSorted()).toEqual(expected.toSorted());
+        expect(new Set([...conflicts.keys()].filter((key) => key.startsWith('svid')))).toEqual(new Set(expected));
       }),
     );
   });
