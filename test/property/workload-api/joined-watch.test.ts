@@ -1,17 +1,17 @@
 /** Several Workload APIs: whatever each does, in whatever order, all that they give is served, and of what two give that of the first. */
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
-import type { Conflict, Event } from '../../src/events.ts';
-import type { X509BundlesResponse, X509SVID, X509SVIDResponse } from '../../src/gen/messages.ts';
-import { CertificateReader } from '../../src/spiffe/certificate-reader.ts';
-import { EMPTY_CONTEXT, type X509Context } from '../../src/spiffe/x509-context.ts';
-import { JoinedWatch } from '../../src/workload-api/joined-watch.ts';
-import { verdictOf } from '../../src/workload-api/verdict.ts';
-import { ManualClock } from '../support/clocks/manual-clock.ts';
-import { fc } from '../support/properties.ts';
-import { PlayedFetch } from '../support/workload-api/played-fetch.ts';
-import { responseWith, svidMessage } from '../support/workload-api/workload-messages.ts';
-import { issueAuthority, issueLeaf, NOW } from '../support/x509/certificates.ts';
+import type { Conflict, Event } from '../../../src/events.ts';
+import type { X509BundlesResponse, X509SVID, X509SVIDResponse } from '../../../src/gen/messages.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
+import { EMPTY_CONTEXT, type X509Context } from '../../../src/spiffe/x509-context.ts';
+import { JoinedWatch } from '../../../src/workload-api/joined-watch.ts';
+import { verdictOf } from '../../../src/workload-api/verdict.ts';
+import { ManualClock } from '../../support/clocks/manual-clock.ts';
+import { fc } from '../../support/properties.ts';
+import { PlayedFetch } from '../../support/workload-api/played-fetch.ts';
+import { responseWith, svidMessage } from '../../support/workload-api/workload-messages.ts';
+import { issueAuthority, issueLeaf, NOW } from '../../support/x509/certificates.ts';
 
 const APIS = ['unix:///a', 'unix:///b', 'unix:///c'];
 const IDS = ['spiffe://one.test/web', 'spiffe://one.test/api', 'spiffe://two.test/web'];
