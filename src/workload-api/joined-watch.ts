@@ -10,6 +10,7 @@ import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
 import { bundleChanges, sameContext } from './changes.ts';
 import { joinContexts } from './joined-context.ts';
 import { JwtBundleWatch } from './jwt-bundle-watch.ts';
+import { jwtBundlesKnown, type Member, stopMember } from './member.ts';
 import { X509Watch } from './watch.ts';
 import type { WorkloadApi } from './workload-api.ts';
 
@@ -30,23 +31,6 @@ export interface JoinedWatchOptions {
   /** Called with the newest context (EMPTY_CONTEXT when all was withdrawn) and the reason why missing parts were withdrawn. */
   readonly onContext: (context: X509Context, reason: string) => void;
 }
-
-/** One Workload API and what it said. */
-interface Member {
-  readonly api: WorkloadApi;
-  readonly watch: X509Watch;
-  readonly jwtBundles: JwtBundleWatch;
-  context: X509Context;
-  progress: Progress;
-  /** Whether it has said anything of the keys of JWT-SVIDs. */
-  knowsJwtBundles: boolean;
-  isAway: boolean;
-  /** Resolves when it cannot be reached. */
-  away: PromiseWithResolvers<void>;
-}
-
-/** `asked`: neither answered nor failed. `failed`: tried again. `answered`: with identities or with a denial. */
-type Progress = 'asked' | 'failed' | 'answered';
 
 export class JoinedWatch {
   readonly #options: JoinedWatchOptions;
@@ -236,21 +220,6 @@ export class JoinedWatch {
 }
 
 const NOT_CONFIGURED = 'its Workload API is not in the configuration any more';
-
-function stopMember({ watch, jwtBundles }: Member): void {
-  watch.stop();
-  jwtBundles.stop();
-}
-
-/** One that is away must not keep the keys of the others waiting. */
-async function jwtBundlesKnown(member: Member): Promise<void> {
-  const known = member.jwtBundles.known();
-  if (member.knowsJwtBundles || member.isAway) return;
-  const heard = known.then(() => {
-    member.knowsJwtBundles = true;
-  });
-  await Promise.race([heard, member.away.promise]);
-}
 
 function isSame(a: Conflict, b: Conflict): boolean {
   return a.of === b.of && a.name === b.name && a.used === b.used && a.left === b.left;
