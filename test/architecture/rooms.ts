@@ -55,7 +55,7 @@ export const ROOMS: readonly Room[] = [
   },
   {
     path: 'src/broker/',
-    holds: 'the clients of the Broker API and of SPIRE's Delegated Identity API: what other workloads may have',
+    holds: 'clients of the Broker API and of the Delegated Identity API: what other workloads may have',
     mayImport: [...WIRE, ...SPIFFE, 'src/config/values/', 'src/workload-api/'],
   },
   {
