@@ -103,11 +103,9 @@ export class Upstreams {
     if (first !== undefined) this.#all = [first, ...rest];
   }
 
+  /** What names none of several is about none of them: a message with a token. */
   #change({ source }: Event, changes: (before: ObservedUpstream) => Partial<ObservedUpstream>): void {
-    const place = Math.max(
-      0,
-      this.#all.findIndex(({ address }) => source === undefined || address === source),
-    );
+    const place = this.#all.findIndex(({ address }) => (source === undefined ? this.#all.length === 1 : address === source));
     const [first, ...rest] = this.#all.map((one, at) => (at === place ? { ...one, ...changes(one) } : one));
     if (first !== undefined) this.#all = [first, ...rest];
   }

@@ -200,7 +200,7 @@ export class JoinedWatch {
   #begin(): void {
     if (this.#begun) return;
     this.#begun = true;
-    this.#look(NOT_CONFIGURED);
+    this.#look('the others have given nothing yet');
   }
 
   #tellConflicts(conflicts: readonly Conflict[]): void {
