@@ -57,7 +57,7 @@ function itself(event: Event): string {
     case 'workload_api_lost':
       return `${event.meaning} (${event.address}: ${event.code}: ${event.details})${event.retryInMs === undefined ? '; it is not tried again: fix that, then restart the sidecar' : ''}`;
     case 'workload_apis':
-      return `the Workload APIs are ${event.addresses.join(', ')}${event.leaving.length === 0 ? '' : `; ${event.leaving.join(', ')} is asked until all of these have answered`}`;
+      return membersSentence(event);
     case 'workload_api_conflict':
       return `two Workload APIs give ${conflicting(event)} differently: the one of ${event.used} is used, that of ${event.left} is not; give it in one of them, or change their order in workload_api`;
     case 'workload_api_conflict_over':
@@ -192,6 +192,12 @@ function itself(event: Event): string {
 }
 
 /** An existing name is held when its secret cannot be expressed in the form that this Envoy gets. */
+function membersSentence({ addresses, leaving }: Event & { readonly type: 'workload_apis' }): string {
+  const members = `${addresses.length === 1 ? 'the Workload API is' : 'the Workload APIs are'} ${addresses.join(', ')}`;
+  if (leaving.length === 0) return members;
+  return `${members}; ${leaving.join(', ')} ${leaving.length === 1 ? 'is' : 'are'} asked until ${addresses.length === 1 ? 'it has' : 'all of these have'} answered`;
+}
+
 function conflicting({ of, name }: Conflict): string {
   return of === 'svid' ? name : `the bundle of ${name}`;
 }
