@@ -53,7 +53,7 @@ export const NOT_RUN: readonly NotRun[] = [
     page: 'docs/running.md',
     begins: 'npm pack',
     reason:
-      'a global installation would change this machine; test/e2e/deploy/package.test.ts installs the package into an empty folder',
+      'a global installation would change this machine; test/e2e/release installs the package into an empty folder',
   },
   {
     page: 'docs/running.md',
