@@ -36,6 +36,7 @@ test.each([
   'deploy/kubernetes/README.md',
   'deploy/kubernetes/component/kustomization.yaml',
   'deploy/kubernetes/demo/kustomization.yaml',
+  'deploy/kubernetes/node/kustomization.yaml',
   'deploy/integrations/istio/injection-values.yaml',
   'deploy/integrations/envoy-gateway/gateway.yaml',
 ])('%s names no other version of the image, the package and the chart', (file) => {
