@@ -4,7 +4,7 @@ import { addressesOf } from '../config/schema/workload-api-schema.ts';
 import { type Endpoint, parseEndpoint } from '../endpoint.ts';
 import type { EnvoyConfiguration } from './envoy-configuration.ts';
 import type { EnvoyFacts } from './envoy-facts.ts';
-import type { Facts, ProcessFacts, SdsAnswer, SidecarFacts, SocketFacts, WorkloadAnswer } from './facts.ts';
+import type { Facts, Peer, ProcessFacts, SdsAnswer, SidecarFacts, SocketFacts, WorkloadAnswer } from './facts.ts';
 
 /** What asks. None of them rejects. */
 export interface Probes {
@@ -17,6 +17,8 @@ export interface Probes {
   readonly sds: (path: string, names: readonly string[]) => Promise<SdsAnswer>;
   readonly sidecar: () => Promise<SidecarFacts>;
   readonly envoy: (url: string) => Promise<EnvoyFacts>;
+  /** Undefined when it cannot be found out. */
+  readonly envoyUser: (url: string) => Peer | undefined;
 }
 
 export interface Case {
@@ -24,7 +26,7 @@ export interface Case {
   readonly advice: readonly string[];
   readonly self: ProcessFacts;
   readonly expectsSidecar: boolean;
-  readonly peer?: NonNullable<Facts['peer']>;
+  readonly peer?: Peer;
   readonly bootstrap?: EnvoyConfiguration;
   readonly envoyAdmin?: string;
 }
@@ -40,9 +42,11 @@ export async function gather(asked: Case, probes: Probes): Promise<Facts> {
   const envoy = envoyAdmin === undefined ? undefined : await probes.envoy(envoyAdmin);
   const wanted = (envoy?.kind === 'running' ? envoy.envoy.configuration : bootstrap)?.asked.map(({ name }) => name) ?? [];
   const answer = socket.state === 'answers' ? await subscribe(path, sidecar, wanted, probes) : undefined;
+  const peer = asked.peer ?? (envoy?.kind === 'running' ? probes.envoyUser(envoyAdmin ?? '') : undefined);
   const { envoyAdmin: _, ...rest } = asked;
   return {
     ...rest,
+    ...(peer && { peer }),
     now: probes.now(),
     workloadApi,
     sds: { path, socket, ...(answer && { answer }) },

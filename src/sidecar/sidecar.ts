@@ -2,11 +2,11 @@
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { AccessRules } from '../access/access-rules.ts';
+import type { AccessRules } from '../access/access-rules.ts';
+import { configuredRules } from '../access/configured-rules.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Configuration } from '../config/schema/schema.ts';
 import { addressesOf } from '../config/schema/workload-api-schema.ts';
-import { exactMatcherOf } from '../config/values/pattern.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import type { EventListener } from '../events.ts';
 import { StreamNumbers } from '../sds/numbers.ts';
@@ -243,13 +243,5 @@ function grpcLimits({ sds: { limits } }: Configuration): GrpcLimits {
 }
 
 function accessRules({ sds: { allow } }: Configuration): AccessRules | undefined {
-  if (allow === undefined) return undefined;
-  const rules = allow.map(({ uid, gid, node_id, node_cluster, names }) => ({
-    uids: uid,
-    gids: gid,
-    nodeId: node_id && exactMatcherOf(node_id),
-    nodeCluster: node_cluster && exactMatcherOf(node_cluster),
-    names,
-  }));
-  return new AccessRules(rules, exactMatcherOf);
+  return allow && configuredRules(allow);
 }
