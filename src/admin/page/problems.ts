@@ -8,10 +8,11 @@ export interface Problem {
 }
 
 const MAX_OF_A_KIND = 5;
+const SIDE = { telemetry: 'telemetry is not exported', audit: 'the audit log is not written' } as const;
 
 /** Nothing is the matter when there is none. */
 export function problemsOf(status: Status): readonly Problem[] {
-  const { checks, upstream, configuration, identities, bundles, subscribers, held } = status;
+  const { checks, upstream, configuration, identities, bundles, subscribers, held, problems } = status;
   const reload = configuration.last_reload;
   return [
     ...checks.filter(({ ok }) => !ok).map(({ name, reason }) => bad(`${name}: ${reason}`)),
@@ -42,6 +43,7 @@ export function problemsOf(status: Status): readonly Problem[] {
     ...(upstream.discarded === undefined
       ? []
       : [warn(`the last message of the Workload API was discarded: ${upstream.discarded.reason}`)]),
+    ...problems.map(({ of, reason }) => warn(`${SIDE[of]}; secrets are served all the same: ${reason}`)),
     ...few(
       identities.flatMap(({ id, warning }) => (warning === undefined ? [] : [warn(`${id}: ${warning}`)])),
       'warnings',
