@@ -5,6 +5,7 @@ import { BrokerClient } from '../broker/client.ts';
 import { podUidOf, type WorkloadName } from '../broker/reference.ts';
 import type { Clock } from '../clock.ts';
 import type { Configuration } from '../config/schema/schema.ts';
+import type { Endpoint } from '../endpoint.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import type { EventListener, Peer, WorkloadInfo } from '../events.ts';
 import { Attestations } from '../node/attestations.ts';
@@ -102,19 +103,11 @@ export class Node {
     });
   }
 
-  /** @throws SpiffeSdsError `config_invalid` without the address of a broker, `credentials_unavailable` where processes cannot be held */
+  /** @throws SpiffeSdsError as `nodeNeeds` does */
   static async open(options: NodeOptions): Promise<Node> {
     const { configuration, own, clock } = options;
-    const { address, server_id } = configuration.broker;
-    if (address === undefined) throw new SpiffeSdsError('config_invalid', NO_BROKER);
-    let processes: PeerProcesses;
-    try {
-      processes = await PeerProcesses.load(clock);
-    } catch (error) {
-      const message = `mode: node needs to hold the processes of its peers: ${messageOf(error)}; use a sidecar for each workload (mode: sidecar)`;
-      throw new SpiffeSdsError('credentials_unavailable', message, { cause: error });
-    }
-    const client = new BrokerClient({ endpoint: address, serverId: server_id, own });
+    const { broker, processes } = await nodeNeeds(configuration, clock);
+    const client = new BrokerClient({ endpoint: broker, serverId: configuration.broker.server_id, own });
     return new Node(options, {
       workload: (name) => client.workload(name),
       processOf: (peer) => (peer instanceof ConnectedPeer ? peer.ask((socket) => processes.of(socket)) : undefined),
@@ -143,6 +136,20 @@ export class Node {
     const uid = podUidOf(cgroupOf(pid));
     // A process in no pod is referred to as no pod, and the broker says so.
     return { kind: 'pod', uid: uid ?? '' };
+  }
+}
+
+/** @throws SpiffeSdsError `config_invalid` without the address of a broker, `credentials_unavailable` where processes cannot be held */
+export async function nodeNeeds(
+  { broker: { address } }: Configuration,
+  clock: Clock,
+): Promise<{ readonly broker: Endpoint; readonly processes: PeerProcesses }> {
+  if (address === undefined) throw new SpiffeSdsError('config_invalid', NO_BROKER);
+  try {
+    return { broker: address, processes: await PeerProcesses.load(clock) };
+  } catch (error) {
+    const message = `mode: node needs to hold the processes of its peers: ${messageOf(error)}; use a sidecar for each workload (mode: sidecar)`;
+    throw new SpiffeSdsError('credentials_unavailable', message, { cause: error });
   }
 }
 
