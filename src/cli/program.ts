@@ -5,6 +5,8 @@ import { ERRORS, messageOf, SpiffeSdsError } from '../error.ts';
 import { version } from '../version.ts';
 
 const VERSION = `spiffe-sds ${version} (Node ${process.version}, ${process.platform}/${process.arch})`;
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
+const LOG_FORMATS = ['text', 'json'];
 const FAILED = 1;
 const WRONG_USAGE = 2;
 
@@ -135,7 +137,7 @@ function createProgram(): Command {
     .command('completion')
     .description('prints a script that completes commands and options in a shell')
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
-    .action(async (shell) => (await import('./completion.ts')).completion(program, shell));
+    .action(async (shell) => (await import('./completion.ts')).completion(program, shell, 'serve'));
 
   program
     .command('version')
@@ -162,8 +164,15 @@ function withConfigurationOptions(command: Command): Command {
     .option('--workload-api <uri>', 'the Workload API: unix:///… or tcp://IP:PORT (SPIFFE_ENDPOINT_SOCKET)')
     .option('--listen <uri>', 'the SDS socket: unix:///… (SPIFFE_SDS_LISTEN)')
     .option('--admin <uri>', 'the admin API: IP:PORT or unix:///…, "" for none (SPIFFE_SDS_ADMIN)')
-    .option('--log-level <level>', 'trace, debug, info, warn, error or silent (SPIFFE_SDS_LOG_LEVEL)')
-    .option('--log-format <format>', 'text or json (SPIFFE_SDS_LOG_FORMAT)');
+    .addOption(offering(LOG_LEVELS, '--log-level <level>', 'the least important lines that are logged (SPIFFE_SDS_LOG_LEVEL)'))
+    .addOption(offering(LOG_FORMATS, '--log-format <format>', 'how they are written (SPIFFE_SDS_LOG_FORMAT)'));
+}
+
+/** Its help and completion tell these values; what is taken, the configuration says, in whichever way it is given. */
+function offering(values: readonly string[], flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  option.argChoices = [...values];
+  return option;
 }
 
 function collect(value: string, earlier: readonly string[] = []): readonly string[] {
