@@ -75,7 +75,12 @@ export interface WorkloadStatus {
   readonly since: string;
   /** What the broker says of it. */
   readonly broker: UpstreamStatus;
-  readonly identities: readonly { readonly id: string; readonly serial: string; readonly expires_in: number }[];
+  readonly identities: readonly {
+    readonly id: string;
+    readonly serial: string;
+    readonly not_after: string;
+    readonly expires_in: number;
+  }[];
   readonly trust_domains: readonly string[];
 }
 
@@ -181,6 +186,7 @@ function workloadStatuses({ workloads }: Observed, now: number): readonly Worklo
     identities: [...observed.identities.values()].map(({ id, serial, notAfter }) => ({
       id,
       serial,
+      not_after: isoTime(notAfter),
       expires_in: seconds(notAfter - now),
     })),
     trust_domains: [...observed.bundles.keys()],
