@@ -21,7 +21,7 @@ interface Completed {
 export function completion(program: Command, shell: Shell, defaultCommand: string): void {
   const commands = program.commands.map((command) => ({
     name: command.name(),
-    description: command.description(),
+    description: command.summary(),
     isDefault: command.name() === defaultCommand,
     options: command.options,
     words: [

@@ -34,6 +34,13 @@ test.each(['version', '--version', '-v'])('%s names the version, Node and the pl
   expect(stdout).toMatch(/^spiffe-sds \d+\.\d+\.\d+ \(Node v\d+\.\d+\.\d+, linux\/\w+\)\n$/);
 });
 
+test.each(['dev', 'check', 'get', 'status', 'doctor', 'bootstrap'])('the examples of %s --help use its options', (command) => {
+  const [options = '', examples = ''] = run([command, '--help']).stdout.split('\nExamples:\n');
+  const used = [...examples.matchAll(/--[a-z-]+/g)].map(([option]) => option);
+  expect(examples).toContain(`spiffe-sds ${command}`);
+  for (const option of used) expect(options).toContain(`  ${option} `);
+});
+
 describe('wrong usage exits with 2 and says what is right', () => {
   test.each([
     ['an unknown command', ['srve'], /^error: unknown command 'srve'\n\(Did you mean serve\?\)/],
