@@ -3,7 +3,7 @@ import { Argument, Command, CommanderError, Option } from 'commander';
 import { nearest } from '../config/values/nearest.ts';
 import { ERRORS, messageOf, SpiffeSdsError } from '../error.ts';
 import { version } from '../version.ts';
-import { explain } from './help.ts';
+import { explain } from './usage/examples.ts';
 
 const VERSION = `spiffe-sds ${version} (Node ${process.version}, ${process.platform}/${process.arch})`;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
@@ -163,7 +163,7 @@ function createProgram(): Command {
     .summary('prints a script for bash, zsh or fish')
     .description('Prints a script that completes commands, options and values in a shell.')
     .addArgument(new Argument('<shell>', 'which one').choices(['bash', 'zsh', 'fish']))
-    .action(async (shell) => (await import('./completion.ts')).completion(program, shell, 'serve'));
+    .action(async (shell) => (await import('./usage/completion.ts')).completion(program, shell, 'serve'));
 
   program
     .command('version')

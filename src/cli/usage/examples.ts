@@ -1,4 +1,4 @@
-/** What `--help` says after the options. */
+/** What `--help` says after the options: how the commands are used. */
 import type { Command } from 'commander';
 
 const AFTER: Readonly<Record<string, string>> = {
