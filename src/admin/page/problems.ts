@@ -1,6 +1,7 @@
 /** What is the matter, the worst first: what a person wants to read at three in the morning. */
 import type { Status } from '../status.ts';
 import type { State } from './element.ts';
+import { workloadState } from './way.ts';
 
 export interface Problem {
   readonly state: State;
@@ -10,9 +11,15 @@ export interface Problem {
 const MAX_OF_A_KIND = 5;
 const SIDE = { telemetry: 'telemetry is not exported', audit: 'the audit log is not written' } as const;
 
+const WORST_FIRST: readonly State[] = ['bad', 'warn'];
+
 /** Nothing is the matter when there is none. */
 export function problemsOf(status: Status): readonly Problem[] {
-  const { checks, upstream, configuration, identities, bundles, subscribers, held, problems } = status;
+  return allProblems(status).toSorted((a, b) => WORST_FIRST.indexOf(a.state) - WORST_FIRST.indexOf(b.state));
+}
+
+function allProblems(status: Status): readonly Problem[] {
+  const { checks, upstream, configuration, identities, bundles, subscribers, held, problems, workloads = [] } = status;
   const reload = configuration.last_reload;
   return [
     ...checks.filter(({ ok }) => !ok).map(({ name, reason }) => bad(`${name}: ${reason}`)),
@@ -28,6 +35,18 @@ export function problemsOf(status: Status): readonly Problem[] {
           ),
       ),
       'rejected secrets',
+    ),
+    ...few(
+      workloads.flatMap((workload) => {
+        const { state, word } = workloadState(workload);
+        if (state !== 'bad' && state !== 'warn') return [];
+        const { pid, uid, broker } = workload;
+        const why = broker.meaning === undefined ? '' : `: ${broker.meaning}`;
+        return [
+          { state, text: `process ${pid} of uid ${uid} is ${state === 'bad' ? 'with an SVID that has expired' : word}${why}` },
+        ];
+      }),
+      'workloads',
     ),
     ...few(
       held.map(({ name, streams, nearest }) =>
