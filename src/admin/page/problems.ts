@@ -42,9 +42,8 @@ function allProblems(status: Status): readonly Problem[] {
         if (state !== 'bad' && state !== 'warn') return [];
         const { pid, uid, broker } = workload;
         const why = broker.meaning === undefined ? '' : `: ${broker.meaning}`;
-        return [
-          { state, text: `process ${pid} of uid ${uid} is ${state === 'bad' ? 'with an SVID that has expired' : word}${why}` },
-        ];
+        const process = `process ${pid} of uid ${uid}`;
+        return [{ state, text: state === 'bad' ? `an SVID of ${process} has expired` : `${process} is ${word}${why}` }];
       }),
       'workloads',
     ),
