@@ -13,15 +13,13 @@ export interface PageState extends Serving {
   readonly url: string;
 }
 
-export const PAGE_STATES = ['healthy', 'expired', 'held', 'nack', 'lost', 'node'] as const;
+export const PAGE_STATES = ['healthy', 'expired', 'held', 'nack', 'node'] as const;
 export type PageStateName = (typeof PAGE_STATES)[number];
 
-/** `lost` is a healthy one: close its admin API when the page is there. */
 export async function pageState(name: PageStateName): Promise<PageState> {
   const identities = [{ path: '/web' }, { path: '/api', hint: 'internal' }];
   switch (name) {
-    case 'healthy':
-    case 'lost': {
+    case 'healthy': {
       const it = await on({ workload: { identities } });
       await subscribed(it, ['default', 'ROOTCA']);
       await it.running.workloadApi.rotate();
