@@ -308,10 +308,16 @@ type Happening =
       readonly peer: Peer;
     }
   // Log, audit and telemetry
-  /** Metrics, traces or log records do not go where they should. */
-  | { readonly type: 'telemetry_failed'; readonly reason: string }
+  /**
+   * Metrics, traces or log records do not go where they should. `about` is what does not work, until `telemetry_recovered` names it; absent: it
+   * happened once.
+   */
+  | { readonly type: 'telemetry_failed'; readonly reason: string; readonly about?: string }
+  | { readonly type: 'telemetry_recovered'; readonly about: string }
   /** Lines cannot be written where they should go. They are tried again. */
   | { readonly type: 'audit_failed'; readonly reason: string }
+  /** All lines that waited are written, after `audit_failed` or `audit_dropped`. */
+  | { readonly type: 'audit_recovered' }
   /** How many lines were lost since the last event: the target did not take them in time. */
   | { readonly type: 'audit_dropped'; readonly lines: number }
   /** How many lines about this peer were left out since the last event: it caused too many. */

@@ -44,8 +44,13 @@ export interface Status {
   readonly process: { readonly pid: number; readonly uid: number; readonly gid: number };
   /** SVIDs whose time has not come, while nothing is served in their place. */
   readonly waiting: readonly { readonly id: string; readonly from: string }[];
-  /** What failed last beside the way of the secrets, which goes on. */
-  readonly problems: readonly { readonly of: 'telemetry' | 'audit'; readonly at: string; readonly reason: string }[];
+  /** What does not work beside the way of the secrets, which goes on: since when, and the last time that it was told. */
+  readonly problems: readonly {
+    readonly of: 'telemetry' | 'audit';
+    readonly since: string;
+    readonly at: string;
+    readonly reason: string;
+  }[];
   readonly configuration: {
     readonly digest: string;
     readonly file?: string;
@@ -79,7 +84,12 @@ export interface WorkloadStatus {
   readonly since: string;
   /** What the broker says of it. */
   readonly broker: UpstreamStatus;
-  readonly identities: readonly { readonly id: string; readonly serial: string; readonly expires_in: number }[];
+  readonly identities: readonly {
+    readonly id: string;
+    readonly serial: string;
+    readonly not_after: string;
+    readonly expires_in: number;
+  }[];
   readonly trust_domains: readonly string[];
 }
 
@@ -150,7 +160,9 @@ export function statusOf({ observed, listen, loaded, names, counts, subscribers,
     sds: { address: formatEndpoint(listen) },
     process: { pid: process.pid, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
     waiting: [...observed.waiting].map(([id, from]) => ({ id, from: isoTime(from) })),
-    problems: [...observed.sideProblems].map(([of, { at, reason }]) => ({ of, at: isoTime(at), reason })),
+    problems: observed.sideProblems
+      .at(now)
+      .map(({ of, since, at, reason }) => ({ of, since: isoTime(since), at: isoTime(at), reason })),
     configuration: {
       ...shownValues(loaded),
       ...(file !== undefined && { file }),
@@ -185,6 +197,7 @@ function workloadStatuses({ workloads }: Observed, now: number): readonly Worklo
     identities: [...observed.identities.values()].map(({ id, serial, notAfter }) => ({
       id,
       serial,
+      not_after: isoTime(notAfter),
       expires_in: seconds(notAfter - now),
     })),
     trust_domains: [...observed.bundles.keys()],

@@ -8,6 +8,7 @@ import { podUidOf, type WorkloadName } from '../broker/reference.ts';
 import type { WorkloadSource } from '../broker/workload-source.ts';
 import type { Clock } from '../clock.ts';
 import type { Configuration } from '../config/schema/schema.ts';
+import type { Endpoint } from '../endpoint.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import type { EventListener, Peer, WorkloadInfo } from '../events.ts';
 import { Attestations } from '../node/attestations.ts';
@@ -101,18 +102,11 @@ export class Node {
     });
   }
 
-  /** @throws SpiffeSdsError `config_invalid` without the address of a broker, `credentials_unavailable` where processes cannot be held */
+  /** @throws SpiffeSdsError as `nodeNeeds` does */
   static async open(options: NodeOptions): Promise<Node> {
     const { configuration, own, clock } = options;
-    const { address, backend, server_id } = configuration.broker;
-    if (address === undefined) throw new SpiffeSdsError('config_invalid', NO_ADDRESS[backend]);
-    let processes: PeerProcesses;
-    try {
-      processes = await PeerProcesses.load(clock);
-    } catch (error) {
-      const message = `mode: node needs to hold the processes of its peers: ${messageOf(error)}; use a sidecar for each workload (mode: sidecar)`;
-      throw new SpiffeSdsError('credentials_unavailable', message, { cause: error });
-    }
+    const { address, processes } = await nodeNeeds(configuration, clock);
+    const { backend, server_id } = configuration.broker;
     return new Node(options, {
       workloads:
         backend === 'broker'
@@ -152,6 +146,19 @@ const NO_ADDRESS = {
   delegated_identity:
     'mode: node needs the admin socket of the agent: set broker.address to its admin_socket_path, for example unix:///run/spire/admin/admin.sock',
 } as const;
+/** @throws SpiffeSdsError `config_invalid` without the address of a broker, `credentials_unavailable` where processes cannot be held */
+export async function nodeNeeds(
+  { broker: { address, backend } }: Configuration,
+  clock: Clock,
+): Promise<{ readonly address: Endpoint; readonly processes: PeerProcesses }> {
+  if (address === undefined) throw new SpiffeSdsError('config_invalid', NO_ADDRESS[backend]);
+  try {
+    return { address, processes: await PeerProcesses.load(clock) };
+  } catch (error) {
+    const message = `mode: node needs to hold the processes of its peers: ${messageOf(error)}; use a sidecar for each workload (mode: sidecar)`;
+    throw new SpiffeSdsError('credentials_unavailable', message, { cause: error });
+  }
+}
 
 function cgroupOf(pid: number): string {
   try {

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Event, SvidEvent, WorkloadInfo } from '../events.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 import { History } from './history.ts';
+import { SideProblems } from './side-problems.ts';
 import { type ObservedUpstream, Upstreams } from './upstreams.ts';
 
 /** Times are milliseconds since the epoch. */
@@ -47,12 +48,6 @@ export interface ObservedWorkload {
   readonly observed: Observed;
 }
 
-/** What fails beside the way of the secrets. */
-export interface SideProblem {
-  readonly at: number;
-  readonly reason: string;
-}
-
 export class Observed {
   readonly #clock: Clock;
   /** When this began. */
@@ -66,8 +61,7 @@ export class Observed {
   readonly tokens = new Map<string, ObservedToken>();
   readonly upstreams: Upstreams;
   lastReload: Reload | undefined;
-  /** The last failure of each; nobody tells when it is over. */
-  readonly sideProblems = new Map<'telemetry' | 'audit', SideProblem>();
+  readonly sideProblems = new SideProblems();
   listening: string | undefined;
   /** Why nobody can connect there just now. */
   socketLost: string | undefined;
@@ -103,6 +97,7 @@ export class Observed {
     if (!('peer' in event)) this.revision += 1;
     this.heard += 1;
     this.history.hear(event, this.#now);
+    this.sideProblems.hear(event, this.#now);
     if (event.workload !== undefined) {
       this.#hearOf(event.workload, event);
       return;
@@ -180,12 +175,6 @@ export class Observed {
       case 'secrets_updated':
         this.pushing = true;
         this.served ||= this.identities.size > 0 && this.bundles.size > 0;
-        break;
-      case 'telemetry_failed':
-        this.sideProblems.set('telemetry', { at: this.#now, reason: event.reason });
-        break;
-      case 'audit_failed':
-        this.sideProblems.set('audit', { at: this.#now, reason: event.reason });
         break;
       case 'configuration_reloaded':
         this.lastReload = { at: this.#now, needRestart: event.needRestart };

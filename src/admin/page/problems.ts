@@ -1,6 +1,7 @@
 /** What is the matter, the worst first: what a person wants to read at three in the morning. */
 import type { Status } from '../status.ts';
 import type { State } from './element.ts';
+import { workloadState } from './way.ts';
 
 export interface Problem {
   readonly state: State;
@@ -8,9 +9,16 @@ export interface Problem {
 }
 
 const MAX_OF_A_KIND = 5;
+const SIDE = { telemetry: 'telemetry is not exported', audit: 'the audit log is not written' } as const;
+
+const WORST_FIRST: readonly State[] = ['bad', 'warn'];
 
 /** Nothing is the matter when there is none. */
 export function problemsOf(status: Status): readonly Problem[] {
+  return allProblems(status).toSorted((a, b) => WORST_FIRST.indexOf(a.state) - WORST_FIRST.indexOf(b.state));
+}
+
+function allProblems(status: Status): readonly Problem[] {
   const {
     checks,
     upstream,
@@ -21,6 +29,8 @@ export function problemsOf(status: Status): readonly Problem[] {
     bundles,
     subscribers,
     held,
+    problems,
+    workloads = [],
   } = status;
   const which = ({ address }: Status['upstream']) =>
     upstreams.length === 1 ? 'the Workload API' : `the Workload API ${address ?? ''}`;
@@ -39,6 +49,17 @@ export function problemsOf(status: Status): readonly Problem[] {
           ),
       ),
       'rejected secrets',
+    ),
+    ...few(
+      workloads.flatMap((workload) => {
+        const { state, word } = workloadState(workload);
+        if (state !== 'bad' && state !== 'warn') return [];
+        const { pid, uid, broker } = workload;
+        const why = broker.meaning === undefined ? '' : `: ${broker.meaning}`;
+        const process = `process ${pid} of uid ${uid}`;
+        return [{ state, text: state === 'bad' ? `an SVID of ${process} has expired` : `${process} is ${word}${why}` }];
+      }),
+      'workloads',
     ),
     ...few(
       held.map(({ name, streams, nearest }) =>
@@ -63,6 +84,7 @@ export function problemsOf(status: Status): readonly Problem[] {
       ),
       'conflicts',
     ),
+    ...problems.map(({ of, reason }) => warn(`${SIDE[of]}; secrets are served all the same: ${reason}`)),
     ...few(
       identities.flatMap(({ id, warning }) => (warning === undefined ? [] : [warn(`${id}: ${warning}`)])),
       'warnings',

@@ -154,6 +154,8 @@ function levelOf(event: Event): LogLine['level'] {
     case 'jwks_listening':
     case 'listening':
     case 'socket_restored':
+    case 'telemetry_recovered':
+    case 'audit_recovered':
     case 'admin_listening':
     case 'draining':
     case 'stopped':

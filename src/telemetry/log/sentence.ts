@@ -172,6 +172,10 @@ function itself(event: Event): string {
     case 'telemetry_failed':
     case 'audit_failed':
       return event.reason;
+    case 'telemetry_recovered':
+      return `telemetry reaches ${event.about} again`;
+    case 'audit_recovered':
+      return 'audit lines are written again (log.audit)';
     case 'audit_dropped':
       return `lost ${event.lines} audit lines: the target of log.audit does not take them fast enough`;
     case 'audit_omitted':

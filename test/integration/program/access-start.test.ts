@@ -1,5 +1,7 @@
 /** Rules on who gets what are nothing without somebody to ask who a peer is. */
 import { afterEach, expect, test } from 'vitest';
+import { rehearseStart } from '../../../src/sidecar/rehearsal.ts';
+import { loadText } from '../../support/sidecar/configuration.ts';
 import { startRunning } from '../../support/sidecar/sidecar.ts';
 
 const platform = Object.getOwnPropertyDescriptor(process, 'platform') as PropertyDescriptor;
@@ -11,6 +13,12 @@ test('a sidecar with sds.allow does not start where the kernel cannot be asked w
     code: 'credentials_unavailable',
     message: expect.stringMatching(/remove sds\.allow, or mend this: there is no SO_PEERCRED on plan9$/),
   });
+});
+
+test('check refuses it, too', async () => {
+  Object.defineProperty(process, 'platform', { ...platform, value: 'plan9' });
+  const { configuration } = loadText('sds: { allow: [{ uid: [0] }] }', { flags: { workload_api: 'unix:///agent.sock' } });
+  await expect(rehearseStart(configuration)).rejects.toMatchObject({ code: 'credentials_unavailable' });
 });
 
 test('without rules it starts there', async () => {

@@ -236,6 +236,12 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'the collector does not answer',
     ],
+    telemetry_recovered: [
+      { type: 'telemetry_recovered', about: 'http://collector:4317' },
+      'info',
+      'telemetry reaches http://collector:4317 again',
+    ],
+    audit_recovered: [{ type: 'audit_recovered' }, 'info', 'audit lines are written again (log.audit)'],
     audit_failed: [{ type: 'audit_failed', reason: 'cannot write to /a' }, 'error', 'cannot write to /a'],
     connection_not_http2: [
       { type: 'connection_not_http2', peer },
