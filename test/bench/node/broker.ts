@@ -14,29 +14,29 @@ import { decode, encode } from '../../../src/wire/wire.ts';
 import type { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
 const SERVICE = '/spiffe.broker.API';
+/** Of every SVID. */
+export const HINT = 'internal';
 const TTL_MS = 3_600_000;
 const GRACE_MS = 50;
 
-/** By workload, then by rotation: messages with its SVIDs. */
+/** By workload, then by rotation: messages with its SVID. */
 export type Rotations = readonly (readonly Frame[])[];
 
-/** The SPIFFE IDs of a workload. */
-export function idsOf(workload: number, identities: number): readonly string[] {
-  return Array.from({ length: identities }, (_, index) => `spiffe://example.org/workload-${workload}/${index}`);
+/** The SPIFFE ID of a workload. */
+export function idOf(workload: number): string {
+  return `spiffe://example.org/workload-${workload}`;
 }
 
 /** New keys and certificates for each workload and rotation. */
 export async function issueFor(
   api: TestWorkloadApi,
-  { workloads, identities, rotations }: { readonly workloads: number; readonly identities: number; readonly rotations: number },
+  { workloads, rotations }: { readonly workloads: number; readonly rotations: number },
 ): Promise<Rotations> {
   const state = stateOf(api);
   const message = async (workload: number) => {
-    const issued = idsOf(workload, identities).map(async (id) => {
-      const spiffeId = parseSpiffeId(id);
-      return { spiffeId, hint: '', svid: await issueX509Svid(state.active, spiffeId, { now: Date.now(), ttlMs: TTL_MS }) };
-    });
-    return frameOf(encode('X509SVIDResponse', x509SvidResponse({ ...state, identities: await Promise.all(issued) })));
+    const spiffeId = parseSpiffeId(idOf(workload));
+    const svid = await issueX509Svid(state.active, spiffeId, { now: Date.now(), ttlMs: TTL_MS });
+    return frameOf(encode('X509SVIDResponse', x509SvidResponse({ ...state, identities: [{ spiffeId, hint: HINT, svid }] })));
   };
   const all: (readonly Frame[])[] = [];
   for (let workload = 0; workload < workloads; workload++)

@@ -6,9 +6,6 @@ import type { SdsConnection } from '../sds-connection.ts';
 import type { Measured } from '../server-process.ts';
 import { median } from '../statistics.ts';
 
-/** What a start leaves to do later, and what opening streams left behind, is over by then. */
-const SETTLED_MS = 1_500;
-
 /** A workload, as whoever asks for its secrets. */
 export interface Asking {
   readonly connection: SdsConnection;
@@ -19,8 +16,8 @@ export interface Rotating {
   /** Gives all workloads new SVIDs. */
   readonly rotate: () => void;
   readonly rotations: number;
-  /** How many of the names of a workload get something new. */
-  readonly pushed: number;
+  /** Milliseconds from the last of them until memory is measured. */
+  readonly settledMs: number;
 }
 
 /** Of all workloads together: megabytes, milliseconds, and CPU in microseconds. */
@@ -33,46 +30,48 @@ export interface WorkloadFigures {
   readonly lastMs: number;
 }
 
-/** Workloads with a stream for each name, as Envoy has them. */
+/** What opening streams left behind is over by then. */
+const OPENED_MS = 1_500;
+
+/** Streams for one name each, as Envoy has them; each gets something new with every rotation. */
 export class Subscribed {
   readonly #server: Measured;
-  readonly #workloads: number;
-  readonly #receipts: Receipts;
+  readonly #receipts = new Receipts(0);
+  #streams = 0;
 
-  private constructor(server: Measured, workloads: number, receipts: Receipts) {
+  constructor(server: Measured) {
     this.#server = server;
-    this.#workloads = workloads;
-    this.#receipts = receipts;
   }
 
-  /** Resolves when all have all. */
-  static async open(server: Measured, workloads: readonly Asking[]): Promise<Subscribed> {
-    const receipts = new Receipts(workloads.reduce((sum, { names }) => sum + names.length, 0));
+  /** Opens more. Resolves when all have been answered. */
+  async open(workloads: readonly Asking[]): Promise<void> {
+    const opened = workloads.reduce((sum, { names }) => sum + names.length, 0);
+    this.#receipts.reset(opened);
+    this.#streams += opened;
     for (const { connection, names } of workloads) {
       for (const name of names) {
         connection.stream(subscription(name, 0), (message, stream) => {
           stream.write(acknowledgement(name, message));
-          receipts.count();
+          this.#receipts.count();
         });
       }
     }
-    await receipts.all();
-    await delay(SETTLED_MS);
-    return new Subscribed(server, workloads.length, receipts);
+    await this.#receipts.all();
+    await delay(OPENED_MS);
   }
 
-  async measure({ rotate, rotations, pushed }: Rotating): Promise<WorkloadFigures> {
+  async rotate({ rotate, rotations, settledMs }: Rotating): Promise<WorkloadFigures> {
     const before = this.#server.cpuUs();
     const times: number[] = [];
     for (let i = 0; i < rotations; i++) {
-      this.#receipts.reset(pushed * this.#workloads);
+      this.#receipts.reset(this.#streams);
       const begun = performance.now();
       rotate();
       await this.#receipts.all();
       times.push(performance.now() - begun);
     }
     const rotationUs = (this.#server.cpuUs() - before) / rotations;
-    await delay(SETTLED_MS);
+    await delay(settledMs);
     const { resident, private: own } = this.#server.memoryMb();
     return { resident, private: own, rotationUs, lastMs: median(times) };
   }
