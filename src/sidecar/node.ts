@@ -1,5 +1,6 @@
 /** Node mode: each peer is a workload, and a broker says what it may have. Loaded in that mode only. */
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import type { AccessRules } from '../access/access-rules.ts';
 import { BrokerClient } from '../broker/client.ts';
 import { podUidOf, type WorkloadName } from '../broker/reference.ts';
@@ -59,6 +60,8 @@ export interface NodeSources {
   /** What a workload may have. */
   readonly workload: (name: WorkloadName) => WorkloadApi;
   readonly processOf: (peer: Peer) => HeldProcess | undefined;
+  /** Called with each connection, at once. Default: nothing is done. */
+  readonly accepted?: (socket: Socket) => void;
   /** Asks no more. */
   readonly close: () => void;
 }
@@ -104,22 +107,29 @@ export class Node {
 
   /** @throws SpiffeSdsError `config_invalid` without the address of a broker, `credentials_unavailable` where processes cannot be held */
   static async open(options: NodeOptions): Promise<Node> {
-    const { configuration, own, clock } = options;
+    const { configuration, own, clock, events } = options;
     const { address, server_id } = configuration.broker;
     if (address === undefined) throw new SpiffeSdsError('config_invalid', NO_BROKER);
     let processes: PeerProcesses;
     try {
-      processes = await PeerProcesses.load(clock);
+      processes = await PeerProcesses.load(clock, { allowWithoutPidfd: configuration.node.allow_without_pidfd });
     } catch (error) {
-      const message = `mode: node needs to hold the processes of its peers: ${messageOf(error)}; use a sidecar for each workload (mode: sidecar)`;
+      const message = `mode: node needs to hold the processes of its peers: ${messageOf(error)}; use a sidecar for each workload (mode: sidecar), or see node.allow_without_pidfd`;
       throw new SpiffeSdsError('credentials_unavailable', message, { cause: error });
     }
+    if (processes.withoutPidfd) events({ type: 'peer_processes_by_pid' });
     const client = new BrokerClient({ endpoint: address, serverId: server_id, own });
     return new Node(options, {
       workload: (name) => client.workload(name),
       processOf: (peer) => (peer instanceof ConnectedPeer ? peer.ask((socket) => processes.of(socket)) : undefined),
+      accepted: (socket) => processes.accepted(socket),
       close: () => client[Symbol.dispose](),
     });
+  }
+
+  /** Of each connection, before it is served. */
+  accepted(socket: Socket): void {
+    this.#sources.accepted?.(socket);
   }
 
   configure(configuration: Configuration, access: AccessRules | undefined): void {

@@ -14,6 +14,7 @@ const defaults = {
   mode: 'sidecar',
   workload_api: {},
   broker: { reference: 'pid', limits: { workloads: 1024, workloads_per_uid: 256, attestations_per_second: 100 } },
+  node: { allow_without_pidfd: false },
   sds: {
     listen: { kind: 'unix', path: '/run/spiffe-sds/sds.sock' },
     mode: 0o660,
@@ -75,6 +76,7 @@ broker:
   server_id: spiffe://example.org/agents/*
   reference: pod
   limits: { workloads: 1, workloads_per_uid: 2, attestations_per_second: 3 }
+node: { allow_without_pidfd: true }
 sds:
   listen: unix:///run/s.sock
   mode: "0600"
@@ -122,6 +124,7 @@ log: { level: silent, format: text, audit: /var/log/audit.json }
         reference: 'pod',
         limits: { workloads: 1, workloads_per_uid: 2, attestations_per_second: 3 },
       },
+      node: { allow_without_pidfd: true },
       sds: {
         listen: { kind: 'unix', path: '/run/s.sock' },
         mode: 0o600,
