@@ -271,6 +271,8 @@ type Happening =
   | { readonly type: 'bundle_rolled_out'; readonly late: number }
   /** Peers are known by the numbers of their connections only. */
   | { readonly type: 'peer_credentials_unavailable'; readonly reason: string }
+  /** The kernel has no pidfd of a peer, and the configuration allows that. */
+  | { readonly type: 'peer_processes_by_pid' }
   /** Others of the same user can look into this process. */
   | { readonly type: 'process_open'; readonly reason: string }
   /** The client does not speak HTTP/2, which gRPC needs. */

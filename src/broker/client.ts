@@ -11,7 +11,7 @@ import type { X509Context, X509Svid } from '../spiffe/x509-context.ts';
 import { whyUnreachable } from '../unreachable.ts';
 import { method } from '../wire/wire.ts';
 import { connectingClient, type Fetch, type FetchListener } from '../workload-api/stream-call.ts';
-import type { WorkloadApi } from '../workload-api/workload-api.ts';
+import { type WorkloadApi, wipeKeys } from '../workload-api/workload-api.ts';
 import { Connection } from './connection.ts';
 import { referenceTo, type WorkloadName } from './reference.ts';
 import { defaultServerId, serverProblem } from './server-identity.ts';
@@ -54,6 +54,7 @@ export class BrokerClient implements WorkloadSource {
     return {
       address: formatEndpoint(this.#options.endpoint),
       fetchX509Svid: this.#fetch('SubscribeToX509SVID', { reference }),
+      wipe: wipeKeys,
       fetchX509Bundles: this.#fetch('SubscribeToX509Bundles', { reference }),
       fetchJwtSvid: (request) => this.#fetch('FetchJWTSVID', { ...request, reference }),
       fetchJwtBundles: this.#fetch('SubscribeToJWTBundles', { reference }),

@@ -1,5 +1,6 @@
 /** Node mode: each peer is a workload, and a broker says what it may have. Loaded in that mode only. */
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import type { AccessRules } from '../access/access-rules.ts';
 import { BrokerClient } from '../broker/client.ts';
 import { DelegatedIdentityClient } from '../broker/delegated-client.ts';
@@ -61,6 +62,8 @@ class NodeWorkload implements HostedWorkload {
 export interface NodeSources {
   readonly workloads: WorkloadSource;
   readonly processOf: (peer: Peer) => HeldProcess | undefined;
+  /** Called with each connection, at once. Default: nothing is done. */
+  readonly accepted?: (socket: Socket) => void;
 }
 
 /** All workloads of this node. */
@@ -104,16 +107,23 @@ export class Node {
 
   /** @throws SpiffeSdsError as `nodeNeeds` does */
   static async open(options: NodeOptions): Promise<Node> {
-    const { configuration, own, clock } = options;
+    const { configuration, own, clock, events } = options;
     const { address, processes } = await nodeNeeds(configuration, clock);
     const { backend, server_id } = configuration.broker;
+    if (processes.withoutPidfd) events({ type: 'peer_processes_by_pid' });
     return new Node(options, {
       workloads:
         backend === 'broker'
           ? new BrokerClient({ endpoint: address, serverId: server_id, own })
           : new DelegatedSource(new DelegatedIdentityClient(address)),
       processOf: (peer) => (peer instanceof ConnectedPeer ? peer.ask((socket) => processes.of(socket)) : undefined),
+      accepted: (socket) => processes.accepted(socket),
     });
+  }
+
+  /** Of each connection, before it is served. */
+  accepted(socket: Socket): void {
+    this.#sources.accepted?.(socket);
   }
 
   configure(configuration: Configuration, access: AccessRules | undefined): void {
@@ -148,14 +158,14 @@ const NO_ADDRESS = {
 } as const;
 /** @throws SpiffeSdsError `config_invalid` without the address of a broker, `credentials_unavailable` where processes cannot be held */
 export async function nodeNeeds(
-  { broker: { address, backend } }: Configuration,
+  { broker: { address, backend }, node }: Configuration,
   clock: Clock,
 ): Promise<{ readonly address: Endpoint; readonly processes: PeerProcesses }> {
   if (address === undefined) throw new SpiffeSdsError('config_invalid', NO_ADDRESS[backend]);
   try {
-    return { address, processes: await PeerProcesses.load(clock) };
+    return { address, processes: await PeerProcesses.load(clock, { allowWithoutPidfd: node.allow_without_pidfd }) };
   } catch (error) {
-    const message = `mode: node needs to hold the processes of its peers: ${messageOf(error)}; use a sidecar for each workload (mode: sidecar)`;
+    const message = `mode: node needs to hold the processes of its peers: ${messageOf(error)}; use a sidecar for each workload (mode: sidecar), or see node.allow_without_pidfd`;
     throw new SpiffeSdsError('credentials_unavailable', message, { cause: error });
   }
 }

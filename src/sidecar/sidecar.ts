@@ -148,7 +148,10 @@ export async function startSidecar({
     mode: sds.mode,
     setting: 'sds.listen',
     ...(gid !== undefined && { gid }),
-    server: createServer((socket) => server.accept(socket)),
+    server: createServer((socket) => {
+      node?.accepted(socket);
+      server.accept(socket);
+    }),
     clock,
     onLost: (reason) => events({ type: 'socket_lost', address, reason }),
     onRestored: () => events({ type: 'socket_restored', address }),

@@ -104,7 +104,7 @@ export class Workload {
   /** Stops, and overwrites the private keys that it has: its streams must have ended. */
   forget(): void {
     this.stop();
-    this.#publisher.wipe();
+    this.service.wipe(this.#publisher.wipe());
     for (const { privateKey } of this.#context.svids) privateKey.fill(0);
     this.#context = EMPTY_CONTEXT;
   }

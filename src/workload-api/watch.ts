@@ -20,7 +20,7 @@ import type { WorkloadApi } from './workload-api.ts';
 
 /** The dependencies and listeners of an `X509Watch`. */
 export interface X509WatchOptions {
-  readonly api: Pick<WorkloadApi, 'address' | 'fetchX509Svid' | 'fetchX509Bundles' | 'verdictOf'>;
+  readonly api: Pick<WorkloadApi, 'address' | 'wipe' | 'fetchX509Svid' | 'fetchX509Bundles' | 'verdictOf'>;
   readonly reader: CertificateReader;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
@@ -132,6 +132,8 @@ export class X509Watch {
     } catch (error) {
       const code = error instanceof SpiffeSdsError ? error.code : 'response_invalid';
       events({ type: 'context_discarded', message, code, reason: messageOf(error) });
+    } finally {
+      this.#options.api.wipe?.(response);
     }
   }
 

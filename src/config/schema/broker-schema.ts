@@ -52,6 +52,15 @@ export const brokerSettings = z
   })
   .readonly();
 
+export const nodeSettings = z
+  .strictObject({
+    allow_without_pidfd: described(z.boolean().default(false), {
+      description:
+        'Whether node mode starts on a kernel without SO_PEERPIDFD (before Linux 6.5). The process that has the pid of a peer when its connection is accepted is then taken for the peer, if it runs as the same user. docs/node.md says what that is worth.',
+    }),
+  })
+  .readonly();
+
 function parseServerId(text: string): string {
   const [, trustDomain, path] = /^spiffe:\/\/([^/]*)(\/.*)?$/.exec(text) ?? [];
   if (trustDomain === undefined || path === undefined)

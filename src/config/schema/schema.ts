@@ -10,7 +10,7 @@ import { formatDuration, parseWait } from '../values/duration.ts';
 import { PRESET_NAMES, PRESETS } from '../values/presets.ts';
 import { formatSize, parseSize } from '../values/size.ts';
 import { allowRule } from './allow-schema.ts';
-import { brokerSettings } from './broker-schema.ts';
+import { brokerSettings, nodeSettings } from './broker-schema.ts';
 import { described } from './described.ts';
 import { audiences, namedSecret, secretName, validationMode } from './named-secret-schema.ts';
 import { adminSettings, auditTarget, telemetrySettings } from './telemetry-schema.ts';
@@ -84,6 +84,7 @@ export const configurationSchema = z
     broker: described(brokerSettings.prefault({}), {
       description: 'Node mode: who says what each workload may have (SPIFFE Broker API).',
     }),
+    node: described(nodeSettings.prefault({}), { description: 'Node mode: how processes are told apart.' }),
     sds: described(
       section({
         listen: described(listenEndpoint.prefault(DEFAULT_LISTEN), {

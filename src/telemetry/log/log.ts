@@ -121,6 +121,7 @@ function levelOf(event: Event): LogLine['level'] {
     case 'svid_not_yet_valid':
     case 'trust_domain_distrusted':
     case 'names_held':
+    case 'peer_processes_by_pid':
     case 'peer_credentials_unavailable':
     case 'process_open':
     case 'telemetry_failed':

@@ -159,6 +159,8 @@ function itself(event: Event): string {
       return `CA roll: the new certificates wait until ${event.waiting} streams have accepted the new bundle`;
     case 'bundle_rolled_out':
       return `CA roll: the new certificates are sent${event.late === 0 ? '' : `, although ${event.late} streams have not answered in time`}`;
+    case 'peer_processes_by_pid':
+      return 'this kernel is older than Linux 6.5: a peer is the process that has its pid when it connects (node.allow_without_pidfd)';
     case 'peer_credentials_unavailable':
       return `peers are known by the numbers of their connections only, not by uid, gid and pid: ${event.reason}`;
     case 'workload_begun':

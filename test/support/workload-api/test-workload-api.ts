@@ -46,6 +46,13 @@ export class TestWorkloadApi extends DevWorkloadApi {
     return new Map(this.state.identities.map(({ spiffeId, svid }) => [spiffeId, svid.serial]));
   }
 
+  /** The private key that is now served with a SPIFFE ID: PKCS#8, ASN.1 DER. */
+  privateKey(spiffeId: string): Uint8Array {
+    const identity = this.state.identities.find((served) => served.spiffeId === spiffeId);
+    if (identity === undefined) throw new SpiffeSdsError('usage', `there is no private key of ${spiffeId}: it is not served`);
+    return identity.svid.privateKey;
+  }
+
   /** A new key and certificate for every identity. */
   rotate(): Promise<void> {
     return this.change((state) => rotated(this.issuance, state));

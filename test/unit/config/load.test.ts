@@ -18,6 +18,7 @@ const defaults = {
     reference: 'pid',
     limits: { workloads: 1024, workloads_per_uid: 256, attestations_per_second: 100 },
   },
+  node: { allow_without_pidfd: false },
   sds: {
     listen: { kind: 'unix', path: '/run/spiffe-sds/sds.sock' },
     mode: 0o660,
@@ -91,6 +92,7 @@ broker:
   server_id: spiffe://example.org/agents/*
   reference: pod
   limits: { workloads: 1, workloads_per_uid: 2, attestations_per_second: 3 }
+node: { allow_without_pidfd: true }
 sds:
   listen: unix:///run/s.sock
   mode: "0600"
@@ -139,6 +141,7 @@ log: { level: silent, format: text, audit: /var/log/audit.json }
         reference: 'pod',
         limits: { workloads: 1, workloads_per_uid: 2, attestations_per_second: 3 },
       },
+      node: { allow_without_pidfd: true },
       sds: {
         listen: { kind: 'unix', path: '/run/s.sock' },
         mode: 0o600,

@@ -84,7 +84,7 @@ describe('an unknown key', () => {
     ['logs: {}', '1:1: unknown key "logs": did you mean "log"?'],
     ['log: { colour: true }', '1:8: unknown key "log.colour": there are level, format, audit'],
     ['secrets: [{ name: a, svid: { foo: 1 } }]', '1:30: unknown key "secrets[0].svid.foo": there are spiffe_id, hint'],
-    ['__proto__: {}', '1:1: unknown key "__proto__": there are mode, workload_api, broker, sds, names, '],
+    ['__proto__: {}', '1:1: unknown key "__proto__": there are mode, workload_api, broker, node, sds, names, '],
   ])('%j is named with its place and the nearest known key, or all of them', (text, problem) => {
     expect(problems(text)).toEqual([expect.stringContaining(`/x.yaml:${problem}`)]);
   });

@@ -244,6 +244,7 @@ const EVENTS: {
   bundle_rollout: [{ type: 'bundle_rollout', waiting: 2 }],
   bundle_rolled_out: [{ type: 'bundle_rolled_out', late: 1 }],
   process_open: [{ type: 'process_open', reason: 'no addon' }],
+  peer_processes_by_pid: [{ type: 'peer_processes_by_pid' }],
   peer_credentials_unavailable: [{ type: 'peer_credentials_unavailable', reason: 'no addon' }],
   workload_begun: [
     { type: 'workload_begun', workload },

@@ -221,6 +221,11 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'ended stream 7 of node "edge" of uid 101, gid 102, pid 77: too many',
     ],
+    peer_processes_by_pid: [
+      { type: 'peer_processes_by_pid' },
+      'warn',
+      'this kernel is older than Linux 6.5: a peer is the process that has its pid when it connects (node.allow_without_pidfd)',
+    ],
     peer_credentials_unavailable: [
       { type: 'peer_credentials_unavailable', reason: 'no addon' },
       'warn',
