@@ -16,7 +16,7 @@ export interface ProcessMemory {
 const LOOK_EVERY_MS = 250;
 /** So much more than after the last collection, and there is another. */
 const STEP_BYTES = 16 * 1024 * 1024;
-/** The share of time that collections may take is one in so many. */
+/** The share of time that collections may take is one in so many; four times as much where there is twice as much to collect. */
 const SHARE = 20;
 /** When more is in use than there was at least, it may have become garbage since; each time in vain the wait doubles. */
 const AGAIN_MS = 10_000;
@@ -33,7 +33,8 @@ export function returnMemory(clock: Clock, memory: ProcessMemory, onShort: () =>
   let least = memory.resident();
   /** After the last collection. */
   let inUse = least;
-  let notBefore = 0;
+  let lastEnd = 0;
+  let lastTook = 0;
   let againMs = AGAIN_MS;
   let againAt = Number.POSITIVE_INFINITY;
   let forget: () => void = () => undefined;
@@ -43,7 +44,8 @@ export function returnMemory(clock: Clock, memory: ProcessMemory, onShort: () =>
     memory.collect();
     inUse = memory.resident();
     const end = clock.monotonic();
-    notBefore = end + SHARE * (end - now);
+    lastEnd = end;
+    lastTook = end - now;
     if (inUse > SHORT * memory.limit) onShort();
     const inVain = before - inUse < STEP_BYTES / 4;
     againMs = inVain ? Math.min(2 * againMs, AGAIN_AT_MOST_MS) : AGAIN_MS;
@@ -56,7 +58,9 @@ export function returnMemory(clock: Clock, memory: ProcessMemory, onShort: () =>
     least = Math.min(least, resident);
     inUse = Math.min(inUse, resident);
     const isShort = resident > SHORT * memory.limit;
-    if (isShort || (now >= notBefore && (resident - inUse >= STEP_BYTES || now >= againAt))) collect(now);
+    const steps = (resident - inUse) / STEP_BYTES;
+    const wait = (SHARE * lastTook) / Math.max(1, steps) ** 2;
+    if (isShort || (now >= lastEnd + wait && (steps >= 1 || now >= againAt))) collect(now);
   };
   forget = clock.after(LOOK_EVERY_MS, look);
   return () => forget();

@@ -2,11 +2,11 @@
 import type { Refusal } from '../../access/access-rules.ts';
 import { grantedSet } from '../../access/granted-set.ts';
 import type { StreamDenialReason, StreamInfo } from '../../events.ts';
-import { initialRate, type Rate, takeOne } from '../../rate.ts';
+import { initialRate, type Rate, take } from '../../rate.ts';
 import { SECRET_TYPE_URL, type ValidationForm } from '../../secrets/secret.ts';
 import type { Call, CallHandler } from '../../server/grpc/call.ts';
 import { Status } from '../../server/grpc/status.ts';
-import { MalformedMessage } from '../../wire/wire-format.ts';
+import { MalformedMessage, occurrences } from '../../wire/wire-format.ts';
 import type { Subscriber } from '../delivery/delivery.ts';
 import { weightOf } from '../protocol/backlog.ts';
 import { NO_RECALL, type Recall } from '../protocol/name-state.ts';
@@ -23,6 +23,8 @@ import { nameStatuses, type StreamStatus } from './stream-status.ts';
 
 const EXHAUSTED = Status.RESOURCE_EXHAUSTED;
 const MAX_TEXT = 256;
+/** `resource_names` of a DiscoveryRequest, `resource_names_subscribe` of a DeltaDiscoveryRequest. */
+const NAMES_FIELD = 3;
 /** Other types on an aggregated stream: each is reported once, up to this many. */
 const MAX_IGNORED_TYPES = 100;
 
@@ -123,6 +125,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     if (!this.#open) return;
     let message: Message;
     try {
+      if (this.#hasTooManyNames(bytes)) return;
       message = this.#protocol.decode(bytes);
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error;
@@ -171,11 +174,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     if (message.type_url !== '' && message.type_url !== SECRET_TYPE_URL) {
       this.#otherType(cut(message.type_url));
     } else if (names > maxNames) {
-      this.#deny(
-        'names',
-        EXHAUSTED,
-        `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`,
-      );
+      this.#denyNames(names, maxNames);
     } else {
       const isKnown = rejections.size > 0 && this.#protocol.resumes(message);
       const shown = () => this.#protocol.shown(message, this.#protocol.states(this.#state));
@@ -185,9 +184,25 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     }
   }
 
+  /** Ends the stream before so many names become so many strings. */
+  #hasTooManyNames(bytes: Buffer): boolean {
+    const { maxNames } = this.#context.settings();
+    // Requests of other types may have as many as they like. A name takes two bytes at the least.
+    if (this.#otherTypes === 'ignore' || bytes.length < 2 * maxNames) return false;
+    const names = occurrences(bytes, NAMES_FIELD);
+    if (names <= maxNames) return false;
+    this.#denyNames(names, maxNames);
+    return true;
+  }
+
+  #denyNames(names: number, maxNames: number): void {
+    const details = `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`;
+    this.#deny('names', EXHAUSTED, details);
+  }
+
   #advance(message: Message, { state, answered, culprit, subscription }: Received<State>): void {
     const { events, rejections, clock, onAnswer } = this.#context;
-    const rate = answered === undefined ? takeOne(REQUEST_RATE, this.#rate, clock.now()) : this.#rate;
+    const rate = answered === undefined ? take(REQUEST_RATE, this.#rate, clock.now()) : this.#rate;
     if (rate === undefined) {
       this.#deny('requests', EXHAUSTED, 'this stream sends more requests that answer nothing than 100 a second');
       return;

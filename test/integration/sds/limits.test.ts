@@ -10,6 +10,11 @@ import { type Running, startRunning } from '../../support/sidecar/sidecar.ts';
 
 const NAME = 'default';
 const MIB = 1024 * 1024;
+const STREAM_SECRETS = {
+  ':method': 'POST',
+  ':path': '/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets',
+  'content-type': 'application/grpc',
+};
 /** As many as pass at once, and what is refilled while they are sent. */
 const TOO_MANY_REQUESTS = 4_000;
 
@@ -134,7 +139,7 @@ describe('sds.limits.streams_per_connection', () => {
     await once(session, 'remoteSettings');
     const reset = () => {
       if (session.destroyed) return;
-      const call = session.request({ ':method': 'POST', ':path': '/' }, { endStream: false });
+      const call = session.request(STREAM_SECRETS, { endStream: false });
       call.on('error', () => undefined).once('close', reset);
       call.close(8);
     };
