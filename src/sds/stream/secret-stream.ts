@@ -9,6 +9,7 @@ import { Status } from '../../server/grpc/status.ts';
 import { MalformedMessage, occurrences } from '../../wire/wire-format.ts';
 import type { Subscriber } from '../delivery/delivery.ts';
 import { weightOf } from '../protocol/backlog.ts';
+import { NameShare, nameBytes } from '../protocol/name-bytes.ts';
 import { NO_RECALL, type Recall } from '../protocol/name-state.ts';
 import type { Protocol, Received, RequestMessage, Sent, Unanswered } from '../protocol/protocol.ts';
 import type { SecretsView } from '../protocol/view.ts';
@@ -52,6 +53,9 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   readonly #access: StreamAccess;
   /** Bytes that are kept for responses without an answer. */
   #weight = 0;
+  readonly #names: NameShare;
+  /** Of what it says of its node. */
+  #nodeBytes = 0;
   readonly #openedAt: number;
 
   constructor(
@@ -66,6 +70,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#otherTypes = otherTypes;
     this.#context = context;
     this.#record = new StreamRecord(context);
+    this.#names = new NameShare(context.names, call.peer.connection);
     this.#access = new StreamAccess(() => context.settings().access, call.peer);
     this.#info = { stream, method: protocol.method, peer: call.peer, node: '' };
     this.#state = protocol.initial;
@@ -149,6 +154,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   closed(reason: string): void {
     this.#open = false;
     this.#advanceTo(this.#protocol.initial);
+    this.#names.become(0);
     this.#record.count(0, 0);
     this.#context.events({ type: 'stream_closed', reason, ...this.#info });
     this.#context.onClosed(this);
@@ -163,7 +169,9 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       this.#upToDate = this.#context.update();
       this.#info = { ...this.#info, node: cut(message.node?.id ?? '') };
       this.#form = formFor(message.node);
-      this.#access.claim({ id: message.node?.id ?? '', cluster: message.node?.cluster ?? '' });
+      const claimed = { id: message.node?.id ?? '', cluster: message.node?.cluster ?? '' };
+      this.#nodeBytes = claimed.id.length + claimed.cluster.length;
+      this.#access.claim(claimed);
       if (this.#access.judgement?.kind === 'refused') {
         this.#refuseAccess(this.#access.judgement);
         return;
@@ -208,6 +216,10 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       return;
     }
     this.#rate = rate;
+    if (!this.#names.become(nameBytes(this.#protocol.states(state)) + this.#nodeBytes)) {
+      this.#deny('names', EXHAUSTED, 'the names of all streams take too much memory: ask for fewer, or on fewer streams');
+      return;
+    }
     this.#advanceTo(state);
     if (subscription !== undefined) {
       const names = subscription.kind === 'names' ? subscription.names : [];
