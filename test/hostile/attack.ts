@@ -60,7 +60,8 @@ export class Attacker {
         ({ session, socket } = this.session(settings));
         here = 0;
       }
-      const mayGoOn = () => here < perConnection && socket.writableLength < MAX_UNSENT && (openCalls.get(session) ?? 0) < MAX_OPEN;
+      const mayGoOn = () =>
+        here < perConnection && socket.writableLength < MAX_UNSENT && (openCalls.get(session) ?? 0) < MAX_OPEN;
       for (let i = 0; i < perTurn && mayGoOn(); i++) {
         step(session, turn++);
         here++;

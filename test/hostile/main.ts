@@ -56,17 +56,23 @@ async function underLimit(): Promise<void> {
   using limit = memoryLimit(megabytes * MIB);
   if (limit === undefined) process.stdout.write('no cgroup can be made here: resident memory is looked at instead\n');
   await using target = await Target.start({ onStart: (pid) => limit?.hold(pid) });
+  const kept = () => (limit === undefined ? 'by looking at it' : `by ${limit.kept}, which killed ${limit.kills} times`);
   let most = 0;
   for (const name of names) {
-    const { peak } = await siege(target, [name], { ...options, attackSeconds: 1, recoverySeconds: 0 });
-    most = Math.max(most, peak);
-    if (target.alive && (limit !== undefined || most <= megabytes)) continue;
+    let late: unknown;
+    try {
+      const { peak } = await siege(target, [name], { ...options, attackSeconds: 1, recoverySeconds: 0 });
+      most = Math.max(most, peak);
+      process.stdout.write(`${name}: ${peak.toFixed()} MB\n`);
+    } catch (error) {
+      late = error;
+    }
+    if (target.alive && late === undefined && (limit !== undefined || most <= megabytes)) continue;
     failed = true;
-    process.stdout.write(`ended by "${name}" at ${peak.toFixed()} MB\n${target.log.slice(-1_000)}\n`);
+    process.stdout.write(`ended by "${name}" (${String(late ?? 'dead')}), kept ${kept()}\n${target.log.slice(-1_000)}\n`);
     return;
   }
-  const kept = limit === undefined ? 'by looking at it' : `by ${limit.kept}, which killed ${limit.kills} times`;
   process.stdout.write(
-    `\n${names.length} attacks one after the other with ${megabytes} MB, kept ${kept}: alive, ${most.toFixed()} MB at most\n`,
+    `\n${names.length} attacks one after the other with ${megabytes} MB, kept ${kept()}: alive, ${most.toFixed()} MB resident at most\n`,
   );
 }
