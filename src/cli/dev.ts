@@ -39,10 +39,10 @@ async function runUntilTerminated(flags: DevFlags): Promise<void> {
     ...domain,
   });
   await using broker = configuration.mode === 'node' ? await startBroker(configuration, workloadApi) : undefined;
-  const first = firstContext();
+  const first = firstEvents(configuration.admin.listen === 'off');
   await using operated = await startApplication({ loaded, env: process.env, events: first.events });
   running = operated;
-  await Promise.race([first.received, stop]);
+  await Promise.race([Promise.all([first.received, first.status]), stop]);
   // Others are served already: a terminal that is stopped must not keep them waiting.
   standardOutput(1).write(introduction(configuration, operated.sidecar, workloadApi, broker?.address));
   await stop;
@@ -95,13 +95,23 @@ function isWritable(folder: string): Promise<boolean> {
   );
 }
 
-/** Resolves when the first identities are served. */
-function firstContext(): { readonly events: EventListener; readonly received: Promise<void> } {
-  const { promise, resolve } = Promise.withResolvers<void>();
+interface FirstEvents {
+  readonly events: EventListener;
+  /** The first identities are served. */
+  readonly received: Promise<void>;
+  /** `status` has an answer, or the log says why it has none. */
+  readonly status: Promise<void>;
+}
+
+function firstEvents(withoutAdmin: boolean): FirstEvents {
+  const received = Promise.withResolvers<void>();
+  const status = Promise.withResolvers<void>();
+  if (withoutAdmin) status.resolve();
   const events: EventListener = (event) => {
-    if (event.type === 'svid_received') setImmediate(resolve);
+    if (event.type === 'svid_received') setImmediate(received.resolve);
+    if ((event.type === 'admin_listening' || event.type === 'admin_failed') && event.part === 'api') status.resolve();
   };
-  return { events, received: promise };
+  return { events, received: received.promise, status: status.promise };
 }
 
 function introduction(

@@ -3,7 +3,6 @@
  * give it at that moment. What the rules give is worked out here by other means than in src/.
  */
 import { setImmediate } from 'node:timers/promises';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type AccessRule, AccessRules } from '../../src/access/access-rules.ts';
 import type { Peer } from '../../src/events.ts';
@@ -15,8 +14,9 @@ import type { Call, CallHandler } from '../../src/server/grpc/call.ts';
 import { PREFIX_BYTES } from '../../src/wire/frame.ts';
 import { decode, encode, type Input } from '../../src/wire/wire.ts';
 import { ManualClock } from '../support/clocks/manual-clock.ts';
+import { fc, runs } from '../support/properties.ts';
 
-const RUNS = { seed: Number(process.env['PROPERTY_SEED'] ?? 4242), numRuns: Number(process.env['PROPERTY_RUNS'] ?? 1_500) };
+const RUNS = runs(1_500);
 
 const CERTIFICATES = ['a', 'b'];
 const NAMES = [...CERTIFICATES, 'bundle'];

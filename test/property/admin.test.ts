@@ -1,8 +1,8 @@
 /** Whatever is sent to the admin API, it stays what it is. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { fc, runs } from '../support/properties.ts';
 import { serving } from '../support/sidecar/admin.ts';
 
 const token = fc.oneof(
@@ -52,5 +52,5 @@ test('no request keeps the next one from its answer, and none gets another kind 
     );
     expect((await admin.get('/livez')).status).toBe(200);
   });
-  await fc.assert(property, { numRuns: 300 });
+  await fc.assert(property, runs(300));
 });

@@ -1,9 +1,9 @@
 /** Our reader of CRLs beside another one. */
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CertificateReader } from '../../src/spiffe/certificate-reader.ts';
+import { fc, runs } from '../support/properties.ts';
 import { issueAuthority } from '../support/x509/certificates.ts';
 
 const authority = await issueAuthority();
@@ -53,7 +53,7 @@ test('both readers agree on CRLs of up to 300 entries', async () => {
       expect(ours.issuer).toBe(theirs.issuer);
       reader.crls.keep([]);
     }),
-    { numRuns: 8 },
+    runs(8),
   );
 }, 60_000);
 

@@ -1,13 +1,14 @@
 /** Delta against a model of Envoy: whatever the order of requests, changes, ACKs, NACKs and reconnects, some things hold. */
-import fc from 'fast-check';
+
 import { expect, test } from 'vitest';
 import type { DeltaDiscoveryRequest } from '../../src/gen/messages.ts';
 import type { DeltaResponse } from '../../src/sds/protocol/delta.ts';
 import { DELTA } from '../../src/sds/protocol/protocol.ts';
+import { fc, runs } from '../support/properties.ts';
 import { DeltaEnvoy, type Order } from '../support/sds/envoy-model.ts';
 import { steps, World } from '../support/sds/sds-world.ts';
 
-const RUNS = { numRuns: 2_000 };
+const RUNS = runs(2_000);
 
 /** Validates every time, and from some answer on takes nothing at all. */
 class Contrary extends DeltaEnvoy {

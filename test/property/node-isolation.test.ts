@@ -4,7 +4,6 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Peer } from '../../src/events.ts';
 import type { X509SVIDResponse } from '../../src/gen/messages.ts';
@@ -17,6 +16,7 @@ import { encode } from '../../src/wire/wire.ts';
 import type { FetchListener } from '../../src/workload-api/stream-call.ts';
 import { verdictOf } from '../../src/workload-api/verdict.ts';
 import { ManualClock } from '../support/clocks/manual-clock.ts';
+import { fc, runs } from '../support/properties.ts';
 import { loadText } from '../support/sidecar/configuration.ts';
 import { responseWith, svidMessage } from '../support/workload-api/workload-messages.ts';
 import { type Issued, issueAuthority, issueLeaf, NOW } from '../support/x509/certificates.ts';
@@ -254,7 +254,7 @@ test('no byte of a workload goes to the connection of another process', { timeou
       expect(world.leaks).toEqual([]);
       delivered += world.delivered;
     }),
-    { numRuns: 300 },
+    runs(300),
   );
   expect(delivered).toBeGreaterThan(100);
 });

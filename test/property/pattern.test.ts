@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { matcherOf } from '../../src/config/values/pattern.ts';
+import { fc, runs } from '../support/properties.ts';
 
 /** Few characters, so that names match often. */
 const name = fc.string({ unit: fc.constantFrom('a', 'B', '.'), maxLength: 12 });
@@ -12,6 +12,6 @@ test('patterns match what the regular expressions that they stand for match', ()
       const expressions = patterns.map((text) => new RegExp(`^${text.replaceAll('.', '\\.').replaceAll('*', '.*')}$`, 'i'));
       expect(matcherOf(patterns)(name)).toBe(expressions.some((expression) => expression.test(name)));
     }),
-    { numRuns: 5_000 },
+    runs(5_000),
   );
 });

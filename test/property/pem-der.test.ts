@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { splitDer } from '../../src/spiffe/x509/der.ts';
 import { pemEncode } from '../../src/spiffe/x509/pem.ts';
+import { fc } from '../support/properties.ts';
 
 const content = fc.oneof(
   fc.uint8Array({ maxLength: 300 }),

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { escaped, shortened } from '../../src/printable.ts';
+import { fc } from '../support/properties.ts';
 
 const text = fc.string({ unit: 'binary' });
 

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { redact } from '../../src/sds/stream/redact.ts';
+import { fc, runs } from '../support/properties.ts';
 
 const pkcs8 = fc.uint8Array({ minLength: 100, maxLength: 1300 }).map((der) => Buffer.from(der).toString('base64'));
 const escaped = (text: string) => text.replaceAll('\n', '\\n');
@@ -51,7 +51,7 @@ describe('whatever stands around a key', () => {
         const secrets = [base64, Buffer.from(pem(base64)).toString('base64')];
         expect(shown.filter((run) => secrets.some((secret) => secret.includes(run)))).toEqual([]);
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
   });
 });

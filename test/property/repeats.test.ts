@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Repeats } from '../../src/telemetry/log/repeats.ts';
 import { ManualClock } from '../support/clocks/manual-clock.ts';
+import { fc, runs } from '../support/properties.ts';
 
 const MINUTE_MS = 60_000;
 const BOUND = 5;
@@ -63,7 +63,7 @@ describe('whatever comes, and whenever', () => {
           expect(sum(alike)).toBeLessThanOrEqual(steps.filter((each) => each.subject === subject).length);
         }
       }),
-      { numRuns: 30 },
+      runs(30),
     );
   });
 

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Subscriber } from '../../src/sds/delivery/delivery.ts';
 import { Rollout } from '../../src/sds/delivery/rollout.ts';
 import { ManualClock } from '../support/clocks/manual-clock.ts';
+import { fc, runs } from '../support/properties.ts';
 
 const TIMEOUT_MS = 1_000;
 
@@ -35,6 +35,6 @@ test('a rollout ends when the last stream has its bundle or is gone, at the late
       const last = Math.max(0, ...waited);
       expect(ended).toEqual(late > 0 || last === 0 ? { at: TIMEOUT_MS, late } : { at: last, late: 0 });
     }),
-    { numRuns: 1_000 },
+    runs(1_000),
   );
 });

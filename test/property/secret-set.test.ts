@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Naming } from '../../src/secrets/naming.ts';
 import type { ValidationForm } from '../../src/secrets/secret.ts';
@@ -9,6 +8,7 @@ import { parseSpiffeId, parseTrustDomain, trustDomainOf } from '../../src/spiffe
 import { makeThrowawayAuthority } from '../../src/spiffe/throwaway-authority.ts';
 import type { Certificate } from '../../src/spiffe/x509/certificate.ts';
 import type { X509Bundle, X509Context, X509Svid } from '../../src/spiffe/x509-context.ts';
+import { fc } from '../support/properties.ts';
 import { NAMING } from '../support/secrets/naming.ts';
 import { contentOf, trustOf } from '../support/secrets/secret-content.ts';
 import { issueAuthority, NOW } from '../support/x509/certificates.ts';

@@ -1,10 +1,11 @@
 /** Whatever streams do beside each other, what they share changes nothing: each gets what it would get by itself. */
-import fc from 'fast-check';
+
 import { expect, test } from 'vitest';
 import { NO_RECALL } from '../../src/sds/protocol/name-state.ts';
 import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from '../../src/sds/protocol/protocol.ts';
 import { type SharedSteps, sharedSteps } from '../../src/sds/protocol/shared-steps.ts';
 import type { SecretsView } from '../../src/sds/protocol/view.ts';
+import { fc, runs } from '../support/properties.ts';
 import { secret, view } from '../support/secrets/secrets.ts';
 
 const STREAMS = 4;
@@ -144,7 +145,7 @@ function expectSame<Message extends RequestMessage, State, Response extends Sent
       }
       expect([together.sent, together.states, together.held]).toEqual([alone.sent, alone.states, alone.held]);
     }),
-    { numRuns: 1_000 },
+    runs(1_000),
   );
 }
 

@@ -1,14 +1,14 @@
 /** State of the world against a model of Envoy: whatever the order of requests, changes, ACKs, NACKs and reconnects, some things hold. */
-import fc from 'fast-check';
+
 import { describe, expect, test } from 'vitest';
 import type { DiscoveryRequest } from '../../src/gen/messages.ts';
 import { SOTW } from '../../src/sds/protocol/protocol.ts';
 import type { SotwResponse, SotwState } from '../../src/sds/protocol/sotw-state.ts';
+import { fc, runs } from '../support/properties.ts';
 import { type Order, SotwEnvoy } from '../support/sds/envoy-model.ts';
 import { GOOD, NAMES, type Step, steps, World } from '../support/sds/sds-world.ts';
 
-/** The same in each run, so that a failure is of the change that is tested. PROPERTY_SEED and PROPERTY_RUNS search on. */
-const RUNS = { seed: Number(process.env['PROPERTY_SEED'] ?? 4242), numRuns: Number(process.env['PROPERTY_RUNS'] ?? 2_000) };
+const RUNS = runs(2_000);
 const oneStream = { reconnect: 0, replace: 0 };
 const subscribed: Step = { kind: 'subscribe', names: NAMES };
 const legacy = () => new SotwEnvoy('legacy');

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SpiffeSdsError } from '../../src/error.ts';
 import { parseSpiffeId, parseTrustDomain, pathOf, trustDomainId, trustDomainOf } from '../../src/spiffe/spiffe-id.ts';
+import { fc, runs } from '../support/properties.ts';
 
 const trustDomainCharacters = [...'abcdefghijklmnopqrstuvwxyz0123456789.-_'];
 const pathCharacters = [...trustDomainCharacters, ...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
@@ -122,7 +122,7 @@ describe('any string', () => {
       fc.property(anyText, (text) => {
         expect(accepts(text)).toBe(isSpiffeId(text));
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
   });
 

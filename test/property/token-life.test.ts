@@ -1,5 +1,5 @@
 /** Whatever happens, in whatever order: nobody is given a token that has expired, is somebody else's, or was withdrawn. */
-import fc from 'fast-check';
+
 import { expect, test } from 'vitest';
 import type { Token } from '../../src/spiffe/jwt/jwt-token.ts';
 import { parseSpiffeId, type SpiffeId } from '../../src/spiffe/spiffe-id.ts';
@@ -16,6 +16,7 @@ import {
   servedToken,
   type TokenLife,
 } from '../../src/workload-api/token-life.ts';
+import { fc, runs } from '../support/properties.ts';
 
 const IDS = ['spiffe://example.org/web', 'spiffe://example.org/db'].map(parseSpiffeId);
 const MINUTE = 60_000;
@@ -130,7 +131,7 @@ test('no expired, foreign or withdrawn token is served, and there is one call at
         play.check();
       }
     }),
-    { numRuns: 3_000 },
+    runs(3_000),
   );
 });
 
@@ -149,7 +150,7 @@ test('a token that is wanted is always on its way, there, or given up', () => {
       }
       expect(play.life.call.kind).toBe('open');
     }),
-    { numRuns: 3_000 },
+    runs(3_000),
   );
 });
 

@@ -1,9 +1,10 @@
 /** Whatever a Workload API does, in whatever order: whom Envoys are told to trust, and with what. */
-import fc from 'fast-check';
+
 import { describe, expect, test } from 'vitest';
 import type { ValidationPolicy } from '../../src/secrets/naming.ts';
 import { type Secret, VALIDATION_FORMS, type ValidationForm } from '../../src/secrets/secret.ts';
 import { parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
+import { fc } from '../support/properties.ts';
 import { contentOf, revocationsOf, type Trust, trustOf } from '../support/secrets/secret-content.ts';
 import { SECRETS, steps, TRUST_DOMAINS, UpstreamPlay } from '../support/workload-api/upstream-play.ts';
 import { AUTHORITIES, SVIDS } from '../support/workload-api/upstream-pool.ts';

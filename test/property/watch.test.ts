@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CertificateReader } from '../../src/spiffe/certificate-reader.ts';
+import { fc } from '../support/properties.ts';
 import { PlayedWatch } from '../support/workload-api/played-watch.ts';
 import { responseWith, svidMessage } from '../support/workload-api/workload-messages.ts';
 import { HOUR, issueAuthority, issueLeaf } from '../support/x509/certificates.ts';

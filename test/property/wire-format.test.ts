@@ -1,14 +1,14 @@
 /** What is read as a message is one, by a reading of the wire format that shares nothing with ours; and what is one is read. */
 import { fromJSON } from '@grpc/proto-loader';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { descriptor } from '../../src/gen/descriptor.ts';
 import type { Messages } from '../../src/gen/messages.ts';
 import { decode, encode } from '../../src/wire/wire.ts';
 import { MalformedMessage } from '../../src/wire/wire-format.ts';
+import { fc, runs } from '../support/properties.ts';
 import { isMessage, MESSAGES, messages } from '../support/sds/wire-reference.ts';
 
-const RUNS = { numRuns: 3_000 };
+const RUNS = runs(3_000);
 const loaded = fromJSON(descriptor, { defaults: true }) as Record<
   string,
   { serialize(message: object): Buffer; deserialize(bytes: Buffer): unknown }
@@ -60,7 +60,7 @@ test('a message that is cut at any byte is refused, or is a message', () => {
       const cut = Array.from(bytes, (_, length) => bytes.subarray(0, length));
       expect(cut.filter((bytes) => parses({ name, bytes }))).toEqual(cut.filter((bytes) => isMessage(name, bytes)));
     }),
-    { numRuns: 500 },
+    runs(500),
   );
 });
 
@@ -87,6 +87,6 @@ test('bytes of any kind are refused, or are a message', () => {
     fc.property(fc.constantFrom(...MESSAGES), bytes, (name, bytes) => {
       expect(parses({ name, bytes: Buffer.from(bytes) })).toBe(isMessage(name, Buffer.from(bytes)));
     }),
-    { numRuns: 20_000 },
+    runs(20_000),
   );
 });

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import * as z from 'zod';
@@ -10,6 +9,7 @@ import { configurationSchema } from '../../src/config/schema/schema.ts';
 import { withOverrides } from '../../src/config/source/sources.ts';
 import { DURATION_PATTERN, parseDuration } from '../../src/config/values/duration.ts';
 import { parseSize, SIZE_PATTERN } from '../../src/config/values/size.ts';
+import { fc } from '../support/properties.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const schema = configurationJsonSchema();

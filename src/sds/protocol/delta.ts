@@ -118,8 +118,9 @@ export function next(
   const stateOf = (name: string): NameState => state.names.get(name) ?? {};
   const removed = all.filter((name) => isGone(name, stateOf(name), view));
   if (removed.length > 0) {
-    const gone: NameState = { removed: true };
-    return sent(state, { secrets: [], removed }, (names) => removed.map((name) => names.set(name, gone)));
+    // Until it answers, the client would still say that it has what it had.
+    const gone = ({ shown }: NameState): NameState => ({ removed: true, ...(shown !== undefined && { shown }) });
+    return sent(state, { secrets: [], removed }, (names) => removed.map((name) => names.set(name, gone(stateOf(name)))));
   }
   const due = all.find((name) => isDue(name, stateOf(name), view));
   const secret = due === undefined ? undefined : (wanted(due, stateOf(due), view) ?? lastGood(stateOf(due)));

@@ -2,11 +2,12 @@
  * One Envoy, the state machine of its stream, what is remembered of its NACKs, and secrets that change: everything that may happen between
  * them happens in `run`. Every response is held against the rules when it leaves.
  */
-import fc from 'fast-check';
+
 import type { Protocol, RequestMessage, Sent } from '../../../src/sds/protocol/protocol.ts';
 import { Rejections } from '../../../src/sds/protocol/rejections.ts';
 import type { SecretsView } from '../../../src/sds/protocol/view.ts';
 import type { Secret } from '../../../src/secrets/secret.ts';
+import { fc } from '../properties.ts';
 import { secret } from '../secrets/secrets.ts';
 import { type EnvoyModel, isBad, type Order } from './envoy-model.ts';
 import { SdsRules } from './sds-rules.ts';

@@ -2,10 +2,11 @@
  * The wire format of protobuf once more, written to be compared with: slow, plain, and by the words of the specification. And messages, valid
  * ones, to try it on.
  */
-import fc from 'fast-check';
+
 import { descriptor } from '../../../src/gen/descriptor.ts';
 import type { Messages } from '../../../src/gen/messages.ts';
 import type { Namespace } from '../../../src/wire/wire-types.ts';
+import { fc } from '../properties.ts';
 
 type FieldDescriptor = NonNullable<Namespace['fields']>[string];
 

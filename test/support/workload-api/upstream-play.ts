@@ -3,12 +3,12 @@
  * against.
  */
 import { status } from '@grpc/grpc-js';
-import fc from 'fast-check';
 import type { X509SVID } from '../../../src/gen/messages.ts';
 import type { Naming } from '../../../src/secrets/naming.ts';
 import { SecretPublisher } from '../../../src/secrets/publisher.ts';
 import { NO_SECRETS, type SecretSet } from '../../../src/secrets/secret-set.ts';
 import { SuspendableClock } from '../clocks/suspendable-clock.ts';
+import { fc } from '../properties.ts';
 import { NAMING, policy } from '../secrets/naming.ts';
 import { sha256 } from '../secrets/secret-content.ts';
 import { HOUR, NOW } from '../x509/certificates.ts';

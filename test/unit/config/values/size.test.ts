@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { formatSize, parseSize } from '../../../../src/config/values/size.ts';
+import { fc } from '../../../support/properties.ts';
 
 describe('a size', () => {
   test.each([

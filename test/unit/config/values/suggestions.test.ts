@@ -1,11 +1,12 @@
 /** Whoever is told what to write can write it: each suggestion is typed where it was made, and accepted. */
-import fc from 'fast-check';
+
 import { describe, expect, test } from 'vitest';
 import { Document, parseDocument } from 'yaml';
 import { parseAdminListen } from '../../../../src/config/schema/telemetry-schema.ts';
 import { regexChecker } from '../../../../src/config/values/regex.ts';
 import { parseEndpoint } from '../../../../src/endpoint.ts';
 import { messageOf } from '../../../../src/error.ts';
+import { fc, runs } from '../../../support/properties.ts';
 import { problemsOf } from '../../../support/sidecar/configuration.ts';
 
 const regexProblem = await regexChecker();
@@ -164,7 +165,7 @@ describe('whatever stands in a value', () => {
         const after = mended(text, problem);
         if (after !== undefined) expect(problems(after), `${text}${problem}`).toEqual([]);
       }),
-      { numRuns: 300 },
+      runs(300),
     );
   });
 
@@ -177,7 +178,7 @@ describe('whatever stands in a value', () => {
         const [, meant] = /did you mean (.*)\?$/.exec(failureOf(() => parse(text)) ?? '') ?? [];
         if (meant !== undefined) expect(failureOf(() => parse(meant))).toBeUndefined();
       }),
-      { numRuns: 2_000 },
+      runs(2_000),
     );
   });
 });

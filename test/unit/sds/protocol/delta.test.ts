@@ -251,6 +251,12 @@ describe('a NACK', () => {
     ]);
   });
 
+  test('comes from a client that shows what it had, until it has answered the removal', () => {
+    const stream = new Stream({ a: '1' }).subscribe('a').ack().change({});
+    expect(stream.state.names.get('a')).toEqual({ removed: true, shown: '1' });
+    expect(stream.ack().state.names.get('a')).toEqual({ removed: true });
+  });
+
   test('of a removal is not answered', () => {
     expect(new Stream({ a: '1' }).subscribe('a').ack().change({}).nack().sent).toEqual(['a@1', '-a']);
   });

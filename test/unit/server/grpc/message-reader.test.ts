@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MessageReader } from '../../../../src/server/grpc/message-reader.ts';
 import { frameOf } from '../../../../src/wire/frame.ts';
+import { fc } from '../../../support/properties.ts';
 
 const MAX = 1_000;
 

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Event, Peer } from '../../../../src/events.ts';
 import { PeerFlood } from '../../../../src/telemetry/audit/peer-flood.ts';
 import { ManualClock } from '../../../support/clocks/manual-clock.ts';
+import { fc, runs } from '../../../support/properties.ts';
 
 const SECOND_MS = 1_000;
 /** All streams that one Envoy may have, on one connection: a push and an ACK each. */
@@ -116,6 +116,6 @@ test('no line is lost without being counted, whoever comes and whenever', () => 
       const left = omitted.reduce((sum, one) => sum + one.lines, 0);
       expect(lines + left).toBe(steps.reduce((sum, { count }) => sum + count, 0));
     }),
-    { numRuns: 50 },
+    runs(50),
   );
 });
