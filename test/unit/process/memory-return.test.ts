@@ -87,8 +87,16 @@ describe('garbage', () => {
     garbage = mib * MIB;
     pass(seconds - 0.25);
     expect(collections).toBe(1);
-    pass(0.25);
+    pass(0.5);
     expect(collections).toBe(2);
+  });
+
+  test('is looked for forty times a second while memory grows', () => {
+    garbage = 15 * MIB;
+    pass(0.25);
+    garbage = 16 * MIB;
+    clock.advance(25);
+    expect(collections).toBe(1);
   });
 
   test('is left alone after the end', () => {
