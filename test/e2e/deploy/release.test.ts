@@ -16,9 +16,22 @@ const PROBE = join(ROOT, 'test', 'support', 'sidecar', 'module-probe.ts');
 /** What the release loads of Node. A module that opens another way out of the process must not come in with a dependency unseen. */
 const OF_NODE = new Set(
   [
-    ...['assert', 'buffer', 'crypto', 'diagnostics_channel', 'events', 'fs', 'fs/promises', 'module', 'os', 'path', 'process'],
+    ...[
+      'assert',
+      'async_hooks',
+      'buffer',
+      'crypto',
+      'diagnostics_channel',
+      'events',
+      'fs',
+      'fs/promises',
+      'module',
+      'os',
+      'path',
+      'process',
+    ],
     ...['stream', 'timers/promises', 'tty', 'url', 'util', 'v8', 'vm', 'zlib'],
-    ...['dns', 'http', 'http2', 'net', 'tls'],
+    ...['dns', 'http', 'http2', 'https', 'net', 'tls'],
     // OpenTelemetry's detectors ask programs for the machine's id, which we do not have them do; pino has workers, which we do not start; main.js asks whether there is an inspector.
     ...['child_process', 'worker_threads', 'inspector'],
   ].map((name) => `node:${name}`),
