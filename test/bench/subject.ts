@@ -138,21 +138,17 @@ export async function issueRotations(api: TestWorkloadApi, count: number): Promi
 
 /** Messages in which the default identity alone is new, whatever stands beside it. */
 export async function issueRotationsOfOne(api: TestWorkloadApi, count: number): Promise<readonly Buffer[]> {
-  const rotations: Buffer[] = [];
-  let before: X509SVIDResponse | undefined;
-  api.send((response) => {
-    before = response;
-    return response;
-  });
+  const issued: X509SVIDResponse[] = [];
   for (let i = 0; i < count; i++) {
     await api.rotate();
     api.send((response) => {
-      const svids = [...response.svids.slice(0, 1), ...(before?.svids.slice(1) ?? [])];
-      rotations.push(encode('X509SVIDResponse', { ...response, svids }));
+      issued.push(response);
       return response;
     });
   }
-  return rotations;
+  // The rest is as it was in the message that a sidecar gets when it connects: the last one.
+  const others = issued.at(-1)?.svids.slice(1) ?? [];
+  return issued.map((response) => encode('X509SVIDResponse', { ...response, svids: [...response.svids.slice(0, 1), ...others] }));
 }
 
 /** Authorities' certificates after the leaf make a secret of some 4 KB. */
