@@ -15,7 +15,7 @@ import type { StreamStatus } from '../sds/stream/stream-status.ts';
 import type { NameDescription } from '../secrets/secret-set.ts';
 import { GrpcServer } from '../server/grpc/grpc-server.ts';
 import { HealthService } from '../server/grpc/health.ts';
-import { DEFAULT_LIMITS, type GrpcLimits, withRequestBytes } from '../server/grpc/limits.ts';
+import { DEFAULT_LIMITS, type GrpcLimits, USER_CONNECTIONS, withRequestBytes } from '../server/grpc/limits.ts';
 import { KeptListener } from '../server/kept-listener.ts';
 import type { CredentialsReader } from '../server/peer.ts';
 import { isOpenToAll } from '../server/unix-listener.ts';
@@ -242,6 +242,7 @@ function grpcLimits({ sds: { limits } }: Configuration): GrpcLimits {
     ...withRequestBytes(DEFAULT_LIMITS, limits.request_bytes),
     maxConnections: limits.connections,
     maxStreamsPerConnection: limits.streams_per_connection,
+    maxCalls: USER_CONNECTIONS * limits.streams_per_connection,
   };
 }
 
