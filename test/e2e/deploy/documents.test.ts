@@ -3,6 +3,7 @@ import { mkdir, mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { findOpenBao } from '../../../deploy/integrations/vault/install.ts';
 import { findEnvoy } from '../../../envoy/install.ts';
 import { describeWith } from '../../support/describe-with.ts';
 import { fencesOf, pagesWithCommands, ROOT } from '../../support/documents/document.ts';
@@ -19,7 +20,10 @@ const WORKLOAD_API = {
   until: 'Ctrl-C stops it',
 };
 
-const missing = missingForTerminal() ?? (findEnvoy() === undefined ? 'there is no Envoy here: npm run envoy gets it' : undefined);
+const missing =
+  missingForTerminal() ??
+  (findEnvoy() === undefined ? 'there is no Envoy here: npm run envoy gets it' : undefined) ??
+  (findOpenBao() === undefined ? 'there is no OpenBao here: npm run openbao gets it' : undefined);
 
 const commandsOf = (page: string) => fencesOf(page).filter(({ language, check }) => language === 'sh' && check === 'test');
 

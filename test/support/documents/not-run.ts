@@ -41,7 +41,7 @@ export const NOT_RUN: readonly NotRun[] = [
   {
     page: 'CONTRIBUTING.md',
     begins: 'npm run envoy',
-    reason: 'it installs tools on this machine; .ci/run has run all three',
+    reason: 'it installs tools on this machine; .ci/run has run all of them',
   },
   {
     page: 'CONTRIBUTING.md',
