@@ -52,6 +52,7 @@ function createProgram(): Command {
     )
     .option('--trust-domain <name>', 'trust domain of the development CA', 'example.org')
     .option('--id <path[=hint]>', 'path of an identity, and its hint; may be repeated (default: /backend and /frontend)', collect)
+    .option('--dns <name>', 'a DNS name in every SVID, the first also as its common name; may be repeated', collect)
     .option('--federate <name>', 'a trust domain to federate with; may be repeated', collect)
     .option('--svid-ttl <duration>', 'how long an SVID is valid; it is rotated at half of that', '1h')
     .option('--ca-ttl <duration>', 'how long the CA is valid', '24h')

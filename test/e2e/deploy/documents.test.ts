@@ -3,6 +3,7 @@ import { mkdir, mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { findOpenBao } from '../../../deploy/integrations/vault/install.ts';
 import { findPrometheus } from '../../../deploy/observability/install.ts';
 import { findEnvoy } from '../../../envoy/install.ts';
 import { describeWith } from '../../support/describe-with.ts';
@@ -26,8 +27,11 @@ const commandsOf = (page: string) => fencesOf(page).filter(({ language, check })
 
 describeWith(missing === undefined ? 'a terminal' : undefined, missing ?? '')('the commands of', () => {
   const prometheus = findPrometheus('prometheus');
-  // On CI there is one, or its own tests fail.
-  const runnable = (page: string) => prometheus !== undefined || !/^deploy\/observability/.test(page);
+  const openbao = findOpenBao();
+  // On CI there are both, or their own tests fail.
+  const runnable = (page: string) =>
+    (prometheus !== undefined || !page.startsWith('deploy/observability')) &&
+    (openbao !== undefined || page !== 'docs/integrations/vault.md');
   it.each(pages().filter((page) => commandsOf(page).length > 0 && runnable(page)))(
     '%s',
     async (page) => {

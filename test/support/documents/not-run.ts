@@ -102,6 +102,16 @@ export const NOT_RUN: readonly NotRun[] = [
     reason: 'it needs an SDS server of somebody else; without SDS_SOCKET the same tests are part of the suite',
   },
   {
+    page: 'docs/high-availability.md',
+    begins: 'npm run outages',
+    reason: 'it takes minutes; test/e2e/delivery/outages.test.ts is the short form',
+  },
+  {
+    page: 'docs/high-availability.md',
+    begins: 'npm run bench',
+    reason: 'its figures want a quiet machine; test/e2e/deploy/bench.test.ts is the short form',
+  },
+  {
     page: 'docs/reliability.md',
     begins: 'npm run chaos',
     reason: 'it takes 12 minutes; test/e2e/delivery/chaos.test.ts is the short form',
