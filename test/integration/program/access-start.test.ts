@@ -3,9 +3,11 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
+import { rehearseStart } from '../../../src/sidecar/rehearsal.ts';
 import { SdsClient } from '../../support/sds/sds-client.ts';
 import { ask } from '../../support/sidecar/admin.ts';
 import { Child } from '../../support/sidecar/child.ts';
+import { loadText } from '../../support/sidecar/configuration.ts';
 import { startRunning } from '../../support/sidecar/sidecar.ts';
 import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
@@ -24,6 +26,12 @@ test('a sidecar with sds.allow does not start where the kernel cannot be asked w
     code: 'credentials_unavailable',
     message: expect.stringMatching(/remove sds\.allow, or mend this: there is no SO_PEERCRED on plan9$/),
   });
+});
+
+test('check refuses it, too', async () => {
+  Object.defineProperty(process, 'platform', { ...platform, value: 'plan9' });
+  const { configuration } = loadText('sds: { allow: [{ uid: [0] }] }', { flags: { workload_api: 'unix:///agent.sock' } });
+  await expect(rehearseStart(configuration)).rejects.toMatchObject({ code: 'credentials_unavailable' });
 });
 
 test('without rules it starts there', async () => {
