@@ -204,14 +204,14 @@ describe('sds.limits.names_per_stream', () => {
     });
     for (const stream of streams.slice(0, -1)) expect(stream.open).toBe(true);
     await stillServed();
-  });
+  }, 30_000);
 
   test('answers a hundred thousand names where the operator wants it', async () => {
     await using parts = new AsyncDisposableStack();
     const running = await start('request_bytes: 16MiB, names_per_stream: 100001', parts);
     const stream = running.client.stream().request([...namesOf(100_000), NAME]);
     expect(secretsOf(await stream.next()).map(({ name }) => name)).toEqual([NAME]);
-  });
+  }, 30_000);
 });
 
 describe('sds.limits.request_bytes', () => {
