@@ -1,7 +1,15 @@
 /** A status as text for people: what matters most first, a table for each kind of thing. */
 
 import { stripVTControlCharacters } from 'node:util';
-import type { BundleStatus, IdentityStatus, NameStatus, Status, TokenStatus, WorkloadStatus } from '../admin/status.ts';
+import type {
+  BundleStatus,
+  IdentityStatus,
+  NameStatus,
+  Status,
+  TokenStatus,
+  UpstreamStatus,
+  WorkloadStatus,
+} from '../admin/status.ts';
 import type { SubscribedName, SubscriberStatus } from '../admin/subscribers.ts';
 import { formatDuration } from '../config/values/duration.ts';
 
@@ -78,7 +86,7 @@ function heldWords(held: Status['held']): string {
 const SIDE = { telemetry: 'telemetry', audit: 'audit log' } as const;
 
 function head(status: Status, told: Told): string {
-  const { version, uptime, ready, checks, sds, configuration, upstream, held, problems } = status;
+  const { version, uptime, ready, checks, sds, configuration, upstream, upstreams, conflicts = [], held, problems } = status;
   const { now, ago, paint } = told;
   const { digest, file, last_reload: reload } = configuration;
   // Of the Workload API there is more to say below.
@@ -93,13 +101,11 @@ function head(status: Status, told: Told): string {
     ...(reload === undefined || reload.need_restart.length === 0
       ? []
       : [`    in force after a restart: ${reload.need_restart.join(', ')}`]),
-    `  Workload API   ${upstream.address ?? 'unknown'}, ${paint(upstream.state, UPSTREAM[upstream.state])} ${ago(upstream.since)}, last message ${ago(upstream.last_message)}`,
-    ...(upstream.meaning === undefined
-      ? []
-      : [`    ${upstream.meaning} (${upstream.code}: ${upstream.details}), ${upstream.failures} times in vain`]),
-    ...(upstream.discarded === undefined
-      ? []
-      : [`    its message of ${ago(upstream.discarded.at)} was ${paint('discarded', 'bad')}: ${upstream.discarded.reason}`]),
+    ...(upstreams ?? [upstream]).flatMap((one) => upstreamLines(one, told)),
+    ...conflicts.map(
+      ({ of, name, used, left }) =>
+        `  ${paint('conflict', 'warning')}       ${of === 'svid' ? name : `the bundle of ${name}`}: that of ${used} is used, that of ${left} is not`,
+    ),
     ...problems.map(
       ({ of, since, at, reason }) =>
         `  ${SIDE[of].padEnd(13)}  ${paint('trouble', 'warning')} since ${ago(since)}, last ${ago(at)}; secrets are served all the same: ${reason}`,
@@ -114,6 +120,17 @@ const UPSTREAM: Readonly<Record<Status['upstream']['state'], Tone>> = {
   lost: 'warning',
   denied: 'bad',
 };
+
+function upstreamLines(upstream: UpstreamStatus, { ago, paint }: Told): readonly string[] {
+  const { address = 'unknown', state, since, last_message, meaning, code, details, failures, discarded, leaving } = upstream;
+  return [
+    `  Workload API   ${address}, ${paint(state, UPSTREAM[state])} ${ago(since)}, last message ${ago(last_message)}${leaving === true ? ', not configured any more' : ''}`,
+    ...(meaning === undefined ? [] : [`    ${meaning} (${code}: ${details}), ${failures} times in vain`]),
+    ...(discarded === undefined
+      ? []
+      : [`    its message of ${ago(discarded.at)} was ${paint('discarded', 'bad')}: ${discarded.reason}`]),
+  ];
+}
 
 function identityRows(identities: readonly IdentityStatus[], told: Told): readonly Row[] {
   return identities.map(({ id, hint, expires_in, received_at, last_failure, warning, names }) => ({

@@ -2,7 +2,10 @@
 import { readFileSync } from 'node:fs';
 import type { AccessRules } from '../access/access-rules.ts';
 import { BrokerClient } from '../broker/client.ts';
+import { DelegatedIdentityClient } from '../broker/delegated-client.ts';
+import { DelegatedSource } from '../broker/delegated-source.ts';
 import { podUidOf, type WorkloadName } from '../broker/reference.ts';
+import type { WorkloadSource } from '../broker/workload-source.ts';
 import type { Clock } from '../clock.ts';
 import type { Configuration } from '../config/schema/schema.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -16,7 +19,6 @@ import type { SdsService } from '../sds/service.ts';
 import { ConnectedPeer } from '../server/peer.ts';
 import { PeerProcesses } from '../server/peer-process.ts';
 import type { X509Context } from '../spiffe/x509-context.ts';
-import type { WorkloadApi } from '../workload-api/workload-api.ts';
 import { Workload } from './workload.ts';
 
 export interface NodeOptions {
@@ -57,11 +59,8 @@ class NodeWorkload implements HostedWorkload {
 
 /** Where what is about the machine comes from. */
 export interface NodeSources {
-  /** What a workload may have. */
-  readonly workload: (name: WorkloadName) => WorkloadApi;
+  readonly workloads: WorkloadSource;
   readonly processOf: (peer: Peer) => HeldProcess | undefined;
-  /** Asks no more. */
-  readonly close: () => void;
 }
 
 /** All workloads of this node. */
@@ -87,9 +86,9 @@ export class Node {
       events,
       host: (workload, lives) => {
         const tell: EventListener = (event) => events({ ...event, workload });
-        const api = sources.workload(this.#nameOf(workload));
+        const api = sources.workloads.workload(this.#nameOf(workload));
         const pipeline = new Workload({
-          api: heldApi(api, { lives, uid: workload.uid, attestations: this.#attestations }),
+          apis: [heldApi(api, { lives, uid: workload.uid, attestations: this.#attestations })],
           configuration: this.#configuration,
           access: this.#access,
           events: tell,
@@ -106,12 +105,14 @@ export class Node {
   /** @throws SpiffeSdsError as `nodeNeeds` does */
   static async open(options: NodeOptions): Promise<Node> {
     const { configuration, own, clock } = options;
-    const { broker, processes } = await nodeNeeds(configuration, clock);
-    const client = new BrokerClient({ endpoint: broker, serverId: configuration.broker.server_id, own });
+    const { backend, server_id } = configuration.broker;
+    const { address, processes } = await nodeNeeds(configuration, clock);
     return new Node(options, {
-      workload: (name) => client.workload(name),
+      workloads:
+        backend === 'broker'
+          ? new BrokerClient({ endpoint: address, serverId: server_id, own })
+          : new DelegatedSource(new DelegatedIdentityClient(address)),
       processOf: (peer) => (peer instanceof ConnectedPeer ? peer.ask((socket) => processes.of(socket)) : undefined),
-      close: () => client[Symbol.dispose](),
     });
   }
 
@@ -127,7 +128,7 @@ export class Node {
 
   stop(): void {
     this.#attestations.stop();
-    this.#sources.close();
+    this.#sources.workloads[Symbol.dispose]();
   }
 
   /** Read while the process is held: the router sees to it that nothing is served when it has ended meanwhile. */
@@ -141,20 +142,24 @@ export class Node {
 
 /** @throws SpiffeSdsError `config_invalid` without the address of a broker, `credentials_unavailable` where processes cannot be held */
 export async function nodeNeeds(
-  { broker: { address } }: Configuration,
+  { broker: { address, backend } }: Configuration,
   clock: Clock,
-): Promise<{ readonly broker: Endpoint; readonly processes: PeerProcesses }> {
-  if (address === undefined) throw new SpiffeSdsError('config_invalid', NO_BROKER);
+): Promise<{ readonly address: Endpoint; readonly processes: PeerProcesses }> {
+  if (address === undefined) throw new SpiffeSdsError('config_invalid', NO_ADDRESS[backend]);
   try {
-    return { broker: address, processes: await PeerProcesses.load(clock) };
+    return { address, processes: await PeerProcesses.load(clock) };
   } catch (error) {
     const message = `mode: node needs to hold the processes of its peers: ${messageOf(error)}; use a sidecar for each workload (mode: sidecar)`;
     throw new SpiffeSdsError('credentials_unavailable', message, { cause: error });
   }
 }
 
-const NO_BROKER =
-  'mode: node needs a broker: set SPIFFE_BROKER_SOCKET or broker.address, for example unix:///run/spire/broker/broker.sock';
+const NO_ADDRESS = {
+  broker:
+    'mode: node needs a broker: set SPIFFE_BROKER_SOCKET or broker.address, for example unix:///run/spire/broker/broker.sock',
+  delegated_identity:
+    'mode: node needs the admin socket of the agent: set broker.address to its admin_socket_path, for example unix:///run/spire/admin/admin.sock',
+} as const;
 
 function cgroupOf(pid: number): string {
   try {

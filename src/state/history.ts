@@ -66,7 +66,12 @@ export class History {
         this.#note('connected', event.address, event, now);
         break;
       case 'workload_api_lost':
-        this.#note(event.code === 'PERMISSION_DENIED' ? 'denied' : 'lost', `${event.meaning} (${event.code})`, event, now);
+        this.#note(
+          event.code === 'PERMISSION_DENIED' ? 'denied' : 'lost',
+          `${event.source === undefined ? '' : `${event.source}: `}${event.meaning} (${event.code})`,
+          event,
+          now,
+        );
         break;
       case 'context_discarded':
         this.#note('discarded', event.reason, event, now);

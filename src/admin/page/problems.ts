@@ -19,7 +19,21 @@ export function problemsOf(status: Status): readonly Problem[] {
 }
 
 function allProblems(status: Status): readonly Problem[] {
-  const { checks, upstream, configuration, identities, bundles, subscribers, held, problems, workloads = [] } = status;
+  const {
+    checks,
+    upstream,
+    upstreams = [upstream],
+    conflicts = [],
+    configuration,
+    identities,
+    bundles,
+    subscribers,
+    held,
+    problems,
+    workloads = [],
+  } = status;
+  const which = ({ address }: Status['upstream']) =>
+    upstreams.length === 1 ? 'the Workload API' : `the Workload API ${address ?? ''}`;
   const reload = configuration.last_reload;
   return [
     ...checks.filter(({ ok }) => !ok).map(({ name, reason }) => bad(`${name}: ${reason}`)),
@@ -55,12 +69,21 @@ function allProblems(status: Status): readonly Problem[] {
       ),
       'held names',
     ),
-    ...(upstream.state === 'lost' && upstream.retried
-      ? [warn(`the Workload API is lost, and tried again; what it gave is served: ${upstream.meaning ?? ''}`)]
-      : []),
-    ...(upstream.discarded === undefined
-      ? []
-      : [warn(`the last message of the Workload API was discarded: ${upstream.discarded.reason}`)]),
+    ...upstreams
+      .filter(({ state, retried }) => state === 'lost' && retried)
+      .map((one) => warn(`${which(one)} is lost, and tried again; what it gave is served: ${one.meaning ?? ''}`)),
+    ...(upstreams.length === 1 ? [] : upstreams.filter(({ state }) => state === 'denied')).map((one) =>
+      warn(`${which(one)} refuses this workload: ${one.meaning ?? ''}`),
+    ),
+    ...upstreams.flatMap((one) =>
+      one.discarded === undefined ? [] : [warn(`the last message of ${which(one)} was discarded: ${one.discarded.reason}`)],
+    ),
+    ...few(
+      conflicts.map(({ of, name, used, left }) =>
+        warn(`${of === 'svid' ? name : `the bundle of ${name}`} is given by ${used}, which is used, and differently by ${left}`),
+      ),
+      'conflicts',
+    ),
     ...problems.map(({ of, reason }) => warn(`${SIDE[of]}; secrets are served all the same: ${reason}`)),
     ...few(
       identities.flatMap(({ id, warning }) => (warning === undefined ? [] : [warn(`${id}: ${warning}`)])),

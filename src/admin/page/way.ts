@@ -51,7 +51,8 @@ export function wayOf(status: Status): readonly HTMLElement[] {
   });
 }
 
-function upstreamStation({ upstream }: Status): Station {
+/** Of several Workload APIs the one that is worst. */
+function upstreamStation({ upstream, upstreams = [upstream] }: Status): Station {
   const { state, since, address, last_message, meaning } = upstream;
   return {
     title: 'Workload API',
@@ -61,7 +62,7 @@ function upstreamStation({ upstream }: Status): Station {
     lines: [
       ['began ', relative(since)],
       ['last message ', ago(last_message)],
-      [mono(address ?? 'no address')],
+      [mono(address ?? 'no address'), ...(upstreams.length === 1 ? [] : [`, one of ${upstreams.length}`])],
       ...(meaning === undefined ? [] : [[meaning]]),
     ],
   };

@@ -9,6 +9,7 @@ import {
   withIdentities,
   workloadId,
 } from '../../../src/dev/workload-changes.ts';
+import type { WorkloadState } from '../../../src/dev/workload-state.ts';
 import { SpiffeSdsError } from '../../../src/error.ts';
 import type { X509SVIDResponse } from '../../../src/gen/messages.ts';
 import { Status } from '../../../src/server/grpc/status.ts';
@@ -107,6 +108,11 @@ export class TestWorkloadApi extends DevWorkloadApi {
     const issuedAt = this.issuance.clock.now();
     const claims = { spiffeId: workloadId(parseTrustDomain(as), path), audience, issuedAt, expiresAt: issuedAt + ttlMs };
     return issueJwtSvid(authority.jwt, claims);
+  }
+
+  /** Serves to all, open streams and new ones, what a development Workload API would never serve. */
+  serve(change: (state: WorkloadState) => WorkloadState | Promise<WorkloadState>): Promise<void> {
+    return this.change(change);
   }
 
   /** Streams get no message from now on, until release. */

@@ -73,6 +73,13 @@ const EVENTS: {
     ],
   ],
   message_received: [{ type: 'message_received', message: 1, method: 'FetchX509SVID' }],
+  workload_apis: [{ type: 'workload_apis', addresses: ['unix:///a', 'unix:///b'], leaving: [] }],
+  workload_api_conflict: [
+    { type: 'workload_api_conflict', of: 'bundle', name: 'example.org', used: 'unix:///a', left: 'unix:///b' },
+  ],
+  workload_api_conflict_over: [
+    { type: 'workload_api_conflict_over', of: 'bundle', name: 'example.org', used: 'unix:///a', left: 'unix:///b' },
+  ],
   context_received: [{ type: 'context_received', message: 1, svids: 1, bundles: 2 }],
   context_discarded: [
     { type: 'context_discarded', message: 1, code: 'svid_invalid', reason: 'it expired' },
