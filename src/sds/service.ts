@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import type { EventListener } from '../events.ts';
 import type { DiscoveryRequest } from '../gen/messages.ts';
 import type { SecretsUpdate } from '../secrets/publisher.ts';
-import { SECRET_TYPE_URL, versionOf } from '../secrets/secret.ts';
+import { SECRET_TYPE_URL, type Secret, versionOf } from '../secrets/secret.ts';
 import { NO_SECRETS, type SecretSet } from '../secrets/secret-set.ts';
 import { stageBundles } from '../secrets/staged-set.ts';
 import type { Call, CallHandler, Method } from '../server/grpc/call.ts';
@@ -19,9 +19,10 @@ import { Settlement } from './delivery/settlement.ts';
 import { fetchSecrets } from './fetch.ts';
 import { StreamNumbers } from './numbers.ts';
 import { Backlog } from './protocol/backlog.ts';
+import { nameBudget } from './protocol/name-bytes.ts';
 import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from './protocol/protocol.ts';
 import { Rejections } from './protocol/rejections.ts';
-import { encodeFetch } from './protocol/response.ts';
+import { encodeFetch, wipeResponses } from './protocol/response.ts';
 import { sharedSteps } from './protocol/shared-steps.ts';
 import { formFor } from './stream/node.ts';
 import { RefusedDomains } from './stream/refused-domains.ts';
@@ -92,6 +93,7 @@ export class SdsService implements GrpcService {
       rejections: this.#rejections,
       refused: this.#refused,
       backlog: new Backlog(),
+      names: nameBudget(),
       onRefused: () => this.#delivery.announce(),
       secrets: () => this.#secrets,
       views: this.#views,
@@ -119,6 +121,11 @@ export class SdsService implements GrpcService {
 
   get totals(): Readonly<Totals> {
     return this.#totals;
+  }
+
+  /** Overwrites the responses with these secrets, of which nobody may be sent any more: all streams have ended. */
+  wipe(secrets: Iterable<Secret>): void {
+    for (const secret of secrets) wipeResponses(secret);
   }
 
   /** The state of each open stream, one at a time, so that a reader of ten thousand can let others run in between. */

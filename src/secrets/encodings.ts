@@ -63,10 +63,12 @@ export class Encodings {
     return encoded.secret;
   }
 
-  /** Overwrites what holds private keys. */
-  wipe(): void {
-    for (const byName of this.#known.values())
-      for (const { secret } of byName.values()) if (secret?.kind === 'tls_certificate') secret.any.fill(0);
+  /** Overwrites what holds private keys. @returns what it overwrote */
+  wipe(): readonly Secret[] {
+    const encoded = [...this.#known.values()].flatMap((byName) => [...byName.values()]);
+    const wiped = encoded.flatMap(({ secret }) => (secret?.kind === 'tls_certificate' ? [secret] : []));
+    for (const { any } of wiped) any.fill(0);
+    return wiped;
   }
 
   /** The versions of all variants that were requested; a validation context can have several. */

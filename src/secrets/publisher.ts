@@ -11,6 +11,7 @@ import { freshnessOf, nextChangeOf } from './expiry.ts';
 import { identitiesOf } from './identities.ts';
 import { identityEvents, NOTHING_REPORTED } from './identity-events.ts';
 import type { Naming } from './naming.ts';
+import type { Secret } from './secret.ts';
 import { createSecretSet, type SecretSet, type SecretSetOptions, wipeKeys } from './secret-set.ts';
 import { needsBundleFirst } from './staged-set.ts';
 import { type NamedToken, namedTokens, type TokenView, withTokens } from './token-set.ts';
@@ -93,10 +94,10 @@ export class SecretPublisher {
     this.#stopTimer();
   }
 
-  /** Overwrites the private keys in what was published. Nobody may be sent any of it after that. */
-  wipe(): void {
-    if (this.#set !== undefined) wipeKeys(this.#set);
+  /** Overwrites the private keys in what was published. Nobody may be sent any of it after that. @returns the secrets that had them */
+  wipe(): readonly Secret[] {
     for (const { privateKey } of [...this.#trust.context.svids, ...this.#trust.predecessors.values()]) privateKey.fill(0);
+    return this.#set === undefined ? [] : wipeKeys(this.#set);
   }
 
   #publish(cause: UpdateCause, reason = NO_LONGER_LISTED, bundleFirst = false): void {

@@ -117,9 +117,9 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
   return set;
 }
 
-/** Overwrites the encoded private keys of a set, which must not be sent any more. */
-export function wipeKeys(set: SecretSet): void {
-  encodings.get(set)?.wipe();
+/** Overwrites the encoded private keys of a set, which must not be sent any more. @returns the secrets that had them */
+export function wipeKeys(set: SecretSet): readonly Secret[] {
+  return encodings.get(set)?.wipe() ?? [];
 }
 
 /** With a hint, the first SVID counts even when it has expired, because the next SVID with that hint is another identity. */

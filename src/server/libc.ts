@@ -15,6 +15,8 @@ export interface Libc {
   poll(pollfds: Int16Array, count: number, timeoutMs: number): number;
   /** @param fds two descriptors are put there */
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
+  /** Those with two arguments. */
+  syscall(number: number, a: number, b: number): number;
   /** @param option PR_… of linux/prctl.h */
   prctl(option: number, a: number, b: number, c: number, d: number): number;
   /** @param limit struct rlimit: soft and hard */
@@ -33,6 +35,7 @@ export async function loadLibc(): Promise<Libc> {
     getsockopt: libc.func('int getsockopt(int, int, int, _Out_ uint32_t *, _Inout_ uint32_t *)'),
     poll: libc.func('int poll(_Inout_ int16_t *, unsigned long, int)'),
     socketpair: libc.func('int socketpair(int, int, int, _Out_ int32_t *)'),
+    syscall: libc.func('long syscall(long, long, long)'),
     prctl: libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)'),
     setrlimit: libc.func('int setrlimit(int, uint64_t *)'),
     malloc_trim: trimmer(libc),

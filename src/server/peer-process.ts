@@ -1,14 +1,14 @@
 /**
  * The process at the other end of a Unix socket, held by a pidfd (SO_PEERPIDFD, Linux 6.5): the kernel gives a pid to another
- * process as soon as the first is gone, but never a pidfd. There is no fallback for an older kernel: when the pid is looked up, the process
- * that connected may be gone, and another process may have its pid.
+ * process as soon as the first is gone, but never a pidfd. An older kernel is good enough for who says so (processes-by-pid.ts).
  */
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import type { Clock } from '../clock.ts';
 import { type Libc, loadLibc, SOL_SOCKET, SocketOption } from './libc.ts';
-import { fdOf } from './peer-credentials.ts';
+import { fdOf, requireCredentialsReader } from './peer-credentials.ts';
+import { ProcessesByPid } from './processes-by-pid.ts';
 
 export interface PeerProcess extends Disposable {
   /** Valid for as long as this is open. The process may have ended: ask `ended` after whatever was read by pid. */
@@ -31,29 +31,45 @@ const PIDFD_BYTES = 4;
 const POLLFD = { size: 4, fd: 0, events: 2, revents: 3 } as const;
 const POLLIN = 1;
 
+export interface PeerProcessesOptions {
+  /** Takes a kernel without SO_PEERPIDFD, too. Default: false. */
+  readonly allowWithoutPidfd?: boolean;
+  /** Default: that of this process. */
+  readonly libc?: Libc;
+}
+
 export class PeerProcesses {
   readonly #libc: Libc;
   readonly #clock: Clock;
+  readonly #byPid: ProcessesByPid | undefined;
   readonly #watched = new Map<HeldProcess, Set<() => void>>();
   #cancelLook: (() => void) | undefined;
 
-  private constructor(libc: Libc, clock: Clock) {
+  private constructor(libc: Libc, clock: Clock, byPid?: ProcessesByPid) {
     this.#libc = libc;
     this.#clock = clock;
+    this.#byPid = byPid;
+  }
+
+  /** Whether the kernel says only which pid connected. */
+  get withoutPidfd(): boolean {
+    return this.#byPid !== undefined;
   }
 
   /**
    * Asks for a pidfd of this process, to see whether the kernel has them.
    * @throws Error where it has not, or koffi cannot be loaded
    */
-  static async load(clock: Clock): Promise<PeerProcesses> {
+  static async load(clock: Clock, options: PeerProcessesOptions = {}): Promise<PeerProcesses> {
     if (process.platform !== 'linux') throw new Error(`there is no SO_PEERPIDFD on ${process.platform}`);
-    const libc = await loadLibc();
+    const { allowWithoutPidfd = false, libc = await loadLibc() } = options;
     const failed = (what: string) => new Error(`${what}: ${getSystemErrorName(-libc.errno())}`);
     const pair = new Int32Array(2);
     if (libc.socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, pair) !== 0) throw failed('socketpair');
     try {
       const pidfd = pidfdOf(pair[0] ?? -1, libc);
+      if (pidfd === undefined && allowWithoutPidfd)
+        return new PeerProcesses(libc, clock, new ProcessesByPid(libc, await requireCredentialsReader()));
       if (pidfd === undefined) throw failed('SO_PEERPIDFD, which takes Linux 6.5');
       closeSync(pidfd);
     } finally {
@@ -62,10 +78,16 @@ export class PeerProcesses {
     return new PeerProcesses(libc, clock);
   }
 
+  /** To be called with each connection, at once. */
+  accepted(socket: Socket): void {
+    this.#byPid?.accepted(socket);
+  }
+
   /** @returns undefined when the socket is closed, or the kernel no longer knows who connected it */
   of(socket: Socket): PeerProcess | undefined {
     const fd = fdOf(socket);
-    const pidfd = fd === undefined ? undefined : pidfdOf(fd, this.#libc);
+    if (fd === undefined) return undefined;
+    const pidfd = this.#byPid === undefined ? pidfdOf(fd, this.#libc) : this.#byPid.take(socket);
     return pidfd === undefined ? undefined : new HeldProcess(pidfd, this);
   }
 

@@ -5,7 +5,7 @@ import { whyUnreachable } from '../unreachable.ts';
 import { method } from '../wire/wire.ts';
 import { connectingClient, type Fetch, openCall } from './stream-call.ts';
 import { verdictOf } from './verdict.ts';
-import type { WorkloadApi } from './workload-api.ts';
+import { type WorkloadApi, wipeKeys } from './workload-api.ts';
 
 /**
  * The Workload API at an address (Workload API specification, sections 5.2 and 6.2). Each fetch opens its own connection, so it finds a
@@ -15,6 +15,7 @@ export function workloadApiAt(endpoint: Endpoint): WorkloadApi {
   return {
     address: formatEndpoint(endpoint),
     fetchX509Svid: fetchStream(endpoint, 'FetchX509SVID'),
+    wipe: wipeKeys,
     fetchX509Bundles: fetchStream(endpoint, 'FetchX509Bundles'),
     fetchJwtSvid: (request) => fetchStream(endpoint, 'FetchJWTSVID', request),
     fetchJwtBundles: fetchStream(endpoint, 'FetchJWTBundles'),

@@ -9,7 +9,7 @@ import type { EventListener, WorkloadApiMethod } from '../events.ts';
 import type { X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
 import type { CertificateReader } from '../spiffe/certificate-reader.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
-import { bundleChanges, sameContext } from './changes.ts';
+import { sameContext } from './changes.ts';
 import { type LeftOut, readBundles, readContext } from './context.ts';
 import { prepareCrls } from './crl-preparation.ts';
 import { type KnownParts, NOTHING_KNOWN } from './known-parts.ts';
@@ -20,7 +20,7 @@ import type { WorkloadApi } from './workload-api.ts';
 
 /** The dependencies and listeners of an `X509Watch`. */
 export interface X509WatchOptions {
-  readonly api: Pick<WorkloadApi, 'address' | 'fetchX509Svid' | 'fetchX509Bundles' | 'verdictOf'>;
+  readonly api: Pick<WorkloadApi, 'address' | 'wipe' | 'fetchX509Svid' | 'fetchX509Bundles' | 'verdictOf'>;
   readonly reader: CertificateReader;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
@@ -132,6 +132,8 @@ export class X509Watch {
     } catch (error) {
       const code = error instanceof SpiffeSdsError ? error.code : 'response_invalid';
       events({ type: 'context_discarded', message, code, reason: messageOf(error) });
+    } finally {
+      this.#options.api.wipe?.(response);
     }
   }
 
@@ -188,7 +190,6 @@ export class X509Watch {
           crls: [...new Set([...fromSvids.crls, ...fromBundles.crls])],
         };
     this.#forgetCrls();
-    for (const change of bundleChanges(before, this.#context, reason)) this.#options.events(change);
     if (!this.#begun || (isEmpty && before === EMPTY_CONTEXT) || this.#isKnown()) return;
     this.#handedOver = this.#context;
     this.#options.onContext(this.#context, reason);

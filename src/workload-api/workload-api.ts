@@ -10,6 +10,11 @@ import type {
 import type { Fetch } from './stream-call.ts';
 import type { Verdict } from './verdict.ts';
 
+/** The bytes of a message that came over gRPC are nobody else's. */
+export function wipeKeys({ svids }: X509SVIDResponse): void {
+  for (const { x509_svid_key } of svids) x509_svid_key.fill(0);
+}
+
 /** Makes the fetch for one request. */
 export type FetchJwtSvid = (request: JWTSVIDRequest) => Fetch<JWTSVIDResponse>;
 
@@ -17,6 +22,8 @@ export interface WorkloadApi {
   /** Where it is, for events. */
   readonly address: string;
   readonly fetchX509Svid: Fetch<X509SVIDResponse>;
+  /** Overwrites the private keys of a message, once what is used of it was copied. Absent: they stay until the message is collected. */
+  readonly wipe?: (response: X509SVIDResponse) => void;
   readonly fetchX509Bundles: Fetch<X509BundlesResponse>;
   readonly fetchJwtSvid: FetchJwtSvid;
   readonly fetchJwtBundles: Fetch<JWTBundlesResponse>;

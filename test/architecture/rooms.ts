@@ -55,7 +55,7 @@ export const ROOMS: readonly Room[] = [
   },
   {
     path: 'src/broker/',
-    holds: 'the client of the Broker API: what other workloads may have',
+    holds: 'clients of the Broker API and of the Delegated Identity API: what other workloads may have',
     mayImport: [...WIRE, ...SPIFFE, 'src/config/values/', 'src/workload-api/'],
   },
   {
@@ -241,6 +241,11 @@ export const ROOMS: readonly Room[] = [
     mayImport: [...WIRE, 'src/config/schema/', 'src/secrets/'],
   },
   {
+    path: 'src/cli/usage/',
+    holds: 'what is said of the commands themselves: examples, completion in shells',
+    mayImport: [],
+  },
+  {
     path: 'src/cli/',
     holds: 'the commands, one file each',
     mayImport: [
@@ -255,6 +260,7 @@ export const ROOMS: readonly Room[] = [
       'src/telemetry/output.ts',
       'src/admin/',
       'src/cli/clients/',
+      'src/cli/usage/',
       'src/bootstrap/',
       'src/doctor/',
       'src/doctor/probes/',

@@ -1,6 +1,7 @@
 /** The measurements. Each is done once to the sidecar and to the floor alike, by a raw client in this process. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { acknowledgement, type Protocol, subscription } from './frames.ts';
+import { Receipts } from './receipts.ts';
 import { METHODS, SdsConnection } from './sds-connection.ts';
 import { median, percentile } from './statistics.ts';
 import type { Sizes, Subject } from './subject.ts';
@@ -162,29 +163,4 @@ export async function measureLoad(subject: Subject, part: AbortController, load:
     resident,
     private: own,
   };
-}
-
-/** Counts messages until there is one for each subscriber. */
-class Receipts {
-  readonly #expected: number;
-  #left: number;
-  #complete = Promise.withResolvers<void>();
-
-  constructor(expected: number) {
-    this.#expected = expected;
-    this.#left = expected;
-  }
-
-  count(): void {
-    if (--this.#left === 0) this.#complete.resolve();
-  }
-
-  all(): Promise<void> {
-    return this.#complete.promise;
-  }
-
-  reset(): void {
-    this.#left = this.#expected;
-    this.#complete = Promise.withResolvers();
-  }
 }

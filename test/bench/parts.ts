@@ -1,6 +1,7 @@
 /** What the suite consists of: parts that are measured one after the other, and the rows that each gives. */
 import type { Protocol } from './frames.ts';
 import { type Figures, measureLatency, measureLoad, measureMemory, measureOpening, measureStart } from './measures.ts';
+import type { NodePart } from './node/rows.ts';
 import type { Subject } from './subject.ts';
 import type { Variant } from './variants.ts';
 
@@ -16,7 +17,10 @@ export interface RowOf {
   readonly bound?: number;
 }
 
-export interface Part {
+/** What is measured beside the floor; or node mode, beside sidecars. */
+export type Part = FloorPart | (NodePart & { readonly name: string });
+
+export interface FloorPart {
   /** As `--only` knows it. */
   readonly name: string;
   readonly variant: Variant;
@@ -31,14 +35,14 @@ export interface Part {
 /** `quick` shows that the suite works; its figures mean nothing. */
 export function parts(quick: boolean): readonly Part[] {
   const rounds = (count: number) => (quick ? 1 : count);
-  const start = (variant: Variant, goal?: number): Part => ({
+  const start = (variant: Variant, goal?: number): FloorPart => ({
     name: `${variant}/start`,
     variant,
     rounds: rounds(9),
     rows: [{ key: 'ms', what: 'spawn to first answer', unit: 'ms', ...goalOf(goal) }],
     measure: measureStart,
   });
-  const memory = (variant: Variant, goals: readonly [resident?: number, own?: number] = []): Part => ({
+  const memory = (variant: Variant, goals: readonly [resident?: number, own?: number] = []): FloorPart => ({
     name: `${variant}/memory`,
     variant,
     rounds: rounds(2),
@@ -48,14 +52,14 @@ export function parts(quick: boolean): readonly Part[] {
     ],
     measure: (subject, part) => measureMemory(subject, part, quick ? 100 : 3_000),
   });
-  const opening = (variant: Variant, goal?: number): Part => ({
+  const opening = (variant: Variant, goal?: number): FloorPart => ({
     name: `${variant}/opening`,
     variant,
     rounds: rounds(3),
     rows: [{ key: 'ms', what: '1 000 streams opened at once, 50 KB each, all answered', unit: 'ms', ...goalOf(goal) }],
     measure: (subject, part) => measureOpening(subject, part, quick ? 20 : 1_000),
   });
-  const latency = (variant: Variant): Part => ({
+  const latency = (variant: Variant): FloorPart => ({
     name: `${variant}/latency`,
     variant,
     rounds: rounds(2),
@@ -65,7 +69,7 @@ export function parts(quick: boolean): readonly Part[] {
     ],
     measure: (subject, part) => measureLatency(subject, part, quick ? 5 : 200),
   });
-  const load = (variant: Variant, protocol: Protocol, streams: number, acknowledge = true): Part => {
+  const load = (variant: Variant, protocol: Protocol, streams: number, acknowledge = true): FloorPart => {
     const connections = streams > 1_000 ? 10 : 1;
     const goal = variant === 'default' && streams === 10_000 ? { push: 2, stream: 1.6, memory: 1.5 } : undefined;
     const what = `${streams} ${protocol === 'sotw' ? 'SotW' : 'delta'} streams${acknowledge ? ', ACKed' : ''}`;
@@ -90,16 +94,19 @@ export function parts(quick: boolean): readonly Part[] {
         measureLoad(subject, part, { protocol, connections, streams: each, pushes: quick ? 2 : full, acknowledge }),
     };
   };
-  const rotation: Part = {
+  const rotation: FloorPart = {
     name: 'default/rotation',
     variant: 'default',
     manyIdentities: true,
     rounds: 1,
-    rows: [{ key: 'ms', what: 'CPU of one rotation among 100 identities with 200 bundles', unit: 'ms', bound: 7 }],
+    rows: [
+      { key: 'ms', what: 'CPU of one rotation among 100 identities with 200 bundles', unit: 'ms', bound: 7 },
+      { key: 'resident', what: `resident memory after ${ROTATIONS} rotations among 100 identities with 200 bundles`, unit: 'MB' },
+    ],
     async measure(subject, part) {
       const pushes = quick ? 2 : ROTATIONS;
-      const { pushUs } = await measureLoad(subject, part, { ...ONE_STREAM, pushes });
-      return { ms: pushUs / 1_000 };
+      const { pushUs, resident } = await measureLoad(subject, part, { ...ONE_STREAM, pushes });
+      return { ms: pushUs / 1_000, resident };
     },
   };
   const all = (protocol: Protocol) => [1, 100, 1_000, 10_000].map((streams) => load('default', protocol, streams));
@@ -115,6 +122,7 @@ export function parts(quick: boolean): readonly Part[] {
     ...[start('bare'), memory('bare'), load('bare', 'sotw', 1_000), load('bare', 'sotw', 10_000)],
     ...[start('telemetry'), memory('telemetry'), load('telemetry', 'sotw', 1_000), load('telemetry', 'sotw', 10_000)],
     ...servers.flat(),
+    { name: 'node', workloads: quick ? 5 : 250, rotations: quick ? 2 : 20 },
   ];
 }
 

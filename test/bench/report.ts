@@ -10,6 +10,8 @@ export interface Row {
   /** Of what was measured to the floor. */
   readonly ratio: number;
   readonly goal?: number;
+  /** What is measured is to be no more. */
+  readonly most?: number;
   /** What the ratio must not exceed, whatever the machine. */
   readonly bound?: number;
 }
@@ -25,9 +27,10 @@ export interface Report {
 
 export const HEADER = '| name | what | measured | floor | ratio | goal |\n|---|---|---|---|---|---|';
 
-/** A row as a line of the table; its goal is a ratio, too. */
-export function rowLine({ name, what, unit, measured, floor, ratio, goal }: Row): string {
-  const reached = goal === undefined ? '' : `≤ ${goal}${ratio > goal ? ', missed' : ''}`;
+/** A row as a line of the table; its goal is a ratio, too, or a figure with its unit. */
+export function rowLine({ name, what, unit, measured, floor, ratio, goal, most }: Row): string {
+  const missed = (goal !== undefined && ratio > goal) || (most !== undefined && measured > most) ? ', missed' : '';
+  const reached = goal !== undefined ? `≤ ${goal}${missed}` : most !== undefined ? `≤ ${most} ${unit}${missed}` : '';
   return `| ${name} | ${what} | ${figure(measured)} ${unit} | ${figure(floor)} ${unit} | ${ratio.toFixed(2)} | ${reached} |`;
 }
 

@@ -23,7 +23,11 @@ export class SdsConnection implements Disposable {
 
   /** Connects as soon as somebody listens there. */
   static async open(path: string): Promise<SdsConnection> {
-    const socket = await firstConnection(path);
+    return SdsConnection.over(await firstConnection(path));
+  }
+
+  /** A connection that somebody else has opened. */
+  static over(socket: Socket): SdsConnection {
     const session = connect('http://localhost', {
       createConnection: () => socket,
       maxSessionMemory: Number.MAX_SAFE_INTEGER,

@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { TestWorkloadApi } from '../support/workload-api/test-workload-api.ts';
 import { type Figures, measureSizes } from './measures.ts';
-import { type Part, parts, ROTATIONS } from './parts.ts';
+import { nodeRows } from './node/rows.ts';
+import { type FloorPart, type Part, parts, ROTATIONS } from './parts.ts';
 import type { Row } from './report.ts';
 import { median } from './statistics.ts';
 import { floorSubject, issueRotations, issueRotationsOfOne, sidecarSubject } from './subject.ts';
@@ -55,18 +56,22 @@ export class Suite {
       return { api: large, messages: await issueRotationsOfOne(large, this.#quick ? 2 : ROTATIONS) };
     };
     for (const part of this.#parts) {
-      yield { name: part.name, outcome: await this.#within(part, part.manyIdentities ? many : async () => one) };
+      const rows = async (controller: AbortController) => {
+        if ('workloads' in part) return nodeRows(this.#folder, part.name, part, controller);
+        return this.#rows(part, controller, part.manyIdentities ? await many() : one);
+      };
+      yield { name: part.name, outcome: await this.#within(rows) };
     }
   }
 
   /** The rows of a part, or an Error when it failed or hung; its processes have ended then. */
-  async #within(part: Part, world: () => Promise<World>): Promise<readonly Row[] | Error> {
+  async #within(rows: (controller: AbortController) => Promise<readonly Row[]>): Promise<readonly Row[] | Error> {
     const controller = new AbortController();
     const { promise: aborted, reject } = Promise.withResolvers<never>();
     controller.signal.addEventListener('abort', () => reject(controller.signal.reason));
     const limit = setTimeout(() => controller.abort(new Error(`it did not end within ${LIMIT_MS / 1_000} s`)), LIMIT_MS);
     try {
-      return await Promise.race([world().then((known) => this.#rows(part, controller, known)), aborted]);
+      return await Promise.race([rows(controller), aborted]);
     } catch (error) {
       controller.abort(error);
       return error as Error;
@@ -75,7 +80,7 @@ export class Suite {
     }
   }
 
-  async #rows(part: Part, controller: AbortController, { api, messages }: World): Promise<readonly Row[]> {
+  async #rows(part: FloorPart, controller: AbortController, { api, messages }: World): Promise<readonly Row[]> {
     const sizes = await measureSizes(sidecarSubject(this.#folder, api, messages), controller);
     const pushed = part.manyIdentities ? { ...sizes, push: messages[0]?.length ?? 0 } : sizes;
     const floor = floorSubject(this.#folder, pushed);

@@ -51,6 +51,14 @@ export function encodeFetch(secrets: readonly Secret[]): Frame {
   return frameOf(...sotwPart(secrets));
 }
 
+/** Overwrites the last responses with this secret, which must not be sent any more. */
+export function wipeResponses(secret: Secret): void {
+  for (const known of [...sotwResponses, ...deltaResponses]) {
+    known.get(secret)?.response.fill(0);
+    known.delete(secret);
+  }
+}
+
 function encodeOnce(
   [one, several]: Responses,
   secrets: readonly Secret[],

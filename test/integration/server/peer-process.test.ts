@@ -3,7 +3,10 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Libc, loadLibc, SocketOption } from '../../../src/server/libc.ts';
+import { requireCredentialsReader } from '../../../src/server/peer-credentials.ts';
 import { LOOK_MS, type PeerProcess, PeerProcesses } from '../../../src/server/peer-process.ts';
+import { ProcessesByPid } from '../../../src/server/processes-by-pid.ts';
 import { listen } from '../../../src/server/unix-listener.ts';
 import { chooseNextPid, mayChoosePids } from '../../support/access/next-pid.ts';
 import { ManualClock } from '../../support/clocks/manual-clock.ts';
@@ -39,6 +42,8 @@ async function connected(): Promise<{ readonly child: Child; readonly held: Peer
   return { child, held };
 }
 
+/** Asking for it fails, as asking for SO_PEERPIDFD does there. */
+const UNKNOWN_OPTION = 9_999;
 /** What load() tests for; tests of it run where there is something to test. */
 const hasPidfds = await PeerProcesses.load(new ManualClock()).then(
   () => true,
@@ -95,6 +100,54 @@ describe.runIf(hasPidfds)('the process of a peer', () => {
       return stack.use(new Child('sleep', ['60'])).pid === child.pid || undefined;
     });
     expect(held.ended).toBe(true);
+  });
+});
+
+describe('on a kernel without SO_PEERPIDFD', () => {
+  /** What such a kernel does, by this one. */
+  async function older(): Promise<Libc> {
+    const libc = await loadLibc();
+    return {
+      ...libc,
+      getsockopt: (fd, level, option, value, length) =>
+        libc.getsockopt(fd, level, option === SocketOption.PEERPIDFD ? UNKNOWN_OPTION : option, value, length),
+    };
+  }
+
+  async function heldByPid(): Promise<{ readonly child: Child; readonly socket: Socket; readonly processes: PeerProcesses }> {
+    const processes = await PeerProcesses.load(clock, { allowWithoutPidfd: true, libc: await older() });
+    const child = stack.use(new Child(process.execPath, ['--eval', `require('node:net').connect(${JSON.stringify(path)})`]));
+    const socket = await accepted.promise;
+    stack.defer(() => void socket.destroy());
+    return { child, socket, processes };
+  }
+
+  test('nothing is held unless that is allowed', async () => {
+    await expect(PeerProcesses.load(clock, { libc: await older() })).rejects.toThrow('takes Linux 6.5');
+  });
+
+  test('the process that has the pid when its connection is accepted is held', async () => {
+    const { child, socket, processes } = await heldByPid();
+    processes.accepted(socket);
+    const held = stack.use(processes.of(socket) as PeerProcess);
+    expect(processes.withoutPidfd).toBe(true);
+    expect(held.ended).toBe(false);
+    await child.stop();
+    expect(held.ended).toBe(true);
+  });
+
+  test('a process that ended before its connection was accepted is not', async () => {
+    const { child, socket, processes } = await heldByPid();
+    await child.stop();
+    processes.accepted(socket);
+    expect(processes.of(socket)).toBeUndefined();
+  });
+
+  test('a process of another user that has its pid then is not', async () => {
+    const { socket } = await heldByPid();
+    const byPid = new ProcessesByPid(await older(), await requireCredentialsReader(), () => 'Uid:\t4999\t4999\t4999\t4999\n');
+    byPid.accepted(socket);
+    expect(byPid.take(socket)).toBeUndefined();
   });
 });
 

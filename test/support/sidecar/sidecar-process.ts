@@ -67,6 +67,10 @@ export class SidecarProcess implements AsyncDisposable {
     }
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   get log(): string {
     return this.#child.log;
   }

@@ -1,4 +1,5 @@
 /** The development Workload API, and all that a real one may do to a workload: when a test says so. */
+import { X509Certificate } from 'node:crypto';
 import { DevWorkloadApi, type DevWorkloadApiOptions } from '../../../src/dev/dev-workload-api.ts';
 import { issueJwtSvid } from '../../../src/dev/jwt.ts';
 import {
@@ -44,6 +45,19 @@ export class TestWorkloadApi extends DevWorkloadApi {
   /** The serial that is now served for each SPIFFE ID, as node's `X509Certificate.serialNumber` writes it. */
   serials(): ReadonlyMap<string, string> {
     return new Map(this.state.identities.map(({ spiffeId, svid }) => [spiffeId, svid.serial]));
+  }
+
+  /** The private key that is now served with a SPIFFE ID: PKCS#8, ASN.1 DER. */
+  privateKey(spiffeId: string): Uint8Array {
+    const identity = this.state.identities.find((served) => served.spiffeId === spiffeId);
+    if (identity === undefined) throw new SpiffeSdsError('usage', `there is no private key of ${spiffeId}: it is not served`);
+    return identity.svid.privateKey;
+  }
+
+  /** When the SVIDs that are served now end, in milliseconds since the epoch. */
+  get svidsEnd(): number {
+    const ends = this.state.identities.map(({ svid }) => new X509Certificate(svid.chain[0] as Uint8Array).validToDate.getTime());
+    return Math.min(...ends);
   }
 
   /** A new key and certificate for every identity. */
