@@ -12,7 +12,6 @@ import { FRONTEND } from '../../support/mesh/mesh.ts';
 
 const PAGE = join(import.meta.dirname, '..', '..', '..', 'docs', 'troubleshooting.md');
 const UNAUTHENTICATED = '16';
-const CLUSTERS = ['static_resources', 'clusters'];
 
 describeWithEnvoy()('docs/troubleshooting.md has what Envoy says', () => {
   let system: DoctoredSystem;
@@ -43,23 +42,24 @@ describeWithEnvoy()('docs/troubleshooting.md has what Envoy says', () => {
       undefined,
     ],
   ])('%s', async (_, name, instead, message, cause) => {
-    const text = String(await clientBootstrap(system.sdsSocket, port)).replace(name, instead);
+    const text = String(await clientBootstrap(system.sdsSocket, port))
+      .replace(name, instead)
+      .replace('%UPSTREAM_PEER_URI_SAN%', '%UPSTREAM_TRANSPORT_FAILURE_REASON%');
     await using envoy = await Envoy.start(text.replace('initial_fetch_timeout: 15s', 'initial_fetch_timeout: 0.1s'));
     await envoy.live();
-    const response = await fetch(`http://127.0.0.1:${await envoy.port('plain')}/`);
-    expect(await response.text()).toContain(message);
+    const url = `http://127.0.0.1:${await envoy.port('plain')}/`;
+    await eventually(message, async () => {
+      const reason = (await fetch(url)).headers.get('x-upstream-uri-san') ?? '';
+      // A header has no spaces; the log has them.
+      return reason.includes(message) || reason.replaceAll('_', ' ').includes(message) ? true : undefined;
+    });
     const { causes } = await system.diagnose('--envoy-admin', envoy.adminUrl);
     expect(causes).toEqual(cause === undefined ? [] : [cause]);
     await quotes(message);
   });
 
   it.each([
-    [
-      'that is not there',
-      (path: string) => `${path}.none`,
-      'immediate_connect_error:_No_such_file_or_directory',
-      ' closed since 1s ago: 14',
-    ],
+    ['that is not there', (path: string) => `${path}.none`, 'immediate_connect_error:_No_such_file_or_directory', ': 14,'],
     ['that ends its calls with UNAUTHENTICATED', (path: string) => `${path}.other`, 'closed: 16', 'closed: 16'],
   ])('for a socket %s', async (_, moved, quoted, said) => {
     const path = moved(system.sdsSocket);
@@ -67,16 +67,9 @@ describeWithEnvoy()('docs/troubleshooting.md has what Envoy says', () => {
     const bootstrap = await serverBootstrap(path);
     await using envoy = await Envoy.start(String(bootstrap));
     const line = await eventually(said, async () => /.*StreamSecrets gRPC config stream.*closed.*/.exec(envoy.log)?.[0]);
-    console.log(line);
+    expect(line).toContain(said);
     expect((await system.diagnose('--envoy-admin', envoy.adminUrl)).causes).toEqual(['envoy.other_socket']);
     await quotes(quoted);
-  });
-
-  it('for a cluster that it does not have', async () => {
-    const bootstrap = await serverBootstrap(system.sdsSocket);
-    bootstrap.setIn([...CLUSTERS, 0, 'name'], 'another');
-    await expect(Envoy.start(String(bootstrap))).rejects.toThrow('Unknown gRPC client cluster');
-    await quotes('Unknown gRPC client cluster');
   });
 });
 
@@ -86,10 +79,13 @@ async function quotes(message: string): Promise<void> {
 
 /** A gRPC server that ends each call with this status. */
 async function ending(path: string, status: string): Promise<AsyncDisposable> {
-  const server = createServer((_, response) => {
-    response.writeHead(200, { 'content-type': 'application/grpc', 'grpc-status': status, 'grpc-message': 'no token' });
-    response.end();
-  });
+  const server = createServer();
+  server.on('stream', (stream) =>
+    stream.respond(
+      { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': status, 'grpc-message': 'no token' },
+      { endStream: true },
+    ),
+  );
   await once(server.listen(path), 'listening');
   return { [Symbol.asyncDispose]: () => new Promise((closed) => server.close(() => closed())) };
 }
