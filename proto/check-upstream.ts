@@ -2,7 +2,7 @@
  * `node proto/check-upstream.ts [folder]` holds our protos against upstream's, which @grpc/grpc-js-xds carries. For buf, upstream is a later
  * version of ours: it may have more, but all that we declare must stand there, in a file of the same path, as it stands here.
  *
- * Left out are those that no package that is installed carries: the Workload API, the Broker API and grpc.health.v1. buf has google/protobuf built in, the
+ * Left out are those that no package that is installed carries: the Workload API, the Broker API, SPIRE's and grpc.health.v1. buf has google/protobuf built in, the
  * same for both sides.
  */
 import { type SpawnSyncOptions, spawnSync } from 'node:child_process';
@@ -14,7 +14,12 @@ const upstream = join(project, 'node_modules/@grpc/grpc-js-xds/deps');
 const modules = ['envoy-api', 'googleapis', 'protoc-gen-validate', 'xds'];
 const ours = resolve(process.argv[2] ?? import.meta.dirname);
 
-const notCarried = ['workload.proto', 'spiffe/broker/api.proto', 'grpc/health/v1/health.proto'];
+const notCarried = [
+  'workload.proto',
+  'spiffe/broker/api.proto',
+  'grpc/health/v1/health.proto',
+  ...globSync('spire/**/*.proto', { cwd: ours }).sort(),
+];
 
 const rules = [
   'ENUM_VALUE_NO_DELETE',

@@ -68,11 +68,21 @@ function collect(scope: string, types: readonly Message[]): void {
 }
 
 /** `.envoy.config.core.v3.Node` and `.SpiffeX.Y` become `Node` and `SpiffeXY`: packages are lower case, messages are not. */
-function typeName(fullName: string): string {
+function shortName(fullName: string): string {
   return fullName
     .split('.')
     .filter((part) => /^[A-Z]/.test(part))
     .join('');
+}
+
+const shortNames = [...messages].filter(([, { options }]) => !options?.mapEntry).map(([fullName]) => shortName(fullName));
+
+/** When packages have the same short name: `.spire.api.types.X509SVID` becomes `SpireX509SVID`, beside `.X509SVID`, which has no package. */
+function typeName(fullName: string): string {
+  const short = shortName(fullName);
+  const [root = ''] = fullName.slice(1).split('.');
+  const isShared = shortNames.filter((name) => name === short).length > 1;
+  return isShared && /^[a-z]/.test(root) ? `${root[0]?.toUpperCase()}${root.slice(1)}${short}` : short;
 }
 
 function fieldType(field: Field): string {

@@ -105,8 +105,22 @@ export type DenialReason = 'access' | 'connections' | 'process' | 'workloads' | 
 /** Of a stream. */
 export type StreamDenialReason = 'names' | 'malformed' | 'requests';
 
-/** `workload`: whose event it is, in node mode; absent: of spiffe-sds itself. */
-export type Event = Happening & { readonly workload?: WorkloadInfo };
+/** Of what two Workload APIs give, and give differently: the first of them is used. */
+export interface Conflict {
+  /** An SVID by its SPIFFE ID, or a bundle by the name of its trust domain. */
+  readonly of: 'svid' | 'bundle';
+  readonly name: string;
+  /** The address of the Workload API whose own is used. */
+  readonly used: string;
+  /** The one whose own is left out. */
+  readonly left: string;
+}
+
+/**
+ * `workload`: whose event it is, in node mode; absent: of spiffe-sds itself. `source`: the address of the Workload API that it is about, where
+ * there are several.
+ */
+export type Event = Happening & { readonly workload?: WorkloadInfo; readonly source?: string };
 
 type Happening =
   | { readonly type: 'listening'; readonly address: string; readonly mode: string }
@@ -134,6 +148,9 @@ type Happening =
       /** Absent: it is not tried again. */
       readonly retryInMs?: number;
     }
+  /** There are several Workload APIs, or there were; `leaving`: asked until the new ones have answered, and not configured any more. */
+  | { readonly type: 'workload_apis'; readonly addresses: readonly string[]; readonly leaving: readonly string[] }
+  | ({ readonly type: 'workload_api_conflict' | 'workload_api_conflict_over' } & Conflict)
   /** Its number is unique in this process. The events of what it changes come between this and `message_handled`, and no others. */
   | { readonly type: 'message_received'; readonly message: number; readonly method: WorkloadApiMethod }
   | { readonly type: 'context_received'; readonly message: number; readonly svids: number; readonly bundles: number }
@@ -293,10 +310,16 @@ type Happening =
       readonly peer: Peer;
     }
   // Log, audit and telemetry
-  /** Metrics, traces or log records do not go where they should. */
-  | { readonly type: 'telemetry_failed'; readonly reason: string }
+  /**
+   * Metrics, traces or log records do not go where they should. `about` is what does not work, until `telemetry_recovered` names it; absent: it
+   * happened once.
+   */
+  | { readonly type: 'telemetry_failed'; readonly reason: string; readonly about?: string }
+  | { readonly type: 'telemetry_recovered'; readonly about: string }
   /** Lines cannot be written where they should go. They are tried again. */
   | { readonly type: 'audit_failed'; readonly reason: string }
+  /** All lines that waited are written, after `audit_failed` or `audit_dropped`. */
+  | { readonly type: 'audit_recovered' }
   /** How many lines were lost since the last event: the target did not take them in time. */
   | { readonly type: 'audit_dropped'; readonly lines: number }
   /** How many lines about this peer were left out since the last event: it caused too many. */

@@ -18,8 +18,11 @@ export function initialRate({ burst }: RateLimit, now: number): Rate {
   return { tokens: burst, at: now };
 }
 
-/** @returns the rate after one more, or undefined when that is one too many */
-export function takeOne({ burst, perSecond }: RateLimit, { tokens, at }: Rate, now: number): Rate | undefined {
+/**
+ * @param count of what it limits; more than the burst never passes
+ * @returns the rate after that many more, or undefined when they are too many
+ */
+export function take({ burst, perSecond }: RateLimit, { tokens, at }: Rate, now: number, count = 1): Rate | undefined {
   const refilled = Math.min(burst, tokens + (Math.max(0, now - at) * perSecond) / 1_000);
-  return refilled < 1 ? undefined : { tokens: refilled - 1, at: now };
+  return refilled < count ? undefined : { tokens: refilled - count, at: now };
 }

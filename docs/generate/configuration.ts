@@ -56,6 +56,9 @@ export function configurationPage(): string {
 
 function sectionOf(key: string, section: JsonSchema): string {
   const about = `\n## ${key}\n\n${section.description}${settingText(key)}\n`;
+  const [alone, list] = section.anyOf ?? [];
+  if (alone?.properties !== undefined && list?.items !== undefined)
+    return `${about}\n${tableOf([...rowsOf([key], alone), ...rowsOf([`${key}[]`], list.items)])}`;
   if (section.properties !== undefined) return `${about}\n${tableOf(rowsOf([key], section))}`;
   if (section.items === undefined) return `\n## ${key}\n\n${tableOf([row([key], section)])}`;
   return `${about}${section.title === undefined ? '' : `\nEach has:\n`}\n${tableOf(rowsOf([], section.items))}`;

@@ -6,6 +6,7 @@ import { auditPage } from './audit.ts';
 import { configurationPage } from './configuration.ts';
 import { errorsPage } from './errors.ts';
 import { metricsPage } from './metrics.ts';
+import { notRunPage } from './not-run.ts';
 
 /** From the page as it is written to the page as it should be. */
 type Page = (written: string) => string;
@@ -16,6 +17,7 @@ export const PAGES: Readonly<Record<string, Page>> = {
   'metrics.md': metricsPage,
   'audit.md': auditPage,
   'errors.md': errorsPage,
+  'not-run.md': notRunPage,
   'architecture.md': (written) => withPart(written, 'rooms', roomsTable()),
 };
 

@@ -1,12 +1,16 @@
 /** What /v1/status says: the state of the running sidecar as JSON. It is made from values that hold no key. */
 import { isoTime } from '../clock.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
+import type { Configuration } from '../config/schema/schema.ts';
+import { addressesOf } from '../config/schema/workload-api-schema.ts';
 import { nearest } from '../config/values/nearest.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
+import type { Conflict } from '../events.ts';
 import type { NameDescription } from '../secrets/secret-set.ts';
 import type { SidecarCounts } from '../state/counts.ts';
-import type { Observed, ObservedIdentity, Upstream } from '../state/observed.ts';
+import type { Observed, ObservedIdentity } from '../state/observed.ts';
 import { allPassed, type Check, readyz } from '../state/readiness.ts';
+import type { ObservedUpstream, Upstream } from '../state/upstreams.ts';
 import { version } from '../version.ts';
 import { type ConfigurationValue, shownValues } from './configuration-values.ts';
 import { type HistoryStatus, historyStatus } from './history-status.ts';
@@ -40,8 +44,13 @@ export interface Status {
   readonly process: { readonly pid: number; readonly uid: number; readonly gid: number };
   /** SVIDs whose time has not come, while nothing is served in their place. */
   readonly waiting: readonly { readonly id: string; readonly from: string }[];
-  /** What failed last beside the way of the secrets, which goes on. */
-  readonly problems: readonly { readonly of: 'telemetry' | 'audit'; readonly at: string; readonly reason: string }[];
+  /** What does not work beside the way of the secrets, which goes on: since when, and the last time that it was told. */
+  readonly problems: readonly {
+    readonly of: 'telemetry' | 'audit';
+    readonly since: string;
+    readonly at: string;
+    readonly reason: string;
+  }[];
   readonly configuration: {
     readonly digest: string;
     readonly file?: string;
@@ -49,7 +58,12 @@ export interface Status {
     readonly values: Readonly<Record<string, ConfigurationValue>>;
     readonly last_reload?: { readonly at: string; readonly problem?: string; readonly need_restart: readonly string[] };
   };
+  /** The Workload API; of several the one that is worst. */
   readonly upstream: UpstreamStatus;
+  /** Where there are several Workload APIs: each, in the order of the configuration. */
+  readonly upstreams?: readonly UpstreamStatus[];
+  /** What two Workload APIs give, and give differently: the one of `used` is served. */
+  readonly conflicts?: readonly Conflict[];
   readonly identities: readonly IdentityStatus[];
   readonly bundles: readonly BundleStatus[];
   readonly tokens: readonly TokenStatus[];
@@ -70,7 +84,12 @@ export interface WorkloadStatus {
   readonly since: string;
   /** What the broker says of it. */
   readonly broker: UpstreamStatus;
-  readonly identities: readonly { readonly id: string; readonly serial: string; readonly expires_in: number }[];
+  readonly identities: readonly {
+    readonly id: string;
+    readonly serial: string;
+    readonly not_after: string;
+    readonly expires_in: number;
+  }[];
   readonly trust_domains: readonly string[];
 }
 
@@ -86,6 +105,8 @@ export interface UpstreamStatus {
   readonly retried?: boolean;
   /** The last message, if it could not be used. */
   readonly discarded?: { readonly at: string; readonly code: string; readonly reason: string };
+  /** It is not configured any more, and asked until the new ones have answered. */
+  readonly leaving?: true;
 }
 
 export interface IdentityStatus {
@@ -139,13 +160,15 @@ export function statusOf({ observed, listen, loaded, names, counts, subscribers,
     sds: { address: formatEndpoint(listen) },
     process: { pid: process.pid, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
     waiting: [...observed.waiting].map(([id, from]) => ({ id, from: isoTime(from) })),
-    problems: [...observed.sideProblems].map(([of, { at, reason }]) => ({ of, at: isoTime(at), reason })),
+    problems: observed.sideProblems
+      .at(now)
+      .map(({ of, since, at, reason }) => ({ of, since: isoTime(since), at: isoTime(at), reason })),
     configuration: {
       ...shownValues(loaded),
       ...(file !== undefined && { file }),
       ...reloadOf(observed),
     },
-    upstream: upstreamStatus(observed, configuration.workload_api.address && formatEndpoint(configuration.workload_api.address)),
+    ...upstreamStatuses(observed, configuration),
     identities: [...observed.identities.values()].map((identity) => identityStatus(identity, names, now)),
     bundles: bundleStatuses(observed),
     tokens: [...observed.tokens.values()].map(({ id, audience, notAfter, receivedAt }) => ({
@@ -170,10 +193,11 @@ function workloadStatuses({ workloads }: Observed, now: number): readonly Worklo
     pid,
     uid,
     since: isoTime(observed.startedAt),
-    broker: upstreamStatus(observed, undefined),
+    broker: upstreamStatus(observed.upstreams.worst, undefined),
     identities: [...observed.identities.values()].map(({ id, serial, notAfter }) => ({
       id,
       serial,
+      not_after: isoTime(notAfter),
       expires_in: seconds(notAfter - now),
     })),
     trust_domains: [...observed.bundles.keys()],
@@ -198,13 +222,28 @@ function reloadOf({ lastReload }: Observed): Pick<Status['configuration'], 'last
   return { last_reload: { at: isoTime(at), ...(problem !== undefined && { problem }), need_restart: needRestart } };
 }
 
-function upstreamStatus({ upstream, lastMessage, discarded }: Observed, address: string | undefined): UpstreamStatus {
+function upstreamStatuses(
+  { upstreams }: Observed,
+  { workload_api }: Configuration,
+): Pick<Status, 'upstream' | 'upstreams' | 'conflicts'> {
+  const [configured] = addressesOf(workload_api);
+  const { all, worst, conflicts } = upstreams;
+  if (all.length === 1) return { upstream: upstreamStatus(worst, worst.address ?? (configured && formatEndpoint(configured))) };
+  const statusOf = (one: ObservedUpstream) => upstreamStatus(one, one.address);
+  return { upstream: statusOf(worst), upstreams: all.map(statusOf), ...(conflicts.length > 0 && { conflicts }) };
+}
+
+function upstreamStatus(
+  { upstream, lastMessage, discarded, leaving }: ObservedUpstream,
+  address: string | undefined,
+): UpstreamStatus {
   const common = {
     ...(address !== undefined && { address }),
     state: upstream.state,
     since: isoTime(upstream.since),
     ...(lastMessage !== undefined && { last_message: isoTime(lastMessage) }),
     ...(discarded && { discarded: { ...discarded, at: isoTime(discarded.at) } }),
+    ...(leaving && { leaving }),
   };
   if (upstream.state === 'connecting' || upstream.state === 'connected') return common;
   const { failures, code, details, meaning, final } = upstream;

@@ -1,6 +1,6 @@
 /** An Envoy bootstrap as a value: mutual TLS with secrets of the sidecar. It works as it is, on Envoy 1.36 to 1.40. */
-import { jwtCluster, serverFilters } from './filters.ts';
-import { type BootstrapOptions, HTTP_MANAGER, HTTP2_OPTIONS, SDS_CLUSTER } from './options.ts';
+import { jwtCluster, serverFilters, tokenInjector } from './filters.ts';
+import { type BootstrapOptions, type ClientOptions, HTTP_MANAGER, HTTP2_OPTIONS, SDS_CLUSTER } from './options.ts';
 
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const TLS = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3';
@@ -22,7 +22,7 @@ export function bootstrapOf(options: BootstrapOptions): object {
       ],
       listeners: [
         ...(server === undefined ? [] : [mtls(options, server.port)]),
-        ...(client === undefined ? [] : [plain(client.port)]),
+        ...(client === undefined ? [] : [plain(options, client)]),
       ],
     },
   };
@@ -111,15 +111,16 @@ function mtls(options: BootstrapOptions, port: number): object {
   };
 }
 
-function plain(port: number): object {
+function plain(options: BootstrapOptions, { port, token }: ClientOptions): object {
+  const filters = [...(token === undefined ? [] : [tokenInjector(token, sdsConfig(options, options.ads))]), router()];
   return {
     name: 'plain',
     address: socketAddress('127.0.0.1', port),
-    filter_chains: [{ filters: [manager('plain', { route: { cluster: 'upstream' } }, { http_filters: [router()] })] }],
+    filter_chains: [{ filters: [manager('plain', { route: { cluster: 'upstream' } }, { http_filters: filters })] }],
   };
 }
 
-function upstream(options: BootstrapOptions, { host, upstreamPort, serverId }: NonNullable<BootstrapOptions['client']>): object {
+function upstream(options: BootstrapOptions, { host, upstreamPort, serverId }: ClientOptions): object {
   const matchers = [{ san_type: 'URI', matcher: { exact: serverId } }];
   return {
     name: 'upstream',

@@ -23,9 +23,18 @@ export interface BootstrapOptions {
   /** Beginnings of the SPIFFE IDs that may connect. */
   readonly peers: readonly string[];
   readonly server?: { readonly port: number };
-  readonly client?: { readonly port: number; readonly host: string; readonly upstreamPort: number; readonly serverId: SpiffeId };
+  readonly client?: ClientOptions;
   /** Who may call what is served, by RBAC. Empty: whoever may connect. */
   readonly callers: readonly SpiffeId[];
-  /** Callers need a token, too. */
-  readonly jwt?: { readonly trustDomain: TrustDomain; readonly audience: string; readonly jwksSocket: string };
+  /** Callers need a token, too: of one of these trust domains. */
+  readonly jwt?: { readonly trustDomains: readonly TrustDomain[]; readonly audience: string; readonly jwksSocket: string };
+}
+
+export interface ClientOptions {
+  readonly port: number;
+  readonly host: string;
+  readonly upstreamPort: number;
+  readonly serverId: SpiffeId;
+  /** The secret with the token that it shows. Absent: it shows none. */
+  readonly token?: string;
 }

@@ -3,18 +3,20 @@
  * from the Workload API. All calls share one connection. A new SVID of ours, or a connection that fails, makes a new one for the calls that
  * come later; those that are open stay on theirs, which closes with the last of them.
  */
-import { type ChannelCredentials, type Client, credentials, status } from '@grpc/grpc-js';
+import { type ChannelCredentials, credentials, status } from '@grpc/grpc-js';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import { pemEncode } from '../spiffe/x509/pem.ts';
 import type { X509Context, X509Svid } from '../spiffe/x509-context.ts';
 import { whyUnreachable } from '../unreachable.ts';
 import { method } from '../wire/wire.ts';
-import { connectingClient, type Fetch, type FetchListener, openCall } from '../workload-api/stream-call.ts';
+import { connectingClient, type Fetch, type FetchListener } from '../workload-api/stream-call.ts';
 import { type WorkloadApi, wipeKeys } from '../workload-api/workload-api.ts';
+import { Connection } from './connection.ts';
 import { referenceTo, type WorkloadName } from './reference.ts';
 import { defaultServerId, serverProblem } from './server-identity.ts';
 import { verdictOf } from './verdict.ts';
+import type { WorkloadSource } from './workload-source.ts';
 
 export interface BrokerClientOptions {
   readonly endpoint: Endpoint;
@@ -26,31 +28,27 @@ export interface BrokerClientOptions {
 
 type BrokerMethod = 'SubscribeToX509SVID' | 'SubscribeToX509Bundles' | 'FetchJWTSVID' | 'SubscribeToJWTBundles';
 
-/** A connection, for as long as there are calls on it. */
-interface Connection {
-  readonly client: Client;
+/** A connection to what proved to be the broker. */
+interface BrokerConnection {
+  readonly connection: Connection;
   /** What it was made with. */
   readonly svid: X509Svid;
   readonly authorities: readonly unknown[];
   /** Why its last handshake failed, as far as we know. */
   problem: string | undefined;
-  calls: number;
-  /** Whether later calls go elsewhere. */
-  left: boolean;
 }
 
 const NO_IDENTITY = 'spiffe-sds has no identity of its own yet, or no bundle to know the broker by: see its own Workload API';
 
 /** One broker, and what it says of workloads. */
-export class BrokerClient implements Disposable {
+export class BrokerClient implements WorkloadSource {
   readonly #options: BrokerClientOptions;
-  #connection: Connection | undefined;
+  #connected: BrokerConnection | undefined;
 
   constructor(options: BrokerClientOptions) {
     this.#options = options;
   }
 
-  /** What this workload may have. Nothing is asked before something is fetched. */
   workload(name: WorkloadName): WorkloadApi {
     const reference = referenceTo(name);
     return {
@@ -66,68 +64,52 @@ export class BrokerClient implements Disposable {
 
   /** Closes the connection once the calls on it have ended. */
   [Symbol.dispose](): void {
-    this.#leave(this.#connection);
+    this.#leave(this.#connected);
   }
 
   #fetch<Message>(name: BrokerMethod, request: object): Fetch<Message> {
     const called = method<object, Message>('spiffe.broker.API', name);
     return (listener) => {
-      const connection = this.#connected();
-      if (connection === undefined) return failLater(listener, NO_IDENTITY);
-      connection.calls += 1;
-      const over = once(() => {
-        connection.calls -= 1;
-        if (connection.left && connection.calls === 0) connection.client.close();
-      });
-      const cancel = openCall<object, Message>(connection.client, called, request, 'broker.spiffe.io', {
+      const connected = this.#connect();
+      if (connected === undefined) return failLater(listener, NO_IDENTITY);
+      return connected.connection.open<object, Message>(called, request, 'broker.spiffe.io', {
         message: (message) => listener.message(message),
         end: (code, details) => {
           // What comes next shall find a socket that was replaced, and show a newer SVID.
-          if (code === status.UNAVAILABLE || code === status.UNAUTHENTICATED) this.#leave(connection);
-          over();
-          listener.end(code, code === status.UNAVAILABLE ? this.#why(connection, details) : details);
+          if (code === status.UNAVAILABLE || code === status.UNAUTHENTICATED) this.#leave(connected);
+          listener.end(code, code === status.UNAVAILABLE ? this.#why(connected, details) : details);
         },
       });
-      return () => {
-        cancel();
-        over();
-      };
     };
   }
 
-  #why({ problem }: Connection, details: string): string {
+  #why({ problem }: BrokerConnection, details: string): string {
     return problem === undefined ? whyUnreachable(this.#options.endpoint, details) : `this is not the broker: ${problem}`;
   }
 
   /** The connection for a new call; undefined while we have no identity to show, or no bundle of the broker's trust domain. */
-  #connected(): Connection | undefined {
+  #connect(): BrokerConnection | undefined {
     const own = this.#options.own();
     const [svid] = own.svids;
     if (svid === undefined) return undefined;
     const trustDomain = this.#trustDomain(svid);
     const authorities = own.bundles.get(trustDomain)?.authorities;
     if (authorities === undefined) return undefined;
-    const known = this.#connection;
+    const known = this.#connected;
     if (known !== undefined && known.svid === svid && known.authorities === authorities) return known;
     this.#leave(known);
     const check = (certificate: Uint8Array) =>
       serverProblem(certificate, this.#options.serverId ?? defaultServerId(trustDomain), trustDomain);
-    const connection: Connection = {
-      client: connectingClient(
-        this.#options.endpoint,
-        mutualTls(svid, authorities, (certificate) => {
-          connection.problem = check(certificate);
-          return connection.problem;
-        }),
-      ),
-      svid,
-      authorities,
-      problem: undefined,
-      calls: 0,
-      left: false,
-    };
-    this.#connection = connection;
-    return connection;
+    const client = connectingClient(
+      this.#options.endpoint,
+      mutualTls(svid, authorities, (certificate) => {
+        connected.problem = check(certificate);
+        return connected.problem;
+      }),
+    );
+    const connected: BrokerConnection = { connection: new Connection(client), svid, authorities, problem: undefined };
+    this.#connected = connected;
+    return connected;
   }
 
   /** Of the pattern that was configured, whose trust domain is literal; else our own. */
@@ -136,12 +118,9 @@ export class BrokerClient implements Disposable {
     return serverId === undefined ? trustDomainOf(svid.id) : (/^spiffe:\/\/([^/]*)/.exec(serverId)?.[1] as TrustDomain);
   }
 
-  #leave(connection: Connection | undefined): void {
-    if (connection === undefined) return;
-    if (this.#connection === connection) this.#connection = undefined;
-    if (connection.left) return;
-    connection.left = true;
-    if (connection.calls === 0) connection.client.close();
+  #leave(connected: BrokerConnection | undefined): void {
+    if (this.#connected === connected) this.#connected = undefined;
+    connected?.connection.leave();
   }
 }
 
@@ -172,14 +151,5 @@ function failLater<Message>(listener: FetchListener<Message>, details: string): 
   });
   return () => {
     cancelled = true;
-  };
-}
-
-function once(work: () => void): () => void {
-  let done = false;
-  return () => {
-    if (done) return;
-    done = true;
-    work();
   };
 }

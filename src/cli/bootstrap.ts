@@ -3,8 +3,10 @@ import { isIP } from 'node:net';
 import { stringify } from 'yaml';
 import { bootstrapOf } from '../bootstrap/bootstrap.ts';
 import type { BootstrapOptions } from '../bootstrap/options.ts';
-import { parseEndpoint } from '../endpoint.ts';
+import type { Configuration } from '../config/schema/schema.ts';
+import { formatEndpoint, parseEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
+import { AUDIENCE_PREFIX } from '../spiffe/jwt/jwt-token.ts';
 import { parseSpiffeId, parseTrustDomain, type SpiffeId, type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import { configurationOf } from './configuration.ts';
 import { flagValue } from './flag.ts';
@@ -24,11 +26,13 @@ export interface BootstrapFlags {
   readonly ads?: boolean;
   readonly allow?: readonly string[];
   readonly jwtAudience?: string;
-  readonly jwks: string;
+  readonly tokenAudience?: string;
+  readonly jwks?: string;
   readonly output: 'yaml' | 'json';
 }
 
 const HEAD = '# An Envoy bootstrap by spiffe-sds, for Envoy 1.36 to 1.40.\n';
+const DEFAULT_JWKS = 'unix:///run/spiffe-sds/jwks.sock';
 
 /**
  * @param svid a SPIFFE ID
@@ -36,16 +40,28 @@ const HEAD = '# An Envoy bootstrap by spiffe-sds, for Envoy 1.36 to 1.40.\n';
  */
 export async function bootstrap(svid: string, flags: BootstrapFlags): Promise<void> {
   const { configuration } = await configurationOf(flags);
-  const made = bootstrapOf(optionsOf(flagValue('SPIFFE-ID', svid, parseSpiffeId), flags, configuration.sds.listen.path));
+  const options = optionsOf(flagValue('SPIFFE-ID', svid, parseSpiffeId), flags, configuration);
+  const made = bootstrapOf(options);
   process.stdout.write(
     flags.output === 'json'
       ? `${JSON.stringify(made, undefined, 2)}\n`
-      : `${HEAD}${stringify(made, { lineWidth: 0, aliasDuplicateObjects: true })}`,
+      : `${HEAD}${sidecarNeeds(options, flags)}${stringify(made, { lineWidth: 0, aliasDuplicateObjects: true })}`,
   );
 }
 
-function optionsOf(svid: SpiffeId, flags: BootstrapFlags, sdsSocket: string): BootstrapOptions {
-  const { role, federate = [], delta = false, ads = false, allow = [], jwtAudience, peer } = flags;
+/** What the sidecar does not serve unless its configuration says so. */
+function sidecarNeeds({ jwt }: BootstrapOptions, { tokenAudience }: BootstrapFlags): string {
+  const needs = [
+    ...(jwt === undefined ? [] : [`jwks: { listen: "unix://${jwt.jwksSocket}" }`]),
+    ...(tokenAudience === undefined ? [] : [`names: { jwt_audiences: [${JSON.stringify(tokenAudience)}] }`]),
+  ];
+  return needs.length === 0
+    ? ''
+    : `# The configuration of spiffe-sds needs this:\n${needs.map((line) => `#   ${line}\n`).join('')}`;
+}
+
+function optionsOf(svid: SpiffeId, flags: BootstrapFlags, { sds, jwks }: Configuration): BootstrapOptions {
+  const { role, federate = [], delta = false, ads = false, allow = [], jwtAudience, tokenAudience, peer } = flags;
   const own = trustDomainOf(svid);
   const federated: readonly TrustDomain[] = federate.map((name) => flagValue('--federate', name, parseTrustDomain));
   if (role !== 'server' && peer === undefined)
@@ -55,10 +71,12 @@ function optionsOf(svid: SpiffeId, flags: BootstrapFlags, sdsSocket: string): Bo
     );
   if (role === 'client' && (allow.length > 0 || jwtAudience !== undefined))
     throw new SpiffeSdsError('usage', '--allow, --jwt-audience: a client has no callers: use them with --role server or both');
+  if (role === 'server' && (peer !== undefined || tokenAudience !== undefined))
+    throw new SpiffeSdsError('usage', '--peer, --token-audience: a server calls nobody: use them with --role client or both');
   const [host, upstreamPort] = flagValue('--upstream', flags.upstream, parseAddress);
   return {
     node: `${svid.slice(`spiffe://${own}/`.length).replaceAll('/', '-')}-envoy`,
-    sdsSocket,
+    sdsSocket: sds.listen.path,
     adminPort: flagValue('--admin-port', flags.adminPort, parsePort),
     delta,
     ads,
@@ -72,13 +90,19 @@ function optionsOf(svid: SpiffeId, flags: BootstrapFlags, sdsSocket: string): Bo
         host,
         upstreamPort,
         serverId: flagValue('--peer', peer ?? '', parseSpiffeId),
+        ...(tokenAudience !== undefined && { token: `${AUDIENCE_PREFIX}${tokenAudience}` }),
       },
     }),
     callers: allow.map((id) => flagValue('--allow', id, parseSpiffeId)),
     ...(jwtAudience !== undefined && {
-      jwt: { trustDomain: own, audience: jwtAudience, jwksSocket: flagValue('--jwks', flags.jwks, parseSocket) },
+      jwt: { trustDomains: [own, ...federated], audience: jwtAudience, jwksSocket: jwksSocketOf(flags, jwks) },
     }),
   };
+}
+
+function jwksSocketOf(flags: BootstrapFlags, { listen }: Configuration['jwks']): string {
+  const configured = listen === 'off' ? DEFAULT_JWKS : formatEndpoint(listen);
+  return flagValue('--jwks', flags.jwks ?? configured, parseSocket);
 }
 
 function parseAddress(text: string): readonly [string, number] {

@@ -8,6 +8,7 @@ import { flagValue } from './flag.ts';
 export interface DevDomainFlags {
   readonly trustDomain: string;
   readonly id?: readonly string[];
+  readonly dns?: readonly string[];
   readonly federate?: readonly string[];
   readonly svidTtl: string;
   readonly caTtl: string;
@@ -18,6 +19,7 @@ export interface DevDomainFlags {
 export interface DevDomain {
   readonly trustDomain: TrustDomain;
   readonly identities: readonly DevIdentity[];
+  readonly dnsNames: readonly string[];
   readonly federated: readonly TrustDomain[];
   readonly svidTtlMs: number;
   readonly caTtlMs: number;
@@ -35,6 +37,7 @@ const MAX_TTL_MS = 36_500 * 86_400_000;
 export function devDomain({
   trustDomain: name,
   id,
+  dns = [],
   federate = [],
   svidTtl,
   caTtl,
@@ -70,10 +73,17 @@ export function devDomain({
   return {
     trustDomain,
     identities: ofNode ?? id?.map((text) => flagValue('--id', text, identityOf)) ?? DEFAULT_IDENTITIES,
+    dnsNames: dns.map((name) => flagValue('--dns', name, parseDnsName)),
     federated: federate.map((text) => flagValue('--federate', text, foreign)),
     svidTtlMs,
     caTtlMs,
   };
+}
+
+/** @throws Error when it is none; case does not matter */
+function parseDnsName(text: string): string {
+  if (text.length <= 64 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(text)) return text;
+  throw new Error(`${JSON.stringify(text)} is no DNS name of 64 characters at most: write web.example.org`);
 }
 
 function parseTtl(text: string): number {

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import type { LoadedConfiguration } from '../config/load.ts';
 import type { Configuration } from '../config/schema/schema.ts';
 import { DEFAULT_ADMIN_LISTEN, formatAdminListen } from '../config/schema/telemetry-schema.ts';
-import type { DevBroker } from '../dev/dev-broker.ts';
+import { addressesOf } from '../config/schema/workload-api-schema.ts';
 import { DevWorkloadApi } from '../dev/dev-workload-api.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
@@ -34,17 +34,15 @@ async function runUntilTerminated(flags: DevFlags): Promise<void> {
   let running: Application | undefined;
   // Also while it starts: by default this signal would end the process.
   process.on('SIGHUP', () => running?.reopen());
-  await using workloadApi = await DevWorkloadApi.start({
-    address: formatEndpoint(configuration.workload_api.address as Endpoint),
-    ...domain,
-  });
-  await using broker = configuration.mode === 'node' ? await startBroker(configuration, workloadApi) : undefined;
+  const [address] = addressesOf(configuration.workload_api) as readonly [Endpoint];
+  await using workloadApi = await DevWorkloadApi.start({ address: formatEndpoint(address), ...domain });
+  await using agent = configuration.mode === 'node' ? await startNodeAgent(configuration, workloadApi) : undefined;
   const first = firstEvents(configuration.admin.listen === 'off');
   await using operated = await startApplication({ loaded, env: process.env, events: first.events });
   running = operated;
   await Promise.race([Promise.all([first.received, first.status]), stop]);
   // Others are served already: a terminal that is stopped must not keep them waiting.
-  standardOutput(1).write(introduction(configuration, operated.sidecar, workloadApi, broker?.address));
+  standardOutput(1).write(introduction(configuration, operated.sidecar, workloadApi, agent?.sockets));
   await stop;
 }
 
@@ -54,25 +52,51 @@ async function devConfiguration(loaded: LoadedConfiguration): Promise<LoadedConf
   const { sds, workload_api, log } = configuration;
   const path =
     sources.get('sds.listen') === 'default' ? join(await devFolder(dirname(sds.listen.path)), 'sds.sock') : sds.listen.path;
-  const address = workload_api.address ?? { kind: 'unix', path: join(dirname(path), 'workload.sock') };
+  const [address = { kind: 'unix', path: join(dirname(path), 'workload.sock') }, ...others] = addressesOf(workload_api);
+  if (others.length > 0) throw new SpiffeSdsError('config_invalid', SEVERAL);
   const audit = sources.get('log.audit') === 'default' ? 'off' : log.audit;
   const dev = { ...configuration, sds: { ...sds, listen: { kind: 'unix', path } as const }, workload_api: { address } };
   return { ...loaded, configuration: { ...dev, log: { ...log, audit } } };
 }
 
+const SEVERAL = 'dev serves one Workload API of its own: give workload_api one address, or use serve with several';
+
 /** Each user who connects has what the broker says. The socket is for all users, unless the configuration says otherwise. */
 function forNode(loaded: LoadedConfiguration): LoadedConfiguration {
   const { configuration, sources } = loaded;
   const { sds, broker } = configuration;
-  const address = broker.address ?? { kind: 'unix', path: join(dirname(sds.listen.path), 'broker.sock') };
+  const usual = broker.backend === 'broker' ? BROKER_SOCKET : ADMIN_SOCKET;
+  const address = broker.address ?? { kind: 'unix', path: join(dirname(sds.listen.path), usual) };
   const mode = sources.get('sds.mode') === 'default' ? 0o666 : sds.mode;
   return { ...loaded, configuration: { ...configuration, mode: 'node', sds: { ...sds, mode }, broker: { ...broker, address } } };
 }
 
-async function startBroker({ broker }: Configuration, workloadApi: DevWorkloadApi): Promise<DevBroker> {
-  const { DevBroker } = await import('../dev/dev-broker.ts');
-  const admits = [`spiffe://${workloadApi.trustDomain}${NODE_IDENTITY.path}`];
-  return DevBroker.start({ address: formatEndpoint(broker.address as Endpoint), workloadApi, admits });
+const BROKER_SOCKET = 'broker.sock';
+const ADMIN_SOCKET = 'admin.sock';
+
+interface NodeAgent extends AsyncDisposable {
+  /** What it serves where: a line for each. */
+  readonly sockets: readonly string[];
+}
+
+/** What an agent of SPIRE has for a whole node: the backend that is configured; beside the broker the Delegated Identity API, to try it. */
+async function startNodeAgent({ broker, sds }: Configuration, workloadApi: DevWorkloadApi): Promise<NodeAgent> {
+  await using stack = new AsyncDisposableStack();
+  const sidecar = [`spiffe://${workloadApi.trustDomain}${NODE_IDENTITY.path}`];
+  const configured = formatEndpoint(broker.address as Endpoint);
+  const isBroker = broker.backend === 'broker';
+  const sockets: string[] = [];
+  if (isBroker) {
+    const { DevBroker } = await import('../dev/dev-broker.ts');
+    stack.use(await DevBroker.start({ address: configured, workloadApi, admits: sidecar }));
+    sockets.push(`broker        ${configured}`);
+  }
+  const { DevDelegatedIdentity } = await import('../dev/dev-delegated-identity.ts');
+  const address = isBroker ? `unix://${join(dirname(sds.listen.path), ADMIN_SOCKET)}` : configured;
+  stack.use(await DevDelegatedIdentity.start({ address, workloadApi, authorizedDelegates: sidecar }));
+  sockets.push(`admin socket  ${address}${isBroker ? '    # broker.backend: delegated_identity' : ''}`);
+  const owned = stack.move();
+  return { sockets, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Without the right to use the usual folder: one of this user's own, which nobody else may have made before. */
@@ -115,10 +139,10 @@ function firstEvents(withoutAdmin: boolean): FirstEvents {
 }
 
 function introduction(
-  { sds, workload_api, admin }: Configuration,
+  { sds, admin }: Configuration,
   sidecar: Sidecar,
-  { trustDomain }: DevWorkloadApi,
-  broker?: string,
+  { trustDomain, address }: DevWorkloadApi,
+  nodeSockets?: readonly string[],
 ): string {
   const listen = formatEndpoint(sds.listen);
   const inCheckout = process.argv[1]?.endsWith('.ts') === true;
@@ -128,9 +152,9 @@ function introduction(
   return `
 A development Workload API for ${trustDomain}, and the sidecar that serves it to Envoy:
 
-  Workload API  ${formatEndpoint(workload_api.address as Endpoint)}
+  Workload API  ${address}
   SDS           ${listen}
-  ${broker === undefined ? `names         ${sidecar.names.join('\n                ')}` : `broker        ${broker}\n  names         those of the user who asks`}
+  ${nodeSockets === undefined ? `names         ${sidecar.names.join('\n                ')}` : [...nodeSockets, 'names         those of the user who asks'].join('\n  ')}
 
 Try next, in another terminal:
 

@@ -6,6 +6,7 @@ import { type EnvoyConfiguration, readEnvoyConfiguration } from '../doctor/envoy
 import type { ProcessFacts, SdsAnswer, SidecarFacts } from '../doctor/facts.ts';
 import { gather, type Probes } from '../doctor/gather.ts';
 import { probeEnvoy } from '../doctor/probes/envoy-probe.ts';
+import { probeEnvoyUser } from '../doctor/probes/envoy-user.ts';
 import { servedSecret } from '../doctor/probes/served-secrets.ts';
 import { probeSocket } from '../doctor/probes/socket-probe.ts';
 import { probeWorkloadApi } from '../doctor/probes/workload-probe.ts';
@@ -77,6 +78,7 @@ function probes(flags: ConfigurationFlags): Probes {
     sds: subscribe,
     sidecar: () => sidecarFacts(flags),
     envoy: (url) => probeEnvoy(url, TIMEOUT_MS),
+    envoyUser: probeEnvoyUser,
   };
 }
 
@@ -108,7 +110,12 @@ async function sidecarFacts(flags: ConfigurationFlags): Promise<SidecarFacts> {
 function processFacts(pid: number, uid: number, gid: number): ProcessFacts {
   try {
     const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n').at(-1)?.split(':').slice(2).join(':');
-    return { pid, uid, gid, ...(cgroup !== undefined && { cgroup }) };
+    const groups = /^Groups:\s*(.*)$/m
+      .exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+      ?.trim()
+      .split(/\s+/)
+      .map(Number);
+    return { pid, uid, gid, ...(groups && { groups }), ...(cgroup !== undefined && { cgroup }) };
   } catch {
     return { pid, uid, gid };
   }

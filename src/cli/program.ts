@@ -3,8 +3,11 @@ import { Argument, Command, CommanderError, Option } from 'commander';
 import { nearest } from '../config/values/nearest.ts';
 import { ERRORS, messageOf, SpiffeSdsError } from '../error.ts';
 import { version } from '../version.ts';
+import { explain } from './usage/examples.ts';
 
 const VERSION = `spiffe-sds ${version} (Node ${process.version}, ${process.platform}/${process.arch})`;
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
+const LOG_FORMATS = ['text', 'json'];
 const FAILED = 1;
 const WRONG_USAGE = 2;
 
@@ -31,7 +34,10 @@ function createProgram(): Command {
     .showHelpAfterError('(spiffe-sds --help tells the commands, spiffe-sds COMMAND --help their options)');
 
   withConfigurationOptions(program.command('serve', { isDefault: true }))
-    .description('the sidecar: Workload API in, SDS out (the default command)')
+    .summary('the sidecar: Workload API in, SDS out (the default command)')
+    .description(
+      'Runs the sidecar: it takes identities from the Workload API and serves them to Envoy by SDS. This is what runs when no command is named.',
+    )
     // As the default it is given whatever is no command.
     .allowExcessArguments()
     .action(async (flags, { args: [excess] }: Command) => {
@@ -40,9 +46,13 @@ function createProgram(): Command {
     });
 
   withConfigurationOptions(program.command('dev'))
-    .description('the sidecar with a development Workload API of its own in front; needs nothing else')
+    .summary('the sidecar with a development Workload API in front of it')
+    .description(
+      'Runs the sidecar with a development Workload API of its own, which has a small CA. It needs nothing else, and says what to try next.',
+    )
     .option('--trust-domain <name>', 'trust domain of the development CA', 'example.org')
     .option('--id <path[=hint]>', 'path of an identity, and its hint; may be repeated (default: /backend and /frontend)', collect)
+    .option('--dns <name>', 'a DNS name in every SVID, the first also as its common name; may be repeated', collect)
     .option('--federate <name>', 'a trust domain to federate with; may be repeated', collect)
     .option('--svid-ttl <duration>', 'how long an SVID is valid; it is rotated at half of that', '1h')
     .option('--ca-ttl <duration>', 'how long the CA is valid', '24h')
@@ -55,13 +65,17 @@ function createProgram(): Command {
     .action(async (flags) => (await import('./dev.ts')).dev(flags));
 
   withConfigurationOptions(program.command('check'))
-    .description('checks the configuration and prints the effective one with where each value came from')
+    .summary('checks a configuration, and prints the one in force')
+    .description(
+      'Prints the configuration that serve would use, with where each value comes from. Refuses what serve would refuse, and warns of what is legal and unwise.',
+    )
     .action(async (flags) => (await import('./check.ts')).check(flags));
 
   program
     .command('get')
     .argument('[name...]', 'names of secrets; none: all that this socket offers')
-    .description('asks for secrets as an Envoy does and prints them without their keys')
+    .summary('asks for secrets as an Envoy does')
+    .description('Asks the sidecar for secrets as an Envoy does, and prints them without their keys.')
     .option('--config <file>', 'configuration file, for the address of the SDS socket')
     .option('--listen <uri>', 'the SDS socket (default: SPIFFE_SDS_LISTEN, or unix:///run/spiffe-sds/sds.sock)')
     .addOption(new Option('--output <format>', 'how to print').choices(['text', 'json', 'yaml', 'pem']).default('text'))
@@ -77,7 +91,10 @@ function createProgram(): Command {
 
   program
     .command('status')
-    .description('what the running sidecar knows: identities, expiry, names, subscribers, the Workload API')
+    .summary('what the running sidecar knows')
+    .description(
+      'Prints what the running sidecar knows: identities and when they end, names, which Envoy has which version, what is held, the Workload API.',
+    )
     .option('--config <file>', 'configuration file, for the addresses of the sidecar')
     .option('--listen <uri>', 'the SDS socket of the sidecar that is meant (SPIFFE_SDS_LISTEN)')
     .option('--admin <uri>', 'the admin API: IP:PORT or unix:///… (default: SPIFFE_SDS_ADMIN, admin.listen, or 127.0.0.1:8082)')
@@ -89,7 +106,10 @@ function createProgram(): Command {
     );
 
   withConfigurationOptions(program.command('doctor'))
-    .description('walks the way from the Workload API to Envoy, says what is broken and how to mend it; exit code 1: broken')
+    .summary('says what is broken between the Workload API and Envoy')
+    .description(
+      'Walks the way from the Workload API to Envoy, and says what is broken and how to mend it. Exit code 1: something is.',
+    )
     .option('--bootstrap <file>', "an Envoy's bootstrap, YAML or JSON, to judge, too")
     .option('--envoy-admin <url>', "a running Envoy's admin interface: http://127.0.0.1:9901")
     .option('--uid <number>', 'the user whose Envoy is to connect')
@@ -100,7 +120,10 @@ function createProgram(): Command {
   program
     .command('bootstrap')
     .argument('<spiffe-id>', "the workload's own SPIFFE ID")
-    .description('prints an Envoy bootstrap for mutual TLS with secrets of the sidecar, for Envoy 1.36 to 1.40')
+    .summary('prints an Envoy bootstrap that works as it is')
+    .description(
+      'Prints an Envoy bootstrap for mutual TLS with secrets of the sidecar. It works as it is, with Envoy 1.36 to 1.40.',
+    )
     .option('--config <file>', 'configuration file, for the address of the SDS socket')
     .option('--listen <uri>', 'the SDS socket (SPIFFE_SDS_LISTEN)')
     .addOption(
@@ -110,13 +133,17 @@ function createProgram(): Command {
     )
     .option('--peer <spiffe-id>', 'whom the client calls')
     .option('--upstream <address>', 'where the client calls: IP:PORT', '127.0.0.1:8443')
-    .option('--bundle <name>', 'the validation context; default: that of the own trust domain, with --federate ALL')
+    .option(
+      '--bundle <name>',
+      'the secret that peers are verified with (default: the bundle of the own trust domain; with --federate: ALL)',
+    )
     .option('--federate <name>', 'a trust domain whose workloads may connect, too; may be repeated', collect)
-    .option('--allow <spiffe-id>', 'who may call (RBAC); may be repeated; default: whoever may connect', collect)
-    .option('--jwt-audience <audience>', 'callers need a token for this audience, too')
-    .option('--jwks <uri>', 'the socket of the keys of tokens (jwks.listen)', 'unix:///run/spiffe-sds/jwks.sock')
-    .option('--delta', 'delta SDS; default: state of the world')
-    .option('--ads', 'one aggregated stream for the secrets of listeners; default: a stream for each secret')
+    .option('--allow <spiffe-id>', 'who may call (RBAC); may be repeated (default: whoever may connect)', collect)
+    .option('--jwt-audience <audience>', 'callers need a token (JWT-SVID) for this audience, too')
+    .option('--jwks <uri>', 'the socket of the keys of tokens (jwks.listen, or unix:///run/spiffe-sds/jwks.sock)')
+    .option('--token-audience <audience>', 'the client shows a token for this audience (names.jwt_audiences)')
+    .option('--delta', 'delta SDS (default: state of the world)')
+    .option('--ads', 'one aggregated stream for the secrets of listeners (default: a stream for each secret)')
     .option('--server-port <port>', 'the port of mutual TLS', '8443')
     .option('--client-port <port>', 'the plain port on loopback, for the client', '8080')
     .option('--admin-port <port>', "Envoy's admin interface, on loopback", '9901')
@@ -125,24 +152,29 @@ function createProgram(): Command {
 
   program
     .command('config')
-    .description('about the configuration file')
+    .summary('about the configuration file')
+    .description('About the configuration file.')
     .command('schema')
-    .description('prints its JSON Schema')
+    .summary('prints its JSON Schema')
+    .description('Prints the JSON Schema of the configuration file.')
     .action(async () => (await import('./config-schema.ts')).configSchema());
 
   program
     .command('completion')
-    .description('prints a script that completes commands and options in a shell')
-    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
-    .action(async (shell) => (await import('./completion.ts')).completion(program, shell));
+    .summary('prints a script for bash, zsh or fish')
+    .description('Prints a script that completes commands, options and values in a shell.')
+    .addArgument(new Argument('<shell>', 'which one').choices(['bash', 'zsh', 'fish']))
+    .action(async (shell) => (await import('./usage/completion.ts')).completion(program, shell, 'serve'));
 
   program
     .command('version')
-    .description('version, Node, platform')
+    .summary('version, Node, platform')
+    .description('Prints the version, that of Node, and the platform.')
     .action(() => {
       process.stdout.write(`${VERSION}\n`);
     });
 
+  explain(program);
   return program;
 }
 
@@ -161,8 +193,15 @@ function withConfigurationOptions(command: Command): Command {
     .option('--workload-api <uri>', 'the Workload API: unix:///… or tcp://IP:PORT (SPIFFE_ENDPOINT_SOCKET)')
     .option('--listen <uri>', 'the SDS socket: unix:///… (SPIFFE_SDS_LISTEN)')
     .option('--admin <uri>', 'the admin API: IP:PORT or unix:///…, "" for none (SPIFFE_SDS_ADMIN)')
-    .option('--log-level <level>', 'trace, debug, info, warn, error or silent (SPIFFE_SDS_LOG_LEVEL)')
-    .option('--log-format <format>', 'text or json (SPIFFE_SDS_LOG_FORMAT)');
+    .addOption(offering(LOG_LEVELS, '--log-level <level>', 'the least important lines that are logged (SPIFFE_SDS_LOG_LEVEL)'))
+    .addOption(offering(LOG_FORMATS, '--log-format <format>', 'how they are written (SPIFFE_SDS_LOG_FORMAT)'));
+}
+
+/** Its help and completion tell these values; what is taken, the configuration says, in whichever way it is given. */
+function offering(values: readonly string[], flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  option.argChoices = [...values];
+  return option;
 }
 
 function collect(value: string, earlier: readonly string[] = []): readonly string[] {

@@ -2,10 +2,10 @@ import { systemClock } from '../clock.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import { ConfigurationWatch } from '../config/reload.ts';
 import { regexChecker } from '../config/values/regex.ts';
-import { messageOf, SpiffeSdsError } from '../error.ts';
-import { unsafeOptions } from '../process/unsafe-options.ts';
+import { messageOf } from '../error.ts';
 import { type Application, startApplication } from '../sidecar/application.ts';
 import { type ConfigurationFlags, configurationOf, load } from './configuration.ts';
+import { refuseUnsafe } from './refuse-unsafe.ts';
 import { terminated } from './signals.ts';
 
 /**
@@ -29,13 +29,6 @@ export async function serve(flags: ConfigurationFlags): Promise<void> {
   watch?.stop();
   await operated.stop();
   process.exit();
-}
-
-/** @throws SpiffeSdsError `process_unsafe` */
-function refuseUnsafe(): void {
-  const found = unsafeOptions(process.execArgv, process.env);
-  if (found.length === 0) return;
-  throw new SpiffeSdsError('process_unsafe', `private keys would not be safe: ${found.join('; ')}. Start it without`);
 }
 
 async function follow(

@@ -13,6 +13,7 @@ export interface ConfigurationChanges {
 }
 
 const LIVE = [
+  'workload_api',
   'names',
   'secrets',
   'validation',

@@ -11,6 +11,7 @@ export interface JsonSchema {
   readonly default?: unknown;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
   readonly [keyword: string]: unknown;
 }
 
@@ -39,5 +40,6 @@ export function configurationJsonSchema(): JsonSchema {
 
 /** A section whose keys are all commented out reads as null, and counts as absent. */
 function orEmpty(section: JsonSchema): JsonSchema {
+  if (section.anyOf !== undefined) return { ...section, anyOf: [...section.anyOf, { type: 'null' }] };
   return section.type === 'object' || section.type === 'array' ? { ...section, type: [section.type, 'null'] } : section;
 }

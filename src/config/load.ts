@@ -3,9 +3,11 @@
 import * as z from 'zod';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import { adminProblems } from './rules/admin-rules.ts';
+import { brokerProblems } from './rules/broker-rules.ts';
 import { nameClashes } from './rules/names-in-force.ts';
 import { expectation, explain } from './rules/problems.ts';
 import { mergeProblems, regexProblems } from './rules/secret-rules.ts';
+import { workloadApiProblems } from './rules/workload-api-rules.ts';
 import { type Configuration, configurationSchema } from './schema/schema.ts';
 import {
   configurationFile,
@@ -61,6 +63,8 @@ export function loadConfiguration({
         ...mergeProblems(result.data),
         ...regexProblems(result.data, regexProblem),
         ...adminProblems(result.data),
+        ...brokerProblems(result.data),
+        ...workloadApiProblems(result.data),
       ]
     : result.error.issues;
   const problems = [...file.problems, ...explain(issues, tree, file, overrides)];

@@ -58,21 +58,32 @@ export async function createAuthority(trustDomain: TrustDomain, lifetime: Lifeti
   };
 }
 
-/** Issues an X509-SVID (X509-SVID specification, sections 2 and 4) that ends no later than its authority. */
-export async function issueX509Svid(authority: DevAuthority, spiffeId: SpiffeId, lifetime: Lifetime): Promise<DevSvid> {
+/**
+ * Issues an X509-SVID (X509-SVID specification, sections 2 and 4) that ends no later than its authority.
+ * @param dnsNames stand beside the SPIFFE ID, and the first is the common name, as SPIRE does it
+ */
+export async function issueX509Svid(
+  authority: DevAuthority,
+  spiffeId: SpiffeId,
+  lifetime: Lifetime,
+  dnsNames: readonly string[] = [],
+): Promise<DevSvid> {
   const issuer = authority.signers.at(-1) as Signer;
   const keys = await generateKeys();
   const serial = newSerial();
   const leaf = await x509.X509CertificateGenerator.create({
     serialNumber: serial,
-    subject: [ORGANIZATION],
+    subject: [ORGANIZATION, ...dnsNames.slice(0, 1).map((name) => ({ CN: [name] }))],
     issuer: issuer.certificate.subjectName,
     ...validity({ now: lifetime.now, ttlMs: Math.min(lifetime.ttlMs, authority.notAfter - lifetime.now) }),
     publicKey: keys.publicKey,
     signingKey: issuer.privateKey,
     signingAlgorithm: ALGORITHM,
     extensions: [
-      new x509.SubjectAlternativeNameExtension([{ type: 'url', value: spiffeId }]),
+      new x509.SubjectAlternativeNameExtension([
+        { type: 'url', value: spiffeId },
+        ...dnsNames.map((value) => ({ type: 'dns', value }) as const),
+      ]),
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),

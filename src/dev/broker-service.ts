@@ -1,5 +1,4 @@
 /** The server side of the Broker API, for development: it looks at the uid of the process that is asked about. */
-import { readFileSync, statSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http2';
 import type { Clock } from '../clock.ts';
 import type { FetchJWTSVIDRequest, Messages, WorkloadReference } from '../gen/messages.ts';
@@ -10,6 +9,8 @@ import { type Failure, Status } from '../server/grpc/status.ts';
 import { type Frame, frameOf } from '../wire/frame.ts';
 import { decode, encode } from '../wire/wire.ts';
 import { issueJwtSvid } from './jwt.ts';
+import { findProcess, type ProcessFinder } from './processes.ts';
+import { SHUTTING_DOWN, StateStreams } from './state-streams.ts';
 import {
   type DevProcess,
   jwtBundlesResponse,
@@ -21,18 +22,9 @@ import {
 
 const SERVICE = 'spiffe.broker.API';
 const PID_REFERENCE = 'type.googleapis.com/spiffe.broker.WorkloadPIDReference';
-const SHUTTING_DOWN: Failure = { code: Status.UNAVAILABLE, details: 'the development broker is shutting down' };
 const JWT_TTL_MS = 300_000;
 
-interface Subscription {
-  readonly process: DevProcess;
-  readonly call: Call;
-  readonly encodeFor: (state: WorkloadState) => Buffer;
-  sent: Buffer | undefined;
-}
-
-/** Finds the user of a process; undefined: there is no such process. */
-export type ProcessFinder = (pid: number) => DevProcess | undefined;
+type Encoding = (state: WorkloadState) => Buffer;
 
 export interface BrokerServiceOptions {
   readonly clock: Clock;
@@ -44,9 +36,7 @@ export interface BrokerServiceOptions {
 export class BrokerService implements GrpcService {
   readonly #clock: Clock;
   readonly #find: ProcessFinder;
-  readonly #subscriptions = new Set<Subscription>();
-  #state: WorkloadState | undefined;
-  #draining = false;
+  readonly #streams = new StateStreams();
 
   constructor({ clock, find = findProcess }: BrokerServiceOptions) {
     this.#clock = clock;
@@ -55,20 +45,25 @@ export class BrokerService implements GrpcService {
 
   /** How many streams with SVIDs are open. */
   get subscriptions(): number {
-    return [...this.#subscriptions].filter(({ encodeFor }) => encodeFor === SVIDS).length;
+    return this.#streams.count('SubscribeToX509SVID');
   }
 
   get methods(): Readonly<Record<string, Method>> {
-    const stream = (request: keyof Messages & `spiffe.broker.Subscribe${string}`, encodeFor: Subscription['encodeFor']): Method =>
-      serverStreaming({
+    const stream = <Name extends `Subscribe${string}`>(
+      name: Name,
+      request: keyof Messages & `spiffe.broker.Subscribe${string}`,
+      encodeFor: Encoding,
+    ): Record<string, Method> => ({
+      [`/${SERVICE}/${name}`]: serverStreaming({
         decode: (bytes) => decode(request, bytes),
         admit: withMetadata,
-        open: ({ reference }, call) => this.#open(reference, call, encodeFor),
-      });
+        open: ({ reference }, call) => this.#open(name, reference, call, encodeFor),
+      }),
+    });
     return {
-      [`/${SERVICE}/SubscribeToX509SVID`]: stream('spiffe.broker.SubscribeToX509SVIDRequest', SVIDS),
-      [`/${SERVICE}/SubscribeToX509Bundles`]: stream('spiffe.broker.SubscribeToX509BundlesRequest', BUNDLES),
-      [`/${SERVICE}/SubscribeToJWTBundles`]: stream('spiffe.broker.SubscribeToJWTBundlesRequest', JWT_BUNDLES),
+      ...stream('SubscribeToX509SVID', 'spiffe.broker.SubscribeToX509SVIDRequest', SVIDS),
+      ...stream('SubscribeToX509Bundles', 'spiffe.broker.SubscribeToX509BundlesRequest', BUNDLES),
+      ...stream('SubscribeToJWTBundles', 'spiffe.broker.SubscribeToJWTBundlesRequest', JWT_BUNDLES),
       [`/${SERVICE}/FetchJWTSVID`]: unary({
         decode: (bytes) => decode('spiffe.broker.FetchJWTSVIDRequest', bytes),
         admit: withMetadata,
@@ -79,37 +74,23 @@ export class BrokerService implements GrpcService {
 
   /** Serves this from now on. */
   publish(state: WorkloadState): void {
-    this.#state = state;
-    for (const subscription of this.#subscriptions) this.#push(subscription);
+    this.#streams.publish(state);
   }
 
   drain(): void {
-    this.#draining = true;
-    for (const { call } of [...this.#subscriptions]) call.end(SHUTTING_DOWN.code, SHUTTING_DOWN.details);
-  }
-
-  #open(reference: WorkloadReference | null, call: Call, encodeFor: Subscription['encodeFor']): () => void {
-    const found = this.#draining ? SHUTTING_DOWN : this.#attest(reference);
-    if ('code' in found) {
-      call.end(found.code, found.details);
-      return () => undefined;
-    }
-    const subscription: Subscription = { process: found, call, encodeFor, sent: undefined };
-    this.#subscriptions.add(subscription);
-    this.#push(subscription);
-    return () => this.#subscriptions.delete(subscription);
+    this.#streams.drain();
   }
 
   /** A process without identities is no failure: they may come. */
-  #push(subscription: Subscription): void {
-    if (this.#state === undefined) return;
-    const message = subscription.encodeFor(servedTo(this.#state, subscription.process));
-    if (subscription.sent?.equals(message) === true) return;
-    subscription.sent = message;
-    subscription.call.send(frameOf(message));
+  #open(kind: string, reference: WorkloadReference | null, call: Call, encodeFor: Encoding): () => void {
+    const found = this.#attest(reference);
+    if (!('code' in found)) return this.#streams.open(call, kind, (state) => encodeFor(servedTo(state, found)));
+    call.end(found.code, found.details);
+    return () => undefined;
   }
 
   #attest(reference: WorkloadReference | null): DevProcess | Failure {
+    if (this.#streams.draining) return SHUTTING_DOWN;
     const any = reference?.reference;
     if (any?.type_url !== PID_REFERENCE)
       return { code: Status.INVALID_ARGUMENT, details: `the development broker knows processes only: ${PID_REFERENCE}` };
@@ -119,10 +100,10 @@ export class BrokerService implements GrpcService {
   }
 
   async #fetchJwtSvid({ reference, audience, spiffe_id }: FetchJWTSVIDRequest): Promise<Frame | Failure> {
-    const found = this.#draining ? SHUTTING_DOWN : this.#attest(reference);
+    const found = this.#attest(reference);
     if ('code' in found) return found;
     if (audience.length === 0) return { code: Status.INVALID_ARGUMENT, details: 'the audience is missing' };
-    const { identities, active } = servedTo(this.#state as WorkloadState, found);
+    const { identities, active } = servedTo(this.#streams.state as WorkloadState, found);
     const wanted = identities.filter(({ spiffeId }) => spiffe_id === '' || spiffe_id === spiffeId);
     if (wanted.length === 0) return { code: Status.PERMISSION_DENIED, details: 'this workload has no such identity' };
     const issuedAt = this.#clock.now();
@@ -138,21 +119,6 @@ export class BrokerService implements GrpcService {
 const SVIDS = (state: WorkloadState) => encode('X509SVIDResponse', x509SvidResponse(state));
 const BUNDLES = (state: WorkloadState) => encode('X509BundlesResponse', x509BundlesResponse(state));
 const JWT_BUNDLES = (state: WorkloadState) => encode('JWTBundlesResponse', jwtBundlesResponse(state));
-
-/** The effective uid, as the owner of /proc/PID has it. */
-function findProcess(pid: number): DevProcess | undefined {
-  const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(readStatus(pid) ?? '')?.[1];
-  return uid === undefined ? undefined : { pid, uid: Number(uid) };
-}
-
-function readStatus(pid: number): string | undefined {
-  if (statSync(`/proc/${pid}`, { throwIfNoEntry: false }) === undefined) return undefined;
-  try {
-    return readFileSync(`/proc/${pid}/status`, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
 
 /** Broker Endpoint specification: security header. */
 function withMetadata(headers: IncomingHttpHeaders): Failure | undefined {

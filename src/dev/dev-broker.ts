@@ -6,8 +6,9 @@ import { SpiffeSdsError } from '../error.ts';
 import { GrpcServer } from '../server/grpc/grpc-server.ts';
 import { UnixListener } from '../server/unix-listener.ts';
 import { certificatesPem, privateKeyPem } from './authority.ts';
-import { BrokerService, type ProcessFinder } from './broker-service.ts';
+import { BrokerService } from './broker-service.ts';
 import type { DevWorkloadApi } from './dev-workload-api.ts';
+import type { ProcessFinder } from './processes.ts';
 import type { WorkloadState } from './workload-state.ts';
 
 export interface DevBrokerOptions {

@@ -42,6 +42,8 @@ export interface DevWorkloadApiOptions {
   readonly federated?: readonly string[];
   /** Whether SVIDs are signed by an intermediate, which is in their chain. Default false. */
   readonly intermediate?: boolean;
+  /** In every SVID, the first also as its common name. Default none. */
+  readonly dnsNames?: readonly string[];
   /** The mode of the socket. Default 0o777: every process of this machine may connect, as with a SPIRE agent. */
   readonly mode?: number;
   readonly clock?: Clock;
@@ -95,8 +97,15 @@ export class DevWorkloadApi implements AsyncDisposable {
   }
 
   protected static async open(options: DevWorkloadApiOptions): Promise<DevWorkloadApiParts> {
-    const { address, clock = systemClock, svidTtlMs = HOUR_MS, caTtlMs = 24 * HOUR_MS, intermediate = false } = options;
-    const issuance: Issuance = { clock, svidTtlMs, caTtlMs, intermediate };
+    const {
+      address,
+      clock = systemClock,
+      svidTtlMs = HOUR_MS,
+      caTtlMs = 24 * HOUR_MS,
+      intermediate = false,
+      dnsNames = [],
+    } = options;
+    const issuance: Issuance = { clock, svidTtlMs, caTtlMs, intermediate, dnsNames };
     const path = socketPath(address);
     const trustDomain = parseTrustDomain(options.trustDomain ?? 'example.org');
     const federated = (options.federated ?? []).map(parseTrustDomain);

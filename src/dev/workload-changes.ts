@@ -19,6 +19,8 @@ export interface Issuance {
   readonly svidTtlMs: number;
   readonly caTtlMs: number;
   readonly intermediate: boolean;
+  /** In every SVID. */
+  readonly dnsNames: readonly string[];
 }
 
 /** @throws SpiffeSdsError `spiffe_id_invalid` */
@@ -35,7 +37,7 @@ export function newAuthority(issuance: Issuance, trustDomain: TrustDomain): Prom
 }
 
 export function newSvid(issuance: Issuance, authority: DevAuthority, spiffeId: SpiffeId): Promise<DevSvid> {
-  return issueX509Svid(authority, spiffeId, { now: issuance.clock.now(), ttlMs: issuance.svidTtlMs });
+  return issueX509Svid(authority, spiffeId, { now: issuance.clock.now(), ttlMs: issuance.svidTtlMs }, issuance.dnsNames);
 }
 
 /** Authorities, and no identities yet. */

@@ -29,6 +29,8 @@ export interface EnvoyCluster {
 }
 
 export interface EnvoyConfiguration {
+  /** What it says of itself; absent when the bootstrap does not tell, but a flag of Envoy. */
+  readonly node?: { readonly id: string; readonly cluster: string };
   readonly clusters: readonly EnvoyCluster[];
   readonly asked: readonly AskedSecret[];
 }
@@ -55,7 +57,12 @@ export function readEnvoyConfiguration(bootstrap: unknown, more: readonly unknow
   for (const cluster of listOf(resources['clusters'])) collect(cluster, asked, [], String(treeOf(cluster)['name']));
   for (const listener of listOf(resources['listeners'])) collect(listener, asked, []);
   for (const other of others) collect(other, asked, []);
-  return { clusters: clusters.map((cluster) => clusterOf(treeOf(cluster))), asked };
+  const { id, cluster } = treeOf(root['node']);
+  return {
+    ...(typeof id === 'string' && typeof cluster === 'string' && { node: { id, cluster } }),
+    clusters: clusters.map((one) => clusterOf(treeOf(one))),
+    asked,
+  };
 }
 
 function collect(value: unknown, into: AskedSecret[], matchers: readonly string[], ofCluster?: string): void {

@@ -75,6 +75,11 @@ function serialsOf(certs: unknown): RunningEnvoy['serials'] {
   return serials;
 }
 
+/** Of each stream to whom it asks for secrets: 1 while it is connected. */
+export function connections({ stats }: RunningEnvoy): readonly number[] {
+  return [...stats].flatMap(([name, value]) => (/^sds\..*\.control_plane\.connected_state$/.test(name) ? [value] : []));
+}
+
 /** Hexadecimal, lower case, without leading zeros: OpenSSL and Envoy write them differently. */
 export function plainSerial(serial: string): string {
   return serial.toLowerCase().replace(/^0+(?=.)/, '');

@@ -9,8 +9,13 @@ import type { EnvoyFacts } from './envoy-facts.ts';
 export type SocketFacts =
   | { readonly state: 'missing'; readonly folder: boolean }
   | { readonly state: 'folder' | 'file' }
-  | ({ readonly state: 'nobody_listens' | 'silent' | 'answers' } & Ownership)
-  | ({ readonly state: 'forbidden' } & Partial<Ownership>);
+  | ({ readonly state: 'nobody_listens' | 'silent' } & Ownership)
+  | ({ readonly state: 'answers' } & Ownership & {
+        /** The process that listens, when the kernel tells. */
+        readonly pid?: number;
+      })
+  /** Without an owner: a folder above it cannot be entered, the nearest of `folders`. */
+  | ({ readonly state: 'forbidden' } & Pick<Ownership, 'folders'> & Partial<Ownership>);
 
 export interface Ownership {
   readonly uid: number;
@@ -41,10 +46,19 @@ export type WorkloadAnswer =
   | { readonly kind: 'unusable'; readonly reason: string }
   | { readonly kind: 'failed'; readonly code: string; readonly details: string };
 
+/** A user; what is absent is not known. */
+export interface Peer {
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly groups?: readonly number[];
+}
+
 export interface ProcessFacts {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
+  /** Its other groups. */
+  readonly groups?: readonly number[];
   /** The path of its control group. */
   readonly cgroup?: string;
 }
@@ -89,7 +103,7 @@ export interface Facts {
   /** Whether a running sidecar is expected: not when only files are to be judged. */
   readonly expectsSidecar: boolean;
   /** The user whose Envoy is meant. */
-  readonly peer?: { readonly uid?: number; readonly gid?: number };
+  readonly peer?: Peer;
   readonly bootstrap?: EnvoyConfiguration;
   readonly envoy?: EnvoyFacts;
 }

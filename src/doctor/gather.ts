@@ -1,9 +1,10 @@
 /** Asks everybody on the way from the Workload API to Envoy, one after the other: what one says decides what is asked of the next. */
 import type { Configuration } from '../config/schema/schema.ts';
+import { addressesOf } from '../config/schema/workload-api-schema.ts';
 import { type Endpoint, parseEndpoint } from '../endpoint.ts';
 import type { EnvoyConfiguration } from './envoy-configuration.ts';
 import type { EnvoyFacts } from './envoy-facts.ts';
-import type { Facts, ProcessFacts, SdsAnswer, SidecarFacts, SocketFacts, WorkloadAnswer } from './facts.ts';
+import type { Facts, Peer, ProcessFacts, SdsAnswer, SidecarFacts, SocketFacts, WorkloadAnswer } from './facts.ts';
 
 /** What asks. None of them rejects. */
 export interface Probes {
@@ -16,6 +17,8 @@ export interface Probes {
   readonly sds: (path: string, names: readonly string[]) => Promise<SdsAnswer>;
   readonly sidecar: () => Promise<SidecarFacts>;
   readonly envoy: (url: string) => Promise<EnvoyFacts>;
+  /** Undefined when it cannot be found out. */
+  readonly envoyUser: (url: string) => Peer | undefined;
 }
 
 export interface Case {
@@ -23,7 +26,7 @@ export interface Case {
   readonly advice: readonly string[];
   readonly self: ProcessFacts;
   readonly expectsSidecar: boolean;
-  readonly peer?: NonNullable<Facts['peer']>;
+  readonly peer?: Peer;
   readonly bootstrap?: EnvoyConfiguration;
   readonly envoyAdmin?: string;
 }
@@ -35,19 +38,28 @@ export async function gather(asked: Case, probes: Probes): Promise<Facts> {
   const isSilent = found.state === 'answers' && !(await probes.answers(path));
   const socket: SocketFacts = isSilent ? { ...found, state: 'silent' } : found;
   const sidecar = isSilent ? ({ kind: 'off' } as const) : await probes.sidecar();
-  const workloadApi = await lookAtWorkloadApi(configuration.workload_api.address ?? addressOf(sidecar), probes);
+  const workloadApi = await lookAtWorkloadApi(endpointOf(configuration, sidecar), probes);
   const envoy = envoyAdmin === undefined ? undefined : await probes.envoy(envoyAdmin);
   const wanted = (envoy?.kind === 'running' ? envoy.envoy.configuration : bootstrap)?.asked.map(({ name }) => name) ?? [];
   const answer = socket.state === 'answers' ? await subscribe(path, sidecar, wanted, probes) : undefined;
+  const peer = asked.peer ?? (envoy?.kind === 'running' ? probes.envoyUser(envoyAdmin ?? '') : undefined);
   const { envoyAdmin: _, ...rest } = asked;
   return {
     ...rest,
+    ...(peer && { peer }),
     now: probes.now(),
     workloadApi,
     sds: { path, socket, ...(answer && { answer }) },
     sidecar,
     ...(envoy && { envoy }),
   };
+}
+
+/** Of several Workload APIs the one that is worst, as the sidecar sees them; the first when it does not run. */
+function endpointOf({ workload_api }: Configuration, sidecar: SidecarFacts): Endpoint | undefined {
+  const [first, ...others] = addressesOf(workload_api);
+  if (first === undefined) return addressOf(sidecar);
+  return others.length === 0 ? first : (addressOf(sidecar) ?? first);
 }
 
 /** What a running sidecar was started with, and this command was not. */

@@ -5,9 +5,10 @@ import { parseSpiffeId, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import type { AskedSecret, EnvoyConfiguration } from './envoy-configuration.ts';
 import type { Facts, ServedSecret, WorkloadAnswer } from './facts.ts';
 import type { Suspicion } from './finding.ts';
+import { judgementOf, nodeOf, socketInForce } from './in-force.ts';
 
 /** Without identities nothing can be said of names. */
-const NO_IDENTITIES = ['workload_api.', 'clock.', 'envoy.other_socket'];
+const NO_IDENTITIES = ['workload_api.', 'identity.expired', 'identity.no_path', 'clock.', 'sidecar.', 'envoy.other_socket'];
 const WHY = 'It is held: what needs it stays closed, or resets connections, until there is such a name.';
 
 interface Served {
@@ -51,7 +52,10 @@ function kindOf(secret: Configuration['secrets'][number]): ServedSecret['kind'] 
 
 function judged({ name, slot }: AskedSecret, served: readonly Served[], facts: Facts): readonly Suspicion[] {
   const found = served.find((one) => one.name === name);
-  if (found !== undefined) return found.kind === undefined || found.kind === slot ? [] : [wrongKind(name, slot, found.kind)];
+  const refused = found === undefined ? undefined : notGiven(name, facts);
+  if (refused !== undefined) return [refused];
+  if (found !== undefined)
+    return found.kind === undefined || found.kind === slot ? [] : [wrongKind(name, slot, found.kind, served)];
   if (name.startsWith('jwt:')) return [];
   const similar = nearest(
     name,
@@ -95,18 +99,31 @@ function judged({ name, slot }: AskedSecret, served: readonly Served[], facts: F
   );
 }
 
-function wrongKind(name: string, slot: string, kind: string): Suspicion {
+/** The rule for this Envoy has other names. */
+function notGiven(name: string, facts: Facts): Suspicion | undefined {
+  const judgement = facts.peer && judgementOf(facts, facts.peer, nodeOf(facts));
+  if (judgement?.kind !== 'granted' || judgement.gives(name)) return undefined;
+  const { allow = [] } = socketInForce(facts);
+  const mended = allow.map((entry, place) =>
+    judgement.rule === `sds.allow[${place}]` ? { ...entry, names: [...(entry.names ?? []), name] } : entry,
+  );
+  return {
+    id: 'names.not_allowed',
+    severity: 'broken',
+    what: `Envoy asks for ${name}, and ${judgement.rule}, which is for it, does not give that name.`,
+    why: WHY,
+    fix: `sds: { allow: ${JSON.stringify(mended)} }`,
+  };
+}
+
+function wrongKind(name: string, slot: string, kind: string, served: readonly Served[]): Suspicion {
+  const right = served.find((one) => one.kind === slot)?.name;
   return {
     id: 'names.wrong_kind',
     severity: 'broken',
     what: `Envoy asks for ${name} as a ${slot}, and it is a ${kind}.`,
     why: 'Envoy takes it without a word: without a certificate, or without verifying any peer.',
-    fix:
-      slot === 'validation_context'
-        ? 'Ask for a bundle there: name: ROOTCA'
-        : slot === 'tls_certificate'
-          ? 'Ask for an SVID there: name: default'
-          : 'Ask for a token there: name: "jwt:AUDIENCE"',
+    fix: right === undefined ? `Ask for a ${slot} there: spiffe-sds get lists what there is.` : `name: ${right}`,
   };
 }
 
@@ -129,7 +146,8 @@ function ids({ sidecar, workloadApi: { answer } }: Facts): readonly string[] {
   return answer.kind === 'context' ? answer.identities.map(({ id }) => id) : [];
 }
 
-function ownDomains(facts: Facts): readonly string[] {
+/** The trust domains of its identities. */
+export function ownDomains(facts: Facts): readonly string[] {
   return [...new Set(ids(facts).map((id) => trustDomainOf(parseSpiffeId(id))))];
 }
 

@@ -1,7 +1,10 @@
 /** The SDS socket, and what the sidecar behind it says of itself. */
+import { dirname } from 'node:path';
 import { formatAdminListen } from '../config/schema/telemetry-schema.ts';
+import { connections } from './envoy-facts.ts';
 import type { Facts } from './facts.ts';
 import type { Suspicion } from './finding.ts';
+import { judgementOf, nodeOf, socketInForce } from './in-force.ts';
 import { barrier, socketSuspicions } from './socket-findings.ts';
 
 const NO_SECRETS = 'Envoys get no secrets, and no rotation.';
@@ -34,7 +37,12 @@ function configuration({ advice, sidecar }: Facts): readonly Suspicion[] {
   ];
 }
 
-function sds({ sds: { path, socket, answer }, self, expectsSidecar }: Facts): readonly Suspicion[] {
+function sds(facts: Facts): readonly Suspicion[] {
+  const {
+    sds: { path, socket, answer },
+    self,
+    expectsSidecar,
+  } = facts;
   if (!expectsSidecar && socket.state !== 'answers') return [];
   const words = {
     path,
@@ -48,7 +56,9 @@ function sds({ sds: { path, socket, answer }, self, expectsSidecar }: Facts): re
   // Without that address it does not start.
   if (problems.length > 0) return problems.map((problem) => ({ ...problem, explainedBy: ['workload_api.no_address'] }));
   if (answer?.kind === 'failed') {
-    return [/PERMISSION_DENIED/.test(answer.reason) ? selfRefused(self.uid) : fails(path, answer.reason)];
+    // Whom no rule can be for is not even let in.
+    const isRefused = /PERMISSION_DENIED/.test(answer.reason) || judgementOf(facts, self, undefined)?.kind === 'refused';
+    return [isRefused ? selfRefused(facts) : fails(path, answer.reason)];
   }
   const count = answer?.kind === 'secrets' ? answer.secrets.length : 0;
   return [{ id: 'sds.answers', severity: 'fine', what: `${path} serves secrets: ${count}.` }];
@@ -65,49 +75,53 @@ function fails(path: string, reason: string): Suspicion {
 }
 
 /** The Envoys may be allowed all the same. */
-function selfRefused(uid: number): Suspicion {
+function selfRefused(facts: Facts): Suspicion {
+  const { peer, envoy, self } = facts;
+  const { uid } = self;
+  const what = `sds.allow gives nothing to uid ${uid}, with which this command runs: it cannot see what is served.`;
+  const isConnected = envoy?.kind === 'running' && connections(envoy.envoy).some((state) => state === 1);
+  const isAllowed = peer !== undefined && judgementOf(facts, peer, nodeOf(facts))?.kind !== 'refused';
+  if (isConnected || isAllowed) return { id: 'sds.self_refused', severity: 'fine', what };
   return {
     id: 'sds.self_refused',
     severity: 'warning',
-    what: `sds.allow gives nothing to uid ${uid}, with which this command runs: it cannot see what is served.`,
+    what,
     why: 'An Envoy of the same user gets nothing either.',
     fix: `Run this command as the user of the Envoy, name that one with --uid and --gid, or add a rule: sds: { allow: [{ uid: [${uid}] }] }`,
     explainedBy: ['sds.peer_refused'],
   };
 }
 
-/** Whether a rule of `sds.allow` fits the peer and gives it anything. */
-function isAllowed({ uid, gid }: NonNullable<Facts['peer']>, { allow }: Facts['configuration']['sds']): boolean {
-  const fits = (ids: readonly number[] | undefined, id: number | undefined) =>
-    ids === undefined || (id !== undefined && ids.includes(id));
-  const rule = allow?.find((one) => fits(one.uid, uid) && fits(one.gid, gid));
-  return allow === undefined || (rule !== undefined && rule.names?.length !== 0);
-}
-
-/** Whether the Envoy of `--uid` and `--gid` could connect. */
-function peer({ peer, sds: { path, socket }, configuration: { sds } }: Facts): readonly Suspicion[] {
-  if (peer === undefined || !('folders' in socket) || socket.folders === undefined || socket.state === 'forbidden') return [];
-  const what = barrier(socket, path, peer);
+/** Whether the Envoy could connect, and would get anything. */
+function peer(facts: Facts): readonly Suspicion[] {
+  const {
+    peer,
+    sds: { path, socket },
+  } = facts;
+  if (peer === undefined || !('folders' in socket) || socket.state === 'forbidden') return [];
+  const sds = socketInForce(facts);
+  const judgement = judgementOf(facts, peer, nodeOf(facts));
+  const obstacle = barrier(socket, path, peer);
   const who = [
     ...(peer.uid === undefined ? [] : [`uid ${peer.uid}`]),
     ...(peer.gid === undefined ? [] : [`gid ${peer.gid}`]),
   ].join(', ');
-  if (what === undefined && !isAllowed(peer, sds))
+  if (obstacle === undefined && judgement?.kind === 'refused')
     return [
       {
         id: 'sds.peer_refused',
         severity: 'broken',
-        what: `${who} may connect to ${path}, and no rule of sds.allow gives it anything.`,
-        why: 'That Envoy is refused with PERMISSION_DENIED and gets no secrets.',
-        fix: `sds: { allow: [{ ${peer.uid === undefined ? `gid: [${peer.gid}]` : `uid: [${peer.uid}]`} }] }`,
+        what: `${who} may connect to ${path}, and ${judgement.reason}.`,
+        why: 'That Envoy is refused and gets no secrets.',
+        fix: `sds: { allow: ${JSON.stringify([{ ...(peer.uid === undefined ? { gid: [peer.gid] } : { uid: [peer.uid] }) }, ...(sds.allow ?? [])])} }`,
       },
     ];
-  if (what === undefined) return [{ id: 'sds.peer_may_connect', severity: 'fine', what: `${who} may connect to ${path}.` }];
+  if (obstacle === undefined) return [{ id: 'sds.peer_may_connect', severity: 'fine', what: `${who} may connect to ${path}.` }];
   return [
     {
       id: 'sds.peer_kept_out',
       severity: 'broken',
-      what: `${who} may not connect: ${what}.`,
+      what: `${who} may not connect: ${obstacle.what}.`,
       why: 'That Envoy gets no secrets; it logs "immediate_connect_error:_Permission_denied".',
       fix:
         peer.gid === undefined
@@ -139,21 +153,22 @@ function admin({ sidecar, sds: { socket }, configuration }: Facts): readonly Sus
 }
 
 /** What only the sidecar knows. */
-function told({ sidecar }: Facts): readonly Suspicion[] {
+function told({ sidecar, sds }: Facts): readonly Suspicion[] {
   if (sidecar.kind !== 'status') return [];
-  const { checks, problems = [], version } = sidecar.status;
+  const { checks, problems = [], version, process } = sidecar.status;
+  const other = sds.socket.state === 'answers' && sds.socket.pid !== process.pid ? sds.socket.pid : undefined;
   const socket = checks.find(({ name, ok }) => name === 'socket' && !ok);
   return [
     { id: 'sidecar.runs', severity: 'fine', what: `spiffe-sds ${version} runs.` },
-    ...(socket === undefined
+    ...(socket === undefined && other === undefined
       ? []
       : [
           {
             id: 'sds.taken',
             severity: 'broken' as const,
-            what: `The sidecar has lost its socket: ${socket.reason}`,
+            what: `The sidecar has lost its socket: ${other === undefined ? socket?.reason : `pid ${other} listens on ${sds.path}, and the sidecar is pid ${process.pid}`}.`,
             why: 'Another process has taken the path, or removed the file: two sidecars need two paths.',
-            fix: 'Stop the other one, or give it a path of its own: spiffe-sds serve --listen unix:///run/spiffe-sds/other.sock',
+            fix: `Stop the other one${other === undefined ? '' : ` (kill ${other})`}, or give it a path of its own: spiffe-sds serve --listen unix://${dirname(sds.path)}/other.sock`,
           },
         ]),
     ...problems.map(({ of, at, reason }) => ({

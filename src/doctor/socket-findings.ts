@@ -1,5 +1,5 @@
 /** What is wrong with the file at the path of a socket, or with who may connect to it. */
-import type { Ownership, ProcessFacts, SocketFacts } from './facts.ts';
+import type { Ownership, Peer, ProcessFacts, SocketFacts } from './facts.ts';
 import type { Suspicion } from './finding.ts';
 
 export interface SocketWords {
@@ -12,6 +12,16 @@ export interface SocketWords {
   /** How to start who serves it. */
   readonly start: string;
   readonly self: ProcessFacts;
+  /** Whether every user may connect to such a socket. */
+  readonly isForAll?: boolean;
+}
+
+/** What keeps a user from a socket. */
+export interface Obstacle {
+  readonly path: string;
+  readonly isFolder: boolean;
+  /** What stands there, and whose it is. */
+  readonly what: string;
 }
 
 /** @param part the beginning of the ids */
@@ -52,32 +62,45 @@ export function socketSuspicions(part: string, socket: SocketFacts, words: Socke
         `Restart what serves it.`,
       );
     case 'forbidden': {
-      const where =
-        socket.mode === undefined ? 'a folder above it cannot be entered' : `it belongs to ${ownership(socket as Ownership)}`;
-      const fix =
-        socket.gid === undefined
-          ? `ls -ld ${path.slice(0, path.lastIndexOf('/')) || '/'}`
-          : `Run the process with the group ${socket.gid} (Docker: group_add: ["${socket.gid}"]; a pod: supplementalGroups: [${socket.gid}]).`;
-      return broken('forbidden', `uid ${self.uid}, gid ${self.gid} may not connect to ${path}: ${where}.`, fix);
+      const obstacle = barrier(socket, path, self) ?? { path, isFolder: false, what: `the socket ${path} cannot be used` };
+      return [forbidden(part, `uid ${self.uid}, gid ${self.gid}`, obstacle, socket, words)];
     }
   }
 }
 
-/** @returns what keeps this user from the socket; undefined: nothing does */
-export function barrier(
-  socket: Ownership,
-  path: string,
-  { uid, gid }: { readonly uid?: number; readonly gid?: number },
-): string | undefined {
-  if (uid === 0) return undefined;
-  for (const folder of socket.folders) {
-    if (!mayUse(folder, 0o1, uid, gid)) return `the folder ${folder.path} (${ownership(folder)}) cannot be entered`;
-  }
-  return mayUse(socket, 0o2, uid, gid) ? undefined : `the socket ${path} (${ownership(socket)}) cannot be written`;
+/** @param who it is kept from */
+export function forbidden(
+  part: string,
+  who: string,
+  { path: at, isFolder, what }: Obstacle,
+  { gid, folders }: Pick<Ownership, 'folders'> & Partial<Ownership>,
+  { path, why, isForAll = false }: SocketWords,
+): Suspicion {
+  const group = isFolder ? folders.find((folder) => folder.path === at)?.gid : gid;
+  const fix = isForAll
+    ? `chmod ${isFolder ? 'a+x' : 'a+rw'} ${at}`
+    : `Run the process with the group ${group} (Docker: group_add: ["${group}"]; a pod: supplementalGroups: [${group}]).`;
+  return { id: `${part}.forbidden`, severity: 'broken', what: `${who} may not connect to ${path}: ${what}.`, why, fix };
 }
 
-function mayUse(file: Pick<Ownership, 'uid' | 'gid' | 'mode'>, bit: number, uid?: number, gid?: number): boolean {
-  const shift = file.uid === uid ? 6 : file.gid === gid ? 3 : 0;
+/** @returns what keeps this user from the socket; undefined: nothing does */
+export function barrier(
+  { folders, ...socket }: Pick<Ownership, 'folders'> & Partial<Ownership>,
+  path: string,
+  who: Peer,
+): Obstacle | undefined {
+  if (who.uid === 0) return undefined;
+  for (const folder of folders) {
+    if (!mayUse(folder, 0o1, who))
+      return { path: folder.path, isFolder: true, what: `the folder ${folder.path} (${ownership(folder)}) cannot be entered` };
+  }
+  const { uid, gid, mode } = socket;
+  if (uid === undefined || gid === undefined || mode === undefined || mayUse({ uid, gid, mode }, 0o2, who)) return undefined;
+  return { path, isFolder: false, what: `the socket ${path} (${ownership({ uid, gid, mode })}) cannot be written` };
+}
+
+function mayUse(file: Pick<Ownership, 'uid' | 'gid' | 'mode'>, bit: number, { uid, gid, groups = [] }: Peer): boolean {
+  const shift = file.uid === uid ? 6 : file.gid === gid || groups.includes(file.gid) ? 3 : 0;
   return ((file.mode >> shift) & bit) !== 0;
 }
 

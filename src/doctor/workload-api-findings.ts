@@ -1,9 +1,9 @@
 /** From the Workload API's socket to identities that are valid. */
-import { isoTime } from '../clock.ts';
 import { formatEndpoint } from '../endpoint.ts';
 import type { Facts, KnownIdentity, ProcessFacts } from './facts.ts';
 import type { Suspicion } from './finding.ts';
-import { socketSuspicions } from './socket-findings.ts';
+import { clockBehind, crls, dates, expired, GRACE_MS, keyType, noPath, staleSidecar } from './identity-findings.ts';
+import { barrier, forbidden, socketSuspicions } from './socket-findings.ts';
 
 const NOTHING_COMES = 'Without it no identity is issued or rotated. Envoys keep what they have until it expires.';
 
@@ -15,7 +15,7 @@ export function workloadApiSuspicions(facts: Facts): readonly Suspicion[] {
     const { upstream } = sidecar.status;
     if (upstream.state === 'connected') return [...discarded(upstream.discarded?.reason), ...connected(facts)];
     if (upstream.state === 'denied')
-      return [noIdentity(sidecar.process ?? facts.self, `the sidecar (pid ${sidecar.process?.pid ?? 'unknown'})`)];
+      return [noIdentity(facts, sidecar.process ?? facts.self, `the sidecar (pid ${sidecar.process?.pid ?? 'unknown'})`)];
   }
   const socket = workloadApi.socket === undefined ? [] : socketSuspicions('workload_api', workloadApi.socket, socketWords(facts));
   return socket.length > 0 ? socket : answer(facts);
@@ -40,6 +40,8 @@ function socketWords({ workloadApi: { endpoint }, self }: Facts) {
     setting: `workload_api.address, --workload-api or SPIFFE_ENDPOINT_SOCKET`,
     start: 'Start the SPIFFE agent (SPIRE: systemctl start spire-agent), or mount its socket here.',
     self,
+    // It attests whoever connects.
+    isForAll: true,
   };
 }
 
@@ -50,7 +52,7 @@ function answer(facts: Facts): readonly Suspicion[] {
     case 'none':
       return [];
     case 'denied':
-      return [noIdentity(self, `this command (pid ${self.pid}), for no running sidecar was asked`)];
+      return [noIdentity(facts, self, `this command (pid ${self.pid}), for no running sidecar was asked`)];
     case 'unusable':
       return discarded(workloadApi.answer.reason);
     case 'failed': {
@@ -70,17 +72,26 @@ function answer(facts: Facts): readonly Suspicion[] {
     }
     case 'context':
       return sidecar.kind === 'status'
-        ? [
-            {
-              id: 'sidecar.cut_off',
-              severity: 'broken',
-              what: `The Workload API answers this command, but the sidecar has lost it: ${sidecar.status.upstream.meaning ?? 'it does not answer yet'} (${sidecar.status.upstream.details ?? 'no details'}).`,
-              why: NOTHING_COMES,
-              fix: 'Look whether the sidecar sees the same socket (its mounts, its user), and restart it.',
-            },
-          ]
+        ? [cutOff(facts, sidecar)]
         : [...fine(address), ...dates(workloadApi.answer.identities, facts.now), ...crls(workloadApi.answer.expiredCrls)];
   }
+}
+
+/** This command is answered, and the sidecar is not. */
+function cutOff(facts: Facts, { status: { upstream }, process }: Facts['sidecar'] & { readonly kind: 'status' }): Suspicion {
+  const { endpoint, socket } = facts.workloadApi;
+  if (endpoint?.kind === 'unix' && socket?.state === 'answers' && process !== undefined) {
+    const obstacle = barrier(socket, endpoint.path, process);
+    const who = `The sidecar (uid ${process.uid}, gid ${process.gid})`;
+    if (obstacle !== undefined) return forbidden('workload_api', who, obstacle, socket, socketWords(facts));
+  }
+  return {
+    id: 'sidecar.cut_off',
+    severity: 'broken',
+    what: `The Workload API answers this command, but the sidecar has lost it: ${upstream.meaning ?? 'it does not answer yet'} (${upstream.details ?? 'no details'}).`,
+    why: NOTHING_COMES,
+    fix: 'Look whether the sidecar sees the same socket (its mounts, its user), and restart it.',
+  };
 }
 
 function connected(facts: Facts): readonly Suspicion[] {
@@ -116,24 +127,14 @@ function connected(facts: Facts): readonly Suspicion[] {
 }
 
 /** The Workload API speaks, and the sidecar has nothing that it could serve: by its own clock, which may be another than this command's. */
-function withoutIdentity({ sidecar, self }: Facts, seen: readonly KnownIdentity[]): readonly Suspicion[] {
+function withoutIdentity(facts: Facts, seen: readonly KnownIdentity[]): readonly Suspicion[] {
+  const { sidecar, self } = facts;
   if (sidecar.kind !== 'status') return [];
   const { started_at, uptime } = sidecar.status;
   const problems = dates(seen, Date.parse(started_at) + uptime * 1000);
-  return problems.length > 0 ? problems : [noIdentity(sidecar.process ?? self, 'the sidecar')];
-}
-
-/** A newer certificate that came just now may be on its way through the sidecar. */
-const GRACE_MS = 10_000;
-
-function staleSidecar({ id, serial }: KnownIdentity): Suspicion {
-  return {
-    id: 'sidecar.stale',
-    severity: 'broken',
-    what: `The Workload API has a newer certificate of ${id} (serial ${serial}) than the sidecar serves, whose own has expired.`,
-    why: 'Peers refuse an expired certificate.',
-    fix: 'Restart the sidecar, and please report its log: it should have followed.',
-  };
+  if (problems.length > 0) return problems;
+  const [first] = seen;
+  return [first === undefined ? noIdentity(facts, sidecar.process ?? self, 'the sidecar') : noPath(first)];
 }
 
 function fine(address: string): readonly Suspicion[] {
@@ -153,65 +154,15 @@ function discarded(reason: string | undefined): readonly Suspicion[] {
   ];
 }
 
-function dates(identities: readonly KnownIdentity[], now: number): readonly Suspicion[] {
-  return identities.flatMap(({ id, notBefore, notAfter }) => {
-    if (notBefore > now) return [clockBehind(id, notBefore, now)];
-    return notAfter <= now ? [expired(id, notAfter, now, true)] : [];
-  });
+/** What an Envoy asks for, or waits for at the sidecar. */
+function wantedIdentity({ envoy, bootstrap, sidecar }: Facts): string {
+  const asked = (envoy?.kind === 'running' ? envoy.envoy.configuration : bootstrap)?.asked ?? [];
+  const held = sidecar.kind === 'status' ? sidecar.status.held : [];
+  const names = [...asked.filter(({ slot }) => slot === 'tls_certificate'), ...held].map(({ name }) => name);
+  return names.find((name) => /^spiffe:\/\/[^/]+\/./.test(name)) ?? 'spiffe://example.org/workload';
 }
 
-function clockBehind(id: string, from: number, now: number): Suspicion {
-  return {
-    id: 'clock.behind',
-    severity: 'broken',
-    what: `${id} begins at ${isoTime(from)}, and this machine's clock says ${isoTime(now)}: it is behind, or that of the CA is ahead.`,
-    why: 'Nothing is served in its place until then.',
-    fix: 'timedatectl set-ntp true',
-  };
-}
-
-/** @param fromTheStart whether it had expired when it came: a new certificate is not old, so the clock is suspected */
-function expired(id: string, notAfter: number, now: number, fromTheStart: boolean): Suspicion {
-  const why = 'Peers refuse an expired certificate: every new connection fails.';
-  if (fromTheStart)
-    return {
-      id: 'clock.ahead',
-      severity: 'broken',
-      what: `${id} had expired when it came: it ended at ${isoTime(notAfter)}, and this machine's clock says ${isoTime(now)}. The clock is ahead, or the agent hands out what it kept.`,
-      why,
-      fix: 'timedatectl set-ntp true',
-    };
-  return {
-    id: 'identity.expired',
-    severity: 'broken',
-    what: `${id} has expired at ${isoTime(notAfter)}, and the Workload API has sent no newer certificate.`,
-    why,
-    fix: 'Look at the log of the SPIFFE agent: can it reach its server? (SPIRE: spire-agent healthcheck -verbose)',
-    explainedBy: ['sidecar.stale', 'workload_api.message_unusable', 'clock.ahead'],
-  };
-}
-
-function keyType(id: string, warning: string): Suspicion {
-  return {
-    id: 'identity.key_type',
-    severity: 'warning',
-    what: `${id}: ${warning}`,
-    why: 'An Envoy at the other end may refuse this certificate.',
-    fix: 'Let the CA issue P-256 keys (SPIRE: workload_x509_svid_key_type = "ec-p256" in agent.conf).',
-  };
-}
-
-function crls(expiredCrls: readonly string[]): readonly Suspicion[] {
-  return expiredCrls.map((crl) => ({
-    id: 'crl.expired',
-    severity: 'broken',
-    what: `The CRL of ${crl}.`,
-    why: 'Revoked certificates are accepted again.',
-    fix: 'Let the CA publish a new CRL.',
-  }));
-}
-
-function noIdentity({ uid, gid, cgroup }: ProcessFacts, who: string): Suspicion {
+function noIdentity(facts: Facts, { uid, gid, cgroup }: ProcessFacts, who: string): Suspicion {
   const pod = /kubepods/.test(cgroup ?? '');
   const container = /docker|libpod|containerd/.test(cgroup ?? '') && !pod;
   const more = pod
@@ -224,6 +175,6 @@ function noIdentity({ uid, gid, cgroup }: ProcessFacts, who: string): Suspicion 
     severity: 'broken',
     what: `The Workload API has no identity for ${who}. It attests uid ${uid}, gid ${gid}${cgroup === undefined ? '' : `, cgroup ${cgroup}`}: its selectors are unix:uid:${uid} and unix:gid:${gid}.${more}`,
     why: 'Nothing is served: Envoys wait, and what they had is withdrawn.',
-    fix: `spire-server entry create -parentID "$(spire-server agent list | awk '/SPIFFE ID/ { print $NF; exit }')" -spiffeID spiffe://example.org/workload -selector unix:uid:${uid}`,
+    fix: `spire-server entry create -parentID "$(spire-server agent list | awk '/SPIFFE ID/ { print $NF; exit }')" -spiffeID ${wantedIdentity(facts)} -selector unix:uid:${uid}`,
   };
 }

@@ -1,6 +1,6 @@
 /** How often the broker is asked: each new stream has its agent look at a process, so streams wait in a queue, a user's after another's. */
 import type { Clock } from '../clock.ts';
-import { initialRate, type Rate, takeOne } from '../rate.ts';
+import { initialRate, type Rate, take } from '../rate.ts';
 
 /** As soon as there is room for one more. */
 const LOOK_MS = 10;
@@ -51,7 +51,7 @@ export class Attestations {
   }
 
   #take(): boolean {
-    const rate = takeOne(this.#limit, this.#rate, this.#clock.monotonic());
+    const rate = take(this.#limit, this.#rate, this.#clock.monotonic());
     if (rate === undefined) return false;
     this.#rate = rate;
     return true;

@@ -14,9 +14,12 @@ export interface ProcessMemory {
 }
 
 const LOOK_EVERY_MS = 250;
+/** While it grows by so much from one look to the next, the next is sooner: a client can send 200 MB a second. */
+const GROWS_BYTES = 2 * 1024 * 1024;
+const LOOK_SOON_MS = 25;
 /** So much more than after the last collection, and there is another. */
 const STEP_BYTES = 16 * 1024 * 1024;
-/** The share of time that collections may take is one in so many. */
+/** The share of time that collections may take is one in so many; four times as much where there is twice as much to collect. */
 const SHARE = 20;
 /** When more is in use than there was at least, it may have become garbage since; each time in vain the wait doubles. */
 const AGAIN_MS = 10_000;
@@ -25,7 +28,7 @@ const AGAIN_AT_MOST_MS = 600_000;
 const SHORT = 0.75;
 
 /**
- * Looks four times a second.
+ * Looks four times a second, and forty times while memory grows.
  * @param onShort called after a collection that left too little of the limit
  * @returns ends that
  */
@@ -33,7 +36,9 @@ export function returnMemory(clock: Clock, memory: ProcessMemory, onShort: () =>
   let least = memory.resident();
   /** After the last collection. */
   let inUse = least;
-  let notBefore = 0;
+  let lastSeen = least;
+  let lastEnd = 0;
+  let lastTook = 0;
   let againMs = AGAIN_MS;
   let againAt = Number.POSITIVE_INFINITY;
   let forget: () => void = () => undefined;
@@ -43,20 +48,24 @@ export function returnMemory(clock: Clock, memory: ProcessMemory, onShort: () =>
     memory.collect();
     inUse = memory.resident();
     const end = clock.monotonic();
-    notBefore = end + SHARE * (end - now);
+    lastEnd = end;
+    lastTook = end - now;
     if (inUse > SHORT * memory.limit) onShort();
     const inVain = before - inUse < STEP_BYTES / 4;
     againMs = inVain ? Math.min(2 * againMs, AGAIN_AT_MOST_MS) : AGAIN_MS;
     againAt = inUse - least < STEP_BYTES ? Number.POSITIVE_INFINITY : end + againMs;
   };
   const look = () => {
-    forget = clock.after(LOOK_EVERY_MS, look);
     const now = clock.monotonic();
     const resident = memory.resident();
+    forget = clock.after(resident - lastSeen >= GROWS_BYTES ? LOOK_SOON_MS : LOOK_EVERY_MS, look);
+    lastSeen = resident;
     least = Math.min(least, resident);
     inUse = Math.min(inUse, resident);
     const isShort = resident > SHORT * memory.limit;
-    if (isShort || (now >= notBefore && (resident - inUse >= STEP_BYTES || now >= againAt))) collect(now);
+    const steps = (resident - inUse) / STEP_BYTES;
+    const wait = (SHARE * lastTook) / Math.max(1, steps) ** 2;
+    if (isShort || (now >= lastEnd + wait && (steps >= 1 || now >= againAt))) collect(now);
   };
   forget = clock.after(LOOK_EVERY_MS, look);
   return () => forget();

@@ -19,6 +19,7 @@ import { Settlement } from './delivery/settlement.ts';
 import { fetchSecrets } from './fetch.ts';
 import { StreamNumbers } from './numbers.ts';
 import { Backlog } from './protocol/backlog.ts';
+import { nameBudget } from './protocol/name-bytes.ts';
 import { DELTA, type Protocol, type RequestMessage, type Sent, SOTW } from './protocol/protocol.ts';
 import { Rejections } from './protocol/rejections.ts';
 import { encodeFetch, wipeResponses } from './protocol/response.ts';
@@ -92,6 +93,7 @@ export class SdsService implements GrpcService {
       rejections: this.#rejections,
       refused: this.#refused,
       backlog: new Backlog(),
+      names: nameBudget(),
       onRefused: () => this.#delivery.announce(),
       secrets: () => this.#secrets,
       views: this.#views,

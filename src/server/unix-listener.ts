@@ -5,9 +5,9 @@
  * privilege or shared namespace is needed. The socket of a successor is never removed.
  */
 import { randomBytes } from 'node:crypto';
-import { type BigIntStats, mkdirSync } from 'node:fs';
-import { chmod, lchown, link, lstat, rename, rmdir, stat, unlink } from 'node:fs/promises';
-import { connect, type ListenOptions, type Server } from 'node:net';
+import { type BigIntStats, constants, mkdirSync } from 'node:fs';
+import { access, chmod, lchown, link, lstat, rename, rmdir, stat, unlink } from 'node:fs/promises';
+import { connect, createServer, type ListenOptions, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fixFor, processUser } from '../errno.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
@@ -60,6 +60,29 @@ export class UnixListener {
     return new UnixListener(options, await appear(options, 'refuse'));
   }
 
+  /**
+   * Tries what `open` does, and leaves nothing behind. Another process that answers at the path is no reason to refuse.
+   * @throws SpiffeSdsError as `open` does
+   */
+  static async rehearse(options: Omit<UnixListenerOptions, 'server'>): Promise<void> {
+    const { path } = options;
+    try {
+      const folder = dirname(path);
+      if ((await stat(folder).catch(unlessMissing)) === undefined) return await rehearseFolder(folder, options);
+      await refuseIfTaken(path, 'replace', options.setting);
+      const hidden = hiddenFolder(folder);
+      const server = createServer();
+      try {
+        await bind(server, join(hidden, SOCKET), options);
+      } finally {
+        server.close();
+        await remove(hidden);
+      }
+    } catch (error) {
+      throw failure(error, path);
+    }
+  }
+
   /** Why nobody can connect by the path any more. Undefined: the socket is there, and it is this one. */
   async lost(): Promise<string | undefined> {
     const found = await lstat(this.#options.path, { bigint: true }).catch(codeOf);
@@ -97,7 +120,7 @@ export async function isOpenToAll(folder: string): Promise<boolean> {
 
 /** @param living what to do with one that answers at the path */
 async function appear(options: UnixListenerOptions, living: 'refuse' | 'replace'): Promise<Identity> {
-  const { path, mode, gid, server, setting } = options;
+  const { path, server, setting } = options;
   let hidden: string | undefined;
   try {
     const folder = dirname(path);
@@ -105,21 +128,32 @@ async function appear(options: UnixListenerOptions, living: 'refuse' | 'replace'
     await refuseIfTaken(path, living, setting);
     hidden = hiddenFolder(folder);
     const socket = join(hidden, SOCKET);
-    await listenWithMode(server, socket, mode);
-    if (gid !== undefined) await lchown(socket, -1, gid);
-    const identity = await lstat(socket, { bigint: true });
-    refuseIfUnlike(identity, options);
+    const identity = await bind(server, socket, options);
     await take(path, socket, living, setting);
     await remove(hidden);
     return identity;
   } catch (error) {
     server.close();
     if (hidden !== undefined) await remove(hidden);
-    // The hidden folder has a random name, which helps nobody.
-    const reason = messageOf(error).replaceAll(HIDDEN, '');
-    const message = `cannot listen on unix://${path} as ${processUser()}: ${reason}${fixFor(error, FIXES)}`;
-    throw new SpiffeSdsError('listen_failed', message, { cause: error });
+    throw failure(error, path);
   }
+}
+
+function failure(error: unknown, path: string): SpiffeSdsError {
+  // The hidden folder has a random name, which helps nobody.
+  const reason = messageOf(error).replaceAll(HIDDEN, '');
+  const message = `cannot listen on unix://${path} as ${processUser()}: ${reason}${fixFor(error, FIXES)}`;
+  return new SpiffeSdsError('listen_failed', message, { cause: error });
+}
+
+/** Listens with the mode and the group, whatever the umask. @throws when the file system does not keep them */
+async function bind(server: Server, socket: string, options: Pick<UnixListenerOptions, 'mode' | 'gid'>): Promise<Identity> {
+  const { mode, gid } = options;
+  await listenWithMode(server, socket, mode);
+  if (gid !== undefined) await lchown(socket, -1, gid);
+  const identity = await lstat(socket, { bigint: true });
+  refuseIfUnlike(identity, options);
+  return identity;
 }
 
 /**
@@ -128,12 +162,7 @@ async function appear(options: UnixListenerOptions, living: 'refuse' | 'replace'
  */
 async function makeFolder(folder: string, { mode, gid, setting }: UnixListenerOptions): Promise<void> {
   if ((await stat(folder).catch(unlessMissing)) !== undefined) return;
-  const parent = dirname(folder);
-  const mend = `make it for this user, or choose another path (${setting})`;
-  const found = await stat(parent).catch(unlessMissing);
-  if (found === undefined) throw new Error(`its folder ${folder} is not there, nor is ${parent}: ${mend}`);
-  if (found.uid !== 0 && found.uid !== process.geteuid?.())
-    throw new Error(`its folder ${folder} is not there, and ${parent} belongs to uid ${found.uid}: ${mend}`);
+  await refuseParent(folder, setting);
   try {
     withUmask(0, () => mkdirSync(folder, (mode & 0o002) === 0 ? 0o750 : 0o751));
   } catch (error) {
@@ -143,12 +172,26 @@ async function makeFolder(folder: string, { mode, gid, setting }: UnixListenerOp
   if (gid !== undefined) await lchown(folder, -1, gid);
 }
 
+async function rehearseFolder(folder: string, { setting }: Pick<UnixListenerOptions, 'setting'>): Promise<void> {
+  await refuseParent(folder, setting);
+  await access(dirname(folder), constants.W_OK | constants.X_OK);
+}
+
+async function refuseParent(folder: string, setting: string): Promise<void> {
+  const parent = dirname(folder);
+  const mend = `make it for this user, or choose another path (${setting})`;
+  const found = await stat(parent).catch(unlessMissing);
+  if (found === undefined) throw new Error(`its folder ${folder} is not there, nor is ${parent}: ${mend}`);
+  if (found.uid !== 0 && found.uid !== process.geteuid?.())
+    throw new Error(`its folder ${folder} is not there, and ${parent} belongs to uid ${found.uid}: ${mend}`);
+}
+
 function unlessMissing(error: unknown): undefined {
   if (codeOf(error) !== 'ENOENT') throw error;
 }
 
 /** Some file systems do not keep what they are told. It has no name yet. */
-function refuseIfUnlike(found: BigIntStats, { mode, gid }: UnixListenerOptions): void {
+function refuseIfUnlike(found: BigIntStats, { mode, gid }: Pick<UnixListenerOptions, 'mode' | 'gid'>): void {
   const [foundMode, uid] = [Number(found.mode & 0o777n), process.geteuid?.()];
   if (foundMode !== mode)
     throw new Error(`the socket got mode ${foundMode.toString(8)}, not ${mode.toString(8)}: ${KEEPS_NOTHING}`);
@@ -233,8 +276,8 @@ async function refuseIfTaken(path: string, living: 'refuse' | 'replace', setting
   return found;
 }
 
-/** A refused connection means that its process is dead. Any other error (full backlog, no permission) comes from a living one. */
-function answers(path: string): Promise<boolean> {
+/** Whether a living process serves there. A refused connection means that its process is dead. Any other error (full backlog, no permission) comes from a living one. */
+export function answers(path: string): Promise<boolean> {
   const probe = connect(path);
   return new Promise((resolve) => {
     probe.once('connect', () => resolve(true));

@@ -3,13 +3,14 @@ import type { ReadOnlyServer } from '../admin/read-only-server.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { ConfigurationChanges } from '../config/changes.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
+import { addressesOf } from '../config/schema/workload-api-schema.ts';
 import type { Environment } from '../config/source/sources.ts';
 import type { EventListener } from '../events.ts';
 import { ownProcess } from '../process/own-process.ts';
 import { allPassed, readyz, startupz } from '../state/readiness.ts';
 import { Telemetry } from '../telemetry/telemetry.ts';
 import { type Sidecar, startSidecar } from './sidecar.ts';
-import { WHY_NO_RULES } from './start-needs.ts';
+import { NO_WORKLOAD_API, WHY_NO_RULES } from './start-needs.ts';
 import { serviceNotifications } from './systemd.ts';
 
 export interface ApplicationOptions {
@@ -102,6 +103,10 @@ export async function startApplication({
     configure(next, { live, needRestart }) {
       if (peersAreUnknown && next.configuration.sds.allow !== undefined) {
         events({ type: 'configuration_rejected', reason: `${WHY_NO_RULES}: peer_credentials_unavailable in the log says why` });
+        return;
+      }
+      if (addressesOf(next.configuration.workload_api).length === 0) {
+        events({ type: 'configuration_rejected', reason: NO_WORKLOAD_API });
         return;
       }
       inForce = next;

@@ -3,9 +3,13 @@ import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { AccessRules } from '../access/access-rules.ts';
 import { BrokerClient } from '../broker/client.ts';
+import { DelegatedIdentityClient } from '../broker/delegated-client.ts';
+import { DelegatedSource } from '../broker/delegated-source.ts';
 import { podUidOf, type WorkloadName } from '../broker/reference.ts';
+import type { WorkloadSource } from '../broker/workload-source.ts';
 import type { Clock } from '../clock.ts';
 import type { Configuration } from '../config/schema/schema.ts';
+import type { Endpoint } from '../endpoint.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import type { EventListener, Peer, WorkloadInfo } from '../events.ts';
 import { Attestations } from '../node/attestations.ts';
@@ -16,7 +20,6 @@ import type { SdsService } from '../sds/service.ts';
 import { ConnectedPeer } from '../server/peer.ts';
 import { PeerProcesses } from '../server/peer-process.ts';
 import type { X509Context } from '../spiffe/x509-context.ts';
-import type { WorkloadApi } from '../workload-api/workload-api.ts';
 import { Workload } from './workload.ts';
 
 export interface NodeOptions {
@@ -57,13 +60,10 @@ class NodeWorkload implements HostedWorkload {
 
 /** Where what is about the machine comes from. */
 export interface NodeSources {
-  /** What a workload may have. */
-  readonly workload: (name: WorkloadName) => WorkloadApi;
+  readonly workloads: WorkloadSource;
   readonly processOf: (peer: Peer) => HeldProcess | undefined;
   /** Called with each connection, at once. Default: nothing is done. */
   readonly accepted?: (socket: Socket) => void;
-  /** Asks no more. */
-  readonly close: () => void;
 }
 
 /** All workloads of this node. */
@@ -89,9 +89,9 @@ export class Node {
       events,
       host: (workload, lives) => {
         const tell: EventListener = (event) => events({ ...event, workload });
-        const api = sources.workload(this.#nameOf(workload));
+        const api = sources.workloads.workload(this.#nameOf(workload));
         const pipeline = new Workload({
-          api: heldApi(api, { lives, uid: workload.uid, attestations: this.#attestations }),
+          apis: [heldApi(api, { lives, uid: workload.uid, attestations: this.#attestations })],
           configuration: this.#configuration,
           access: this.#access,
           events: tell,
@@ -105,25 +105,19 @@ export class Node {
     });
   }
 
-  /** @throws SpiffeSdsError `config_invalid` without the address of a broker, `credentials_unavailable` where processes cannot be held */
+  /** @throws SpiffeSdsError as `nodeNeeds` does */
   static async open(options: NodeOptions): Promise<Node> {
     const { configuration, own, clock, events } = options;
-    const { address, server_id } = configuration.broker;
-    if (address === undefined) throw new SpiffeSdsError('config_invalid', NO_BROKER);
-    let processes: PeerProcesses;
-    try {
-      processes = await PeerProcesses.load(clock, { allowWithoutPidfd: configuration.node.allow_without_pidfd });
-    } catch (error) {
-      const message = `mode: node needs to hold the processes of its peers: ${messageOf(error)}; use a sidecar for each workload (mode: sidecar), or see node.allow_without_pidfd`;
-      throw new SpiffeSdsError('credentials_unavailable', message, { cause: error });
-    }
+    const { address, processes } = await nodeNeeds(configuration, clock);
+    const { backend, server_id } = configuration.broker;
     if (processes.withoutPidfd) events({ type: 'peer_processes_by_pid' });
-    const client = new BrokerClient({ endpoint: address, serverId: server_id, own });
     return new Node(options, {
-      workload: (name) => client.workload(name),
+      workloads:
+        backend === 'broker'
+          ? new BrokerClient({ endpoint: address, serverId: server_id, own })
+          : new DelegatedSource(new DelegatedIdentityClient(address)),
       processOf: (peer) => (peer instanceof ConnectedPeer ? peer.ask((socket) => processes.of(socket)) : undefined),
       accepted: (socket) => processes.accepted(socket),
-      close: () => client[Symbol.dispose](),
     });
   }
 
@@ -144,7 +138,7 @@ export class Node {
 
   stop(): void {
     this.#attestations.stop();
-    this.#sources.close();
+    this.#sources.workloads[Symbol.dispose]();
   }
 
   /** Read while the process is held: the router sees to it that nothing is served when it has ended meanwhile. */
@@ -156,8 +150,25 @@ export class Node {
   }
 }
 
-const NO_BROKER =
-  'mode: node needs a broker: set SPIFFE_BROKER_SOCKET or broker.address, for example unix:///run/spire/broker/broker.sock';
+const NO_ADDRESS = {
+  broker:
+    'mode: node needs a broker: set SPIFFE_BROKER_SOCKET or broker.address, for example unix:///run/spire/broker/broker.sock',
+  delegated_identity:
+    'mode: node needs the admin socket of the agent: set broker.address to its admin_socket_path, for example unix:///run/spire/admin/admin.sock',
+} as const;
+/** @throws SpiffeSdsError `config_invalid` without the address of a broker, `credentials_unavailable` where processes cannot be held */
+export async function nodeNeeds(
+  { broker: { address, backend }, node }: Configuration,
+  clock: Clock,
+): Promise<{ readonly address: Endpoint; readonly processes: PeerProcesses }> {
+  if (address === undefined) throw new SpiffeSdsError('config_invalid', NO_ADDRESS[backend]);
+  try {
+    return { address, processes: await PeerProcesses.load(clock, { allowWithoutPidfd: node.allow_without_pidfd }) };
+  } catch (error) {
+    const message = `mode: node needs to hold the processes of its peers: ${messageOf(error)}; use a sidecar for each workload (mode: sidecar), or see node.allow_without_pidfd`;
+    throw new SpiffeSdsError('credentials_unavailable', message, { cause: error });
+  }
+}
 
 function cgroupOf(pid: number): string {
   try {

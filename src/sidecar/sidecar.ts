@@ -2,11 +2,12 @@
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { AccessRules } from '../access/access-rules.ts';
+import type { AccessRules } from '../access/access-rules.ts';
+import { configuredRules } from '../access/configured-rules.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Configuration } from '../config/schema/schema.ts';
-import { exactMatcherOf } from '../config/values/pattern.ts';
-import { formatEndpoint } from '../endpoint.ts';
+import { addressesOf } from '../config/schema/workload-api-schema.ts';
+import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import type { EventListener } from '../events.ts';
 import { StreamNumbers } from '../sds/numbers.ts';
 import { SDS, type SdsService } from '../sds/service.ts';
@@ -14,13 +15,13 @@ import type { StreamStatus } from '../sds/stream/stream-status.ts';
 import type { NameDescription } from '../secrets/secret-set.ts';
 import { GrpcServer } from '../server/grpc/grpc-server.ts';
 import { HealthService } from '../server/grpc/health.ts';
-import { DEFAULT_LIMITS, type GrpcLimits, withRequestBytes } from '../server/grpc/limits.ts';
+import { DEFAULT_LIMITS, type GrpcLimits, USER_CONNECTIONS, withRequestBytes } from '../server/grpc/limits.ts';
 import { KeptListener } from '../server/kept-listener.ts';
 import type { CredentialsReader } from '../server/peer.ts';
 import { isOpenToAll } from '../server/unix-listener.ts';
 import type { SidecarCounts } from '../state/counts.ts';
 import { workloadApiAt } from '../workload-api/client.ts';
-import type { JwtBundleWatch } from '../workload-api/jwt-bundle-watch.ts';
+import type { JoinedWatch } from '../workload-api/joined-watch.ts';
 import type { Fetch } from '../workload-api/stream-call.ts';
 import { AfterStart } from './after-start.ts';
 import type { Node, NodeOptions } from './node.ts';
@@ -53,8 +54,8 @@ export interface Sidecar extends AsyncDisposable {
   /** The state of each open stream, one at a time, so that a reader of ten thousand can let others run in between. */
   readonly streams: Iterable<StreamStatus>;
   /** The Workload API is asked for them at the first request. */
-  readonly jwtBundles: Pick<JwtBundleWatch, 'known' | 'of'>;
-  /** Applies the settings that can change while it runs. Addresses and the socket's mode and group stay as they were. */
+  readonly jwtBundles: JoinedWatch['jwtBundles'];
+  /** Applies the settings that can change while it runs. The addresses that it serves on, and the socket's mode and group, stay as they were. */
   configure(configuration: Configuration): void;
   /** From now on peers are known by their credentials, also those that are connected. */
   identifyPeers(read: CredentialsReader): void;
@@ -80,7 +81,7 @@ export async function startSidecar({
   beforeIdentities,
 }: SidecarOptions): Promise<Sidecar> {
   const { sds } = configuration;
-  const { workloadApi: endpoint, gid, readCredentials } = await startNeeds(configuration);
+  const { workloadApis, gid, readCredentials } = await startNeeds(configuration);
   let inForce = configuration;
   const afterStart = new AfterStart(clock);
   const events: EventListener = (event) => {
@@ -90,10 +91,14 @@ export async function startSidecar({
     if (!('stream' in event)) health.look();
   };
   let access = accessRules(configuration);
-  const api = workloadApiAt(endpoint);
+  const apisAt = (endpoints: readonly Endpoint[]) =>
+    endpoints.map((endpoint) => {
+      const api = workloadApiAt(endpoint);
+      return { ...api, fetchX509Bundles: delayed(api.fetchX509Bundles, afterStart) };
+    });
   const numbers = new StreamNumbers();
   const own = new Workload({
-    api: { ...api, fetchX509Bundles: delayed(api.fetchX509Bundles, afterStart) },
+    apis: apisAt(workloadApis),
     configuration,
     access,
     events,
@@ -183,7 +188,8 @@ export async function startSidecar({
       if (!isDeepStrictEqual(next.sds.allow, inForce.sds.allow)) access = accessRules(next);
       inForce = next;
       server.configure(grpcLimits(next));
-      own.configure(next, access);
+      const addresses = addressesOf(next.workload_api);
+      own.configure(next, access, addresses.length === 0 ? undefined : apisAt(addresses));
       node?.configure(next, access);
     },
     identifyPeers(read) {
@@ -236,17 +242,10 @@ function grpcLimits({ sds: { limits } }: Configuration): GrpcLimits {
     ...withRequestBytes(DEFAULT_LIMITS, limits.request_bytes),
     maxConnections: limits.connections,
     maxStreamsPerConnection: limits.streams_per_connection,
+    maxCalls: USER_CONNECTIONS * limits.streams_per_connection,
   };
 }
 
 function accessRules({ sds: { allow } }: Configuration): AccessRules | undefined {
-  if (allow === undefined) return undefined;
-  const rules = allow.map(({ uid, gid, node_id, node_cluster, names }) => ({
-    uids: uid,
-    gids: gid,
-    nodeId: node_id && exactMatcherOf(node_id),
-    nodeCluster: node_cluster && exactMatcherOf(node_cluster),
-    names,
-  }));
-  return new AccessRules(rules, exactMatcherOf);
+  return allow && configuredRules(allow);
 }

@@ -1,12 +1,14 @@
 /** What the sidecar cannot start without, besides a valid configuration. */
 import type { Configuration } from '../config/schema/schema.ts';
+import { addressesOf } from '../config/schema/workload-api-schema.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { messageOf, SpiffeSdsError } from '../error.ts';
 import { gidOf } from '../server/group.ts';
 import type { CredentialsReader } from '../server/peer.ts';
 
 export interface StartNeeds {
-  readonly workloadApi: Endpoint;
+  /** One or more. */
+  readonly workloadApis: readonly Endpoint[];
   /** The group of the SDS socket; absent: that of the process. */
   readonly gid?: number;
   /** Loaded where it matters who a peer is: in node mode, and where rules say who may have which secret. */
@@ -18,19 +20,14 @@ export interface StartNeeds {
  * ask for what `sds.allow` is about
  */
 export async function startNeeds({ mode, workload_api, sds }: Configuration): Promise<StartNeeds> {
-  const { address } = workload_api;
-  if (address === undefined) {
-    throw new SpiffeSdsError(
-      'config_invalid',
-      'no Workload API address: set SPIFFE_ENDPOINT_SOCKET, --workload-api or workload_api.address, for example unix:///run/spire/agent/api.sock',
-    );
-  }
+  const workloadApis = addressesOf(workload_api);
+  if (workloadApis.length === 0) throw new SpiffeSdsError('config_invalid', NO_WORKLOAD_API);
   const readCredentials =
     sds.allow === undefined && mode === 'sidecar'
       ? undefined
       : await credentialsOr(sds.allow === undefined ? WHY_NO_NODE : WHY_NO_RULES);
   return {
-    workloadApi: address,
+    workloadApis,
     ...(readCredentials && { readCredentials }),
     ...(sds.group !== undefined && { gid: await gidOf(sds.group) }),
   };
@@ -44,6 +41,9 @@ async function credentialsOr(why: string): Promise<CredentialsReader> {
     throw new SpiffeSdsError('credentials_unavailable', `${why}: ${messageOf(error)}`, { cause: error });
   }
 }
+
+export const NO_WORKLOAD_API =
+  'no Workload API address: set SPIFFE_ENDPOINT_SOCKET, --workload-api or workload_api.address, for example unix:///run/spire/agent/api.sock';
 
 /** What is said of `sds.allow` where nobody can be asked who a peer is. */
 export const WHY_NO_RULES =

@@ -12,14 +12,13 @@ import { SecretPublisher } from '../secrets/publisher.ts';
 import { namedTokens, tokenRequests } from '../secrets/token-set.ts';
 import { CertificateReader } from '../spiffe/certificate-reader.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
-import { JwtBundleWatch } from '../workload-api/jwt-bundle-watch.ts';
+import { JoinedWatch } from '../workload-api/joined-watch.ts';
 import { TokenSource } from '../workload-api/token-source.ts';
-import { X509Watch } from '../workload-api/watch.ts';
 import type { WorkloadApi } from '../workload-api/workload-api.ts';
 
 export interface WorkloadOptions {
-  /** What it may have. */
-  readonly api: WorkloadApi;
+  /** Who says what it may have: one, or several that are joined. */
+  readonly apis: readonly WorkloadApi[];
   readonly configuration: Configuration;
   readonly access?: AccessRules | undefined;
   readonly events: EventListener;
@@ -37,37 +36,42 @@ export class Workload {
   /** Serves its secrets. */
   readonly service: SdsService;
   /** Asks for them when somebody asks here. */
-  readonly jwtBundles: JwtBundleWatch;
+  readonly jwtBundles: JoinedWatch['jwtBundles'];
   readonly #publisher: SecretPublisher;
   readonly #tokens: TokenSource;
-  readonly #watch: X509Watch;
+  readonly #watch: JoinedWatch;
   #configuration: Configuration;
   #context = EMPTY_CONTEXT;
 
-  constructor({ api, configuration, access, events, clock, random, numbers, onContext }: WorkloadOptions) {
+  constructor({ apis, configuration, access, events, clock, random, numbers, onContext }: WorkloadOptions) {
     this.#configuration = configuration;
     const onPermissionDenied = () => this.#configuration.on_permission_denied;
     const naming = namingOf(configuration);
-    const common = { api, clock, random, onPermissionDenied, events };
+    const common = { clock, random, onPermissionDenied, events };
     this.service = new SdsService(sdsSettings(configuration, access), { events, clock, ...(numbers && { numbers }) });
-    this.#tokens = new TokenSource({ ...common, onChange: (cause) => this.#publisher.tokensChanged(cause) });
-    this.jwtBundles = new JwtBundleWatch(common);
-    this.#tokens.configure(tokenRequests(namedTokens(naming)));
-    this.#publisher = new SecretPublisher(naming, {
-      clock,
-      events,
-      publish: (update) => this.service.update(update),
-      tokens: this.#tokens,
-    });
-    this.#watch = new X509Watch({
+    this.#watch = new JoinedWatch({
       ...common,
-      reader: new CertificateReader(),
+      apis,
+      reader: () => new CertificateReader(),
       onContext: (context, reason) => {
         this.#context = context;
         this.#tokens.adopt(context);
         this.#publisher.adopt(context, reason);
         onContext?.(context);
       },
+    });
+    this.jwtBundles = this.#watch.jwtBundles;
+    this.#tokens = new TokenSource({
+      ...common,
+      api: this.#watch.tokens,
+      onChange: (cause) => this.#publisher.tokensChanged(cause),
+    });
+    this.#tokens.configure(tokenRequests(namedTokens(naming)));
+    this.#publisher = new SecretPublisher(naming, {
+      clock,
+      events,
+      publish: (update) => this.service.update(update),
+      tokens: this.#tokens,
     });
   }
 
@@ -80,19 +84,20 @@ export class Workload {
     this.#watch.start();
   }
 
-  configure(configuration: Configuration, access: AccessRules | undefined): void {
+  /** @param apis those that say what it may have from now on; absent: the same as before */
+  configure(configuration: Configuration, access: AccessRules | undefined, apis?: readonly WorkloadApi[]): void {
     this.#configuration = configuration;
     this.service.configure(sdsSettings(configuration, access));
     const naming = namingOf(configuration);
     this.#tokens.configure(tokenRequests(namedTokens(naming)));
     this.#publisher.configure(naming);
+    if (apis !== undefined) this.#watch.configure(apis);
   }
 
   /** Asks no more for what it may have. Its streams stay as they are. */
   stop(): void {
     this.#watch.stop();
     this.#tokens.stop();
-    this.jwtBundles.stop();
     this.#publisher.stop();
   }
 

@@ -63,31 +63,36 @@ export class History {
         break;
       }
       case 'workload_api_connected':
-        this.#note('connected', event.address, now);
+        this.#note('connected', event.address, event, now);
         break;
       case 'workload_api_lost':
-        this.#note(event.code === 'PERMISSION_DENIED' ? 'denied' : 'lost', `${event.meaning} (${event.code})`, now);
+        this.#note(
+          event.code === 'PERMISSION_DENIED' ? 'denied' : 'lost',
+          `${event.source === undefined ? '' : `${event.source}: `}${event.meaning} (${event.code})`,
+          event,
+          now,
+        );
         break;
       case 'context_discarded':
-        this.#note('discarded', event.reason, now);
+        this.#note('discarded', event.reason, event, now);
         break;
       case 'svid_received':
-        this.#note('received', event.id, now);
+        this.#note('received', event.id, event, now);
         break;
       case 'svid_rotated':
-        this.#note('rotated', event.id, now);
+        this.#note('rotated', event.id, event, now);
         break;
       case 'svid_expired':
-        this.#note('expired', event.id, now);
+        this.#note('expired', event.id, event, now);
         break;
       case 'svid_withdrawn':
-        this.#note('withdrawn', event.id, now);
+        this.#note('withdrawn', event.id, event, now);
         break;
       case 'bundle_updated':
-        this.#note('bundle', event.trustDomain, now);
+        this.#note('bundle', event.trustDomain, event, now);
         break;
       case 'bundle_withdrawn':
-        this.#note('withdrawn', event.trustDomain, now);
+        this.#note('withdrawn', event.trustDomain, event, now);
         break;
     }
   }
@@ -120,8 +125,8 @@ export class History {
     slot[what] += 1;
   }
 
-  #note(what: UpstreamEntry['what'], told: string, now: number): void {
-    const text = short(told);
+  #note(what: UpstreamEntry['what'], told: string, event: Event, now: number): void {
+    const text = short(`${told}${whose(event)}`);
     const last = this.#upstream.at(-1);
     if (last?.what === what && last.text === text) {
       this.#upstream[this.#upstream.length - 1] = { ...last, times: last.times + 1, until: now };
@@ -129,6 +134,11 @@ export class History {
       keep(this.#upstream, { at: now, what, text, times: 1, until: now }, MAX_ENTRIES);
     }
   }
+}
+
+/** In node mode: which process it is about. */
+function whose({ workload }: Event): string {
+  return workload === undefined ? '' : ` (uid ${workload.uid}, pid ${workload.pid})`;
 }
 
 function keep<T>(list: T[], entry: T, most: number): void {

@@ -3,22 +3,10 @@ import type { Clock } from '../clock.ts';
 import type { Event, SvidEvent, WorkloadInfo } from '../events.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 import { History } from './history.ts';
+import { SideProblems } from './side-problems.ts';
+import { type ObservedUpstream, Upstreams } from './upstreams.ts';
 
 /** Times are milliseconds since the epoch. */
-export type Upstream =
-  | { readonly state: 'connecting'; readonly since: number }
-  | { readonly state: 'connected'; readonly since: number }
-  /** It is tried again; or not, when `final`. */
-  | {
-      readonly state: 'lost' | 'denied';
-      readonly since: number;
-      readonly code: string;
-      readonly details: string;
-      readonly meaning: string;
-      readonly failures: number;
-      readonly final: boolean;
-    };
-
 export interface ObservedIdentity {
   readonly id: SpiffeId;
   readonly hint: string;
@@ -54,22 +42,10 @@ export interface Reload {
   readonly needRestart: readonly string[];
 }
 
-export interface Discarded {
-  readonly at: number;
-  readonly code: string;
-  readonly reason: string;
-}
-
 /** What is known of one workload of a node. */
 export interface ObservedWorkload {
   readonly workload: WorkloadInfo;
   readonly observed: Observed;
-}
-
-/** What fails beside the way of the secrets. */
-export interface SideProblem {
-  readonly at: number;
-  readonly reason: string;
 }
 
 export class Observed {
@@ -83,14 +59,9 @@ export class Observed {
   readonly distrusted = new Set<TrustDomain>();
   /** By identity and audience. */
   readonly tokens = new Map<string, ObservedToken>();
-  upstream: Upstream;
-  /** When the last message of the Workload API came. */
-  lastMessage: number | undefined;
-  /** The last message, if it was discarded; undefined after one that was used. */
-  discarded: Discarded | undefined;
+  readonly upstreams: Upstreams;
   lastReload: Reload | undefined;
-  /** The last failure of each; nobody tells when it is over. */
-  readonly sideProblems = new Map<'telemetry' | 'audit', SideProblem>();
+  readonly sideProblems = new SideProblems();
   listening: string | undefined;
   /** Why nobody can connect there just now. */
   socketLost: string | undefined;
@@ -110,7 +81,7 @@ export class Observed {
   constructor(clock: Clock) {
     this.#clock = clock;
     this.startedAt = clock.now();
-    this.upstream = { state: 'connecting', since: this.startedAt };
+    this.upstreams = new Upstreams(this.startedAt);
   }
 
   /** Of spiffe-sds itself and of all workloads. Of those that several have, the one that expires first. */
@@ -126,6 +97,7 @@ export class Observed {
     if (!('peer' in event)) this.revision += 1;
     this.heard += 1;
     this.history.hear(event, this.#now);
+    this.sideProblems.hear(event, this.#now);
     if (event.workload !== undefined) {
       this.#hearOf(event.workload, event);
       return;
@@ -133,7 +105,13 @@ export class Observed {
     this.#apply(event);
   }
 
+  /** The Workload API; of several the one that is worst. */
+  get upstream(): ObservedUpstream['upstream'] {
+    return this.upstreams.worst.upstream;
+  }
+
   #apply(event: Event): void {
+    this.upstreams.hear(event, this.#now);
     switch (event.type) {
       case 'listening':
         this.listening = event.address;
@@ -147,20 +125,7 @@ export class Observed {
       case 'draining':
         this.draining = true;
         break;
-      case 'workload_api_connected':
-        this.upstream = { state: 'connected', since: this.#now };
-        break;
-      case 'workload_api_lost':
-        this.#lost(event);
-        break;
-      case 'message_received':
-        this.lastMessage = this.#now;
-        break;
-      case 'context_received':
-        this.discarded = undefined;
-        break;
       case 'context_discarded':
-        this.discarded = { at: this.#now, code: event.code, reason: event.reason };
         // It may have contained a newer SVID for each of them.
         for (const id of this.identities.keys()) this.#failed(id);
         break;
@@ -211,12 +176,6 @@ export class Observed {
         this.pushing = true;
         this.served ||= this.identities.size > 0 && this.bundles.size > 0;
         break;
-      case 'telemetry_failed':
-        this.sideProblems.set('telemetry', { at: this.#now, reason: event.reason });
-        break;
-      case 'audit_failed':
-        this.sideProblems.set('audit', { at: this.#now, reason: event.reason });
-        break;
       case 'configuration_reloaded':
         this.lastReload = { at: this.#now, needRestart: event.needRestart };
         break;
@@ -236,12 +195,6 @@ export class Observed {
 
   get #now(): number {
     return this.#clock.now();
-  }
-
-  #lost({ code, details, meaning, failures, retryInMs }: Event & { readonly type: 'workload_api_lost' }): void {
-    const state = code === 'PERMISSION_DENIED' ? 'denied' : 'lost';
-    const since = this.upstream.state === state ? this.upstream.since : this.#now;
-    this.upstream = { state, since, code, details, meaning, failures, final: retryInMs === undefined };
   }
 
   #received({ type, id, hint, serial, notAfter, warning }: SvidEvent): void {

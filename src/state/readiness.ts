@@ -1,7 +1,8 @@
 /** Whether the sidecar lives, has started, and is ready for traffic: as checks, whose reasons say what is wrong and where to look. */
 import { isoTime } from '../clock.ts';
 import { trustDomainOf } from '../spiffe/spiffe-id.ts';
-import type { Observed, Upstream } from './observed.ts';
+import type { Observed } from './observed.ts';
+import type { ObservedUpstream, Upstream } from './upstreams.ts';
 
 export interface Check {
   readonly name: string;
@@ -26,7 +27,7 @@ export const startupz: Probe = (observed) => [
 
 /**
  * Whether an Envoy gets an identity that its peers accept. A Workload API that cannot be reached does not make it fail while its SVIDs and
- * bundles are valid; nor does an expired bundle of a federated trust domain, which concerns the peers from there only.
+ * bundles are valid; nor does one of several that refuses this workload; nor does an expired bundle of a federated trust domain, which concerns the peers from there only.
  */
 export const readyz: Probe = (observed, now) => [
   socket(observed),
@@ -86,11 +87,18 @@ function upstream(observed: Observed): Check {
   return (isRefused(observed) ? failed : passed)('upstream', upstreamText(observed));
 }
 
-function isRefused({ upstream }: Observed): boolean {
-  return upstream.state === 'denied' || (upstream.state === 'lost' && upstream.final);
+/** Of several: whether all do. */
+function isRefused({ upstreams }: Observed): boolean {
+  return upstreams.all.every(({ upstream }) => upstream.state === 'denied' || (upstream.state === 'lost' && upstream.final));
 }
 
-function upstreamText({ upstream, discarded }: Observed): string {
+function upstreamText({ upstreams }: Observed): string {
+  const [only, ...others] = upstreams.all;
+  if (others.length === 0) return textOf(only);
+  return upstreams.all.map((one) => `${one.address}: ${textOf(one)}`).join('; ');
+}
+
+function textOf({ upstream, discarded }: ObservedUpstream): string {
   const state = stateText(upstream);
   return discarded === undefined
     ? state

@@ -14,6 +14,8 @@ export interface OutputOptions {
   readonly how: 'at once' | 'in background';
   /** Writing failed, and not only because it would have to wait. Called at each try. */
   readonly onError?: (error: NodeJS.ErrnoException) => void;
+  /** All that waited is written. */
+  readonly onDrained?: () => void;
   /** How many bytes may wait; default 1 MiB. */
   readonly maxBytes?: number;
 }
@@ -121,7 +123,9 @@ export class Output {
     this.#bytes -= written;
     if (written > 0) this.#retryMs = FULL_RETRY_MS;
     if (written < chunk.length) this.#queue.unshift(chunk.subarray(written));
-    if (this.#bytes === 0) this.#onDrained?.();
+    if (this.#bytes > 0) return;
+    this.#onDrained?.();
+    if (written > 0) this.#options.onDrained?.();
   }
 
   #failed(error: NodeJS.ErrnoException): void {

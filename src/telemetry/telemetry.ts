@@ -63,7 +63,8 @@ export class Telemetry {
     });
     const problems: string[] = [];
     telemetry = new Telemetry(options, log, (sentence) => problems.push(sentence));
-    for (const reason of problems) telemetry.events({ type: 'telemetry_failed', reason });
+    // Only a restart mends these.
+    for (const reason of problems) telemetry.events({ type: 'telemetry_failed', reason, about: reason });
     return telemetry;
   }
 
@@ -140,7 +141,9 @@ export class Telemetry {
   async #startOtlp(): Promise<Otlp | undefined> {
     const settings = this.#settings;
     if (settings === undefined) return undefined;
-    const onProblem = (reason: string) => this.events({ type: 'telemetry_failed', reason });
+    const failed = (reason: string, about?: string) =>
+      this.events({ type: 'telemetry_failed', reason, ...(about !== undefined && { about }) });
+    const recovered = (about: string) => this.events({ type: 'telemetry_recovered', about });
     try {
       const { startOtlp } = await import('./otlp/otlp.ts');
       return await startOtlp({
@@ -148,10 +151,10 @@ export class Telemetry {
         resource: this.#resource,
         collect: () => [...this.#measurements.collect(), ...otlpProcessMetrics()],
         startedAt: this.observed.startedAt,
-        onProblem,
+        problems: { failed, recovered },
       });
     } catch (error) {
-      onProblem(`nothing is exported by OTLP: ${messageOf(error)}`);
+      failed(`nothing is exported by OTLP: ${messageOf(error)}`, 'OTLP');
       return undefined;
     }
   }

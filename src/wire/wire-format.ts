@@ -75,6 +75,21 @@ export function decoders(types: ReadonlyMap<string, Namespace>): (name: string) 
   };
 }
 
+/**
+ * How often a field stands in a message, without taking anything of it.
+ * @throws MalformedMessage
+ */
+export function occurrences(bytes: Uint8Array, fieldNumber: number): number {
+  const input = new Input(bytes);
+  let count = 0;
+  while (input.position < bytes.length) {
+    const tag = input.tag(bytes.length);
+    if (tag >>> 3 === fieldNumber) count += 1;
+    input.skip(tag, bytes.length, 0);
+  }
+  return count;
+}
+
 type ShapeNamed = (name: string) => Shape;
 
 function shapeOf(

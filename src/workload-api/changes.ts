@@ -51,7 +51,8 @@ export function* bundleChanges(before: X509Context, after: X509Context, reason: 
   }
 }
 
-function sameBundle(before: X509Bundle | undefined, after: X509Bundle): boolean {
+/** Whether both have the same authorities. */
+export function sameBundle(before: X509Bundle | undefined, after: X509Bundle): boolean {
   return before !== undefined && sameCertificates(before.authorities, after.authorities);
 }
 

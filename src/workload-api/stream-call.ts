@@ -30,17 +30,17 @@ export function connectingClient(endpoint: Endpoint, credentials: ChannelCredent
 /**
  * Opens a call and returns a function that cancels it. A unary method is called in the same way: in gRPC over HTTP/2 it is a stream with one
  * message.
- * @param header the metadata that the API wants to be `true`
+ * @param header the metadata that the API wants to be `true`; undefined: it wants none
  */
 export function openCall<Request, Message>(
   client: Client,
   { path, requestSerialize, responseDeserialize }: MethodDefinition<Request, Message>,
   request: Request,
-  header: string,
+  header: string | undefined,
   listener: FetchListener<Message>,
 ): () => void {
   const metadata = new Metadata();
-  metadata.set(header, 'true');
+  if (header !== undefined) metadata.set(header, 'true');
   const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, metadata);
   let open = true;
   const end = (code: status, details: string) => {

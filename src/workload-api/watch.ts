@@ -9,7 +9,7 @@ import type { EventListener, WorkloadApiMethod } from '../events.ts';
 import type { X509BundlesResponse, X509SVIDResponse } from '../gen/messages.ts';
 import type { CertificateReader } from '../spiffe/certificate-reader.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
-import { bundleChanges, sameContext } from './changes.ts';
+import { sameContext } from './changes.ts';
 import { type LeftOut, readBundles, readContext } from './context.ts';
 import { prepareCrls } from './crl-preparation.ts';
 import { type KnownParts, NOTHING_KNOWN } from './known-parts.ts';
@@ -190,7 +190,6 @@ export class X509Watch {
           crls: [...new Set([...fromSvids.crls, ...fromBundles.crls])],
         };
     this.#forgetCrls();
-    for (const change of bundleChanges(before, this.#context, reason)) this.#options.events(change);
     if (!this.#begun || (isEmpty && before === EMPTY_CONTEXT) || this.#isKnown()) return;
     this.#handedOver = this.#context;
     this.#options.onContext(this.#context, reason);

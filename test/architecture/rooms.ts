@@ -55,7 +55,7 @@ export const ROOMS: readonly Room[] = [
   },
   {
     path: 'src/broker/',
-    holds: 'the client of the Broker API: what other workloads may have',
+    holds: 'clients of the Broker API and of the Delegated Identity API: what other workloads may have',
     mayImport: [...WIRE, ...SPIFFE, 'src/config/values/', 'src/workload-api/'],
   },
   {
@@ -66,7 +66,7 @@ export const ROOMS: readonly Room[] = [
   {
     path: 'src/access/',
     holds: 'who may have which secret',
-    mayImport: ['src/events.ts', 'src/secrets/'],
+    mayImport: ['src/events.ts', 'src/config/values/', 'src/secrets/'],
   },
   {
     path: 'src/server/',
@@ -228,17 +228,22 @@ export const ROOMS: readonly Room[] = [
   {
     path: 'src/doctor/',
     holds: 'what is wrong between the Workload API and Envoy: findings from facts',
-    mayImport: ['src/spiffe/', 'src/config/values/', 'src/config/schema/', 'src/admin/'],
+    mayImport: ['src/spiffe/', 'src/config/values/', 'src/config/schema/', 'src/access/', 'src/admin/'],
   },
   {
     path: 'src/doctor/probes/',
     holds: 'the facts of sockets, the Workload API, secrets and an Envoy',
-    mayImport: [...WIRE, 'src/spiffe/', 'src/envoy/', 'src/workload-api/', 'src/doctor/'],
+    mayImport: [...WIRE, 'src/spiffe/', 'src/envoy/', 'src/server/', 'src/workload-api/', 'src/doctor/'],
   },
   {
     path: 'src/cli/clients/',
     holds: 'who asks a running sidecar: SDS, gRPC health, the admin API',
     mayImport: [...WIRE, 'src/config/schema/', 'src/secrets/'],
+  },
+  {
+    path: 'src/cli/usage/',
+    holds: 'what is said of the commands themselves: examples, completion in shells',
+    mayImport: [],
   },
   {
     path: 'src/cli/',
@@ -255,6 +260,7 @@ export const ROOMS: readonly Room[] = [
       'src/telemetry/output.ts',
       'src/admin/',
       'src/cli/clients/',
+      'src/cli/usage/',
       'src/bootstrap/',
       'src/doctor/',
       'src/doctor/probes/',

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
@@ -10,6 +10,7 @@ import { HELM } from '../../deploy/helm/install.ts';
 import { ENVOY_VERSIONS, findEnvoy } from '../../envoy/install.ts';
 import { configurationSchema } from '../../src/config/schema/schema.ts';
 import { describeWithSchemas } from '../support/containers/describe.ts';
+import { fencesOf, ROOT } from '../support/documents/document.ts';
 import {
   DEPLOY,
   describeWithManifests,
@@ -232,6 +233,16 @@ describeWithManifests()('the chart', () => {
     ] as const)('%s', async (_what, args, message) => {
       await refused(...args).toThrow(message);
     });
+  });
+
+  it('the command of the README makes the example, with the image that it names', async () => {
+    const [command] = fencesOf('deploy/helm/README.md').filter(({ text }) => text.startsWith('helm install'));
+    const [, ...args] = (command?.text ?? '').replaceAll('\\\n', ' ').replace('helm install', 'template').split(/\s+/);
+    const [name, chart, ...options] = args as [string, string, ...string[]];
+    expect({ name, chart }).toEqual({ name: 'demo', chart: relative(ROOT, EXAMPLE) });
+    const made = await helmExample(...options);
+    expect(podOf(made, 'demo-server').initContainers[0]?.image).toMatch(/^registry\.example\.com\/spiffe-sds:\d/);
+    expect(made.map(({ kind }) => kind)).toEqual(plain.map(({ kind }) => kind));
   });
 
   it('documents each value, and has each in its schema', async () => {

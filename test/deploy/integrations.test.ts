@@ -9,10 +9,13 @@ const FOLDER = join(import.meta.dirname, '..', '..', 'deploy', 'integrations');
 const text = (file: string) => readFile(join(FOLDER, file), 'utf8');
 const pipeOf = async (file: string) => /pipe: \{ path: (\S+) \}/.exec(await text(file))?.[1];
 
-test.each(['istio/spiffe-sds.yaml', 'istio/gateway-spiffe-sds.yaml'])('the sidecar takes %s', async (file) => {
-  const content = await text(file);
-  expect(() => loadText(content)).not.toThrow();
-});
+test.each(['istio/spiffe-sds.yaml', 'istio/gateway-spiffe-sds.yaml', 'vault/spiffe-sds.yaml'])(
+  'the sidecar takes %s',
+  async (file) => {
+    const content = await text(file);
+    expect(() => loadText(content)).not.toThrow();
+  },
+);
 
 test.each([
   // Istio writes /var/run for the proxy, and mounts /run: they are the same folder.

@@ -8,6 +8,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { HELM } from '../../deploy/helm/install.ts';
 import { ENVOY_VERSIONS, findEnvoy } from '../../envoy/install.ts';
+import { loadConfiguration } from '../../src/config/load.ts';
 import { describeWithSchemas } from '../support/containers/describe.ts';
 import {
   DEPLOY,
@@ -165,6 +166,35 @@ describeWithManifests()('the demo', () => {
   describeWithSchemas()('keeps to the schemas of Kubernetes', () => {
     it.each(KUBERNETES_VERSIONS)('%s, strictly', { timeout: 60_000 }, async (version) => {
       await validate(demo, version);
+    });
+  });
+});
+
+describeWithManifests()('the DaemonSet for a node', () => {
+  let objects: readonly KubernetesObject[];
+  beforeAll(async () => {
+    objects = await kustomized(join(FOLDER, 'node'));
+  });
+
+  it('names the version of this repository', async () => {
+    const { version } = JSON.parse(await readFile(join(DEPLOY, '..', 'package.json'), 'utf8'));
+    const { containers } = find(objects, 'DaemonSet', 'spiffe-sds').spec.template.spec;
+    expect(containers).toMatchObject([{ image: `spiffe-sds:${version}` }]);
+  });
+
+  it('mounts a configuration that the sidecar takes', () => {
+    const { name } = find(objects, 'DaemonSet', 'spiffe-sds').spec.template.spec.volumes.find(
+      (volume: { name: string }) => volume.name === 'configuration',
+    ).configMap;
+    const file = find(objects, 'ConfigMap', name).data?.['spiffe-sds.yaml'] ?? '';
+    const env = { SPIFFE_ENDPOINT_SOCKET: 'unix:///agent.sock', SPIFFE_BROKER_SOCKET: 'unix:///broker.sock' };
+    const { configuration } = loadConfiguration({ flags: { config: 'x.yaml' }, env, readFile: () => file });
+    expect(configuration.broker.address).toEqual({ kind: 'unix', path: '/broker.sock' });
+  });
+
+  describeWithSchemas()('keeps to the schemas of Kubernetes', () => {
+    it.each(KUBERNETES_VERSIONS)('%s, strictly', { timeout: 60_000 }, async (version) => {
+      await validate(objects, version);
     });
   });
 });

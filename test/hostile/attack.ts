@@ -16,6 +16,9 @@ export const PATHS = {
 
 /** A connection takes no more than this from the attacker before the sidecar reads: the attacker, too, has only so much memory. */
 const MAX_UNSENT = 4 * 1024 * 1024;
+/** As many as the sidecar lets a connection have. node:http2 queues the rest in the attacker, and takes minutes to drop them. */
+const MAX_OPEN = 16_384;
+const openCalls = new WeakMap<ClientHttp2Session, number>();
 
 export class Attacker {
   readonly #path: string;
@@ -57,13 +60,15 @@ export class Attacker {
         ({ session, socket } = this.session(settings));
         here = 0;
       }
-      for (let i = 0; i < perTurn && here < perConnection && socket.writableLength < MAX_UNSENT; i++) {
+      const mayGoOn = () =>
+        here < perConnection && socket.writableLength < MAX_UNSENT && (openCalls.get(session) ?? 0) < MAX_OPEN;
+      for (let i = 0; i < perTurn && mayGoOn(); i++) {
         step(session, turn++);
         here++;
       }
       await nextTurn();
     }
-    session.destroy();
+    // The rest ends with the process.
   }
 
   /** Says it again and again on connections that begin with `hello`, a new connection when one was closed. */
@@ -102,8 +107,10 @@ export class Attacker {
 /** Begins a call; what comes back is dropped. */
 export function begin(session: ClientHttp2Session, path: string, headers: OutgoingHttpHeaders = {}): ClientHttp2Stream {
   const request = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', ...headers };
+  openCalls.set(session, (openCalls.get(session) ?? 0) + 1);
   return session
     .request(request, { endStream: false })
     .on('error', () => undefined)
+    .on('close', () => openCalls.set(session, (openCalls.get(session) ?? 1) - 1))
     .resume();
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run hostile [-- --family bytes|names|calls|frames --only TEXT --part attacks|limit --seconds N --memory-mb N]`: each attack on a sidecar of its own, then all of them one after the other on one that has a
+ * `npm run hostile [-- --family bytes|names|calls|frames --only TEXT --part attacks|limit --seconds N --memory-mb N --streams N]`: each attack on a sidecar of its own, then all of them one after the other on one that has a
  * memory limit. Prints the table of docs/reliability.md. Needs the release: `npm run build`.
  */
 import process from 'node:process';
@@ -17,11 +17,13 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: String(DEFAULT_SIEGE.attackSeconds) },
     'memory-mb': { type: 'string', default: '160' },
     part: { type: 'string' },
+    streams: { type: 'string' },
   },
 });
 const options = { ...DEFAULT_SIEGE, attackSeconds: Number(values.seconds) };
 const chosen = values.family === undefined ? ATTACKS : (FAMILIES[values.family] ?? {});
 const names = Object.keys(chosen).filter((name) => values.only === undefined || name.includes(values.only));
+const ofTarget = values.streams === undefined ? {} : { streams: Number(values.streams) };
 let failed = false;
 
 if (values.part !== 'limit') await oneByOne();
@@ -33,7 +35,7 @@ async function oneByOne(): Promise<void> {
     '| attack | before, MB | most, MB | growth | back after, s | p99 before, ms | p99 during, ms | log lines | audit lines | of deliveries |\n|---|---|---|---|---|---|---|---|---|---|\n',
   );
   for (const name of ['(none)', ...names]) {
-    await using target = await Target.start();
+    await using target = await Target.start(ofTarget);
     try {
       tell(name, await siege(target, name === '(none)' ? [] : [name], options));
     } catch (error) {
@@ -55,18 +57,24 @@ async function underLimit(): Promise<void> {
   const megabytes = Number(values['memory-mb']);
   using limit = memoryLimit(megabytes * MIB);
   if (limit === undefined) process.stdout.write('no cgroup can be made here: resident memory is looked at instead\n');
-  await using target = await Target.start({ onStart: (pid) => limit?.hold(pid) });
+  await using target = await Target.start({ ...ofTarget, onStart: (pid) => limit?.hold(pid) });
+  const kept = () => (limit === undefined ? 'by looking at it' : `by ${limit.kept}, which killed ${limit.kills} times`);
   let most = 0;
   for (const name of names) {
-    const { peak } = await siege(target, [name], { ...options, attackSeconds: 1, recoverySeconds: 0 });
-    most = Math.max(most, peak);
-    if (target.alive && (limit !== undefined || most <= megabytes)) continue;
+    let late: unknown;
+    try {
+      const { peak } = await siege(target, [name], { ...options, attackSeconds: 1, recoverySeconds: 0 });
+      most = Math.max(most, peak);
+      process.stdout.write(`${name}: ${peak.toFixed()} MB\n`);
+    } catch (error) {
+      late = error;
+    }
+    if (target.alive && late === undefined && (limit !== undefined || most <= megabytes)) continue;
     failed = true;
-    process.stdout.write(`ended by "${name}" at ${peak.toFixed()} MB\n${target.log.slice(-1_000)}\n`);
+    process.stdout.write(`ended by "${name}" (${String(late ?? 'dead')}), kept ${kept()}\n${target.log.slice(-1_000)}\n`);
     return;
   }
-  const kept = limit === undefined ? 'by looking at it' : `by ${limit.kept}, which killed ${limit.kills} times`;
   process.stdout.write(
-    `\n${names.length} attacks one after the other with ${megabytes} MB, kept ${kept}: alive, ${most.toFixed()} MB at most\n`,
+    `\n${names.length} attacks one after the other with ${megabytes} MB, kept ${kept()}: alive, ${most.toFixed()} MB resident at most\n`,
   );
 }

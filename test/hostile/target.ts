@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtempDisposable } from 'node:fs/promises';
+import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +23,8 @@ const SAMPLE_MS = 20;
 export interface TargetOptions {
   /** The bundle of `npm run build`, or what it is made of. Default: the bundle. */
   readonly program?: 'release' | 'source';
+  /** `sds.limits.streams_per_connection`; absent: the default. */
+  readonly streams?: number;
   /** Called with its pid as soon as there is one. */
   readonly onStart?: (pid: number) => void;
 }
@@ -59,12 +61,15 @@ export class Target implements AsyncDisposable {
     this.#stack.defer(() => clearInterval(sampling));
   }
 
-  static async start({ program = 'release', onStart }: TargetOptions = {}): Promise<Target> {
+  static async start({ program = 'release', streams, onStart }: TargetOptions = {}): Promise<Target> {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'hostile-'))).path;
     const socket = join(folder, 'sds.sock');
     const admin = join(folder, 'admin.sock');
     const api = stack.use(await TestWorkloadApi.start({ address: `unix://${join(folder, 'workload.sock')}`, rotateEveryMs: 0 }));
+    const limits = streams === undefined ? '{}' : `{ streams_per_connection: ${streams} }`;
+    const configuration = join(folder, 'spiffe-sds.yaml');
+    await writeFile(configuration, `sds: { limits: ${limits} }\n`);
     const inherited = Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_|NODE_|NOTIFY_)/.test(name));
     const child = spawn(process.execPath, [...FLAGS, program === 'release' ? RELEASE : SOURCE, 'serve'], {
       env: {
@@ -72,6 +77,7 @@ export class Target implements AsyncDisposable {
         MALLOC_ARENA_MAX: '1',
         SPIFFE_ENDPOINT_SOCKET: api.address,
         SPIFFE_SDS_LISTEN: `unix://${socket}`,
+        SPIFFE_SDS_CONFIG: configuration,
         SPIFFE_SDS_ADMIN: `unix://${admin}`,
       },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -26,6 +26,8 @@ const TAKEN = [
   'sds:',
   'secrets:',
   'workload_api: { address: "tcp://127.0.0.1:8081" }',
+  'workload_api: [{ address: "unix:///a" }, { address: "unix:///b" }]',
+  'workload_api:',
   'sds: { listen: unix:/s.sock, mode: "600", group: 101, bundle_ack_timeout: 1m30s, limits: { request_bytes: 64KiB } }',
   'sds: { group: envoy }',
   'names: { preset: istio, on_demand: ["*.example.org"], default_svid: "" }',
@@ -40,6 +42,9 @@ const TAKEN = [
 ];
 const REFUSED = [
   'nmaes: {}',
+  'workload_api: []',
+  'workload_api: [{}]',
+  'workload_api: { adress: "unix:///a" }',
   'sds: { lisen: "unix:///s" }',
   'sds: { listen: "tcp://127.0.0.1:1" }',
   'sds: { mode: 660 }',

@@ -1,8 +1,8 @@
-/** What holds for README.md, CONTRIBUTING.md and docs/. test/e2e/deploy/documents.test.ts runs their commands. */
+/** What holds for every page. test/e2e/deploy/documents.test.ts runs their commands. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { fencesOf, pages, pagesWithCommands, ROOT, textOf } from '../support/documents/document.ts';
+import { fencesOf, pages, ROOT, textOf } from '../support/documents/document.ts';
 import { headingIds } from '../support/documents/heading-ids.ts';
 import { NOT_RUN, reasonNotToRun } from '../support/documents/not-run.ts';
 import { loadText } from '../support/sidecar/configuration.ts';
@@ -13,7 +13,7 @@ test('README.md can be read at once: 200 lines of 120 characters at most', () =>
   expect(lines.filter((line) => [...line].length > 120)).toEqual([]);
 });
 
-describe.each(pagesWithCommands())('%s', (page) => {
+describe.each(pages())('%s', (page) => {
   const fences = fencesOf(page);
   const commands = fences.filter(({ language }) => language === 'sh');
 

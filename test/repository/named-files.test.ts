@@ -1,9 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { pagesWithCommands, ROOT, textOf } from '../support/documents/document.ts';
+import { pages, ROOT, textOf } from '../support/documents/document.ts';
 
-test.each(pagesWithCommands())('every file that %s names is there', (page) => {
+test.each(pages())('every file that %s names is there', (page) => {
   const named = [
     ...textOf(page).matchAll(/(?<=^|[ `])((?:src|test|docs|deploy|envoy|proto)\/[\w./-]*\w\.(?:ts|md|yaml|json))(?![\w/])/gm),
   ].map(([, path = '']) => path);

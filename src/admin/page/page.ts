@@ -1,11 +1,11 @@
 /** The status page: shows what /v1/status says, and goes on doing so. */
-import type { Status } from '../status.ts';
-import { element, part, stateMark, visible } from './element.ts';
+import type { Status, WorkloadStatus } from '../status.ts';
+import { element, part, type State, stateMark, visible } from './element.ts';
 import { Live } from './live.ts';
 import { deliveryPlot } from './plot.ts';
 import { problemsOf } from './problems.ts';
 import { Sections } from './sections.ts';
-import { relative, setSidecarTime, tick } from './time.ts';
+import { relative, setSidecarTime, tick, withTimes } from './time.ts';
 import { wayOf } from './way.ts';
 
 const TICK_MS = 1_000;
@@ -33,6 +33,7 @@ function show(status: Status): void {
     held,
     subscribers,
     counts,
+    workloads,
   } = status;
   seenAt = new Date();
   setSidecarTime(Date.parse(started_at) + status.uptime * 1000);
@@ -53,16 +54,27 @@ function show(status: Status): void {
   anew('problems', problems, () =>
     problems.length === 0
       ? [element('li', { 'data-state': 'ok' }, stateMark('ok', 'Nothing: Envoys get what they ask for.'))]
-      : problems.map(({ state, text }) =>
-          element('li', { 'data-state': state }, stateMark(state, state === 'bad' ? 'broken' : 'look at this'), visible(text)),
-        ),
+      : problems.map(({ state, text }) => problem(state, text)),
   );
   const lasting = identities.map(({ expires_in: _, ...identity }) => identity);
-  anew('way', [upstream, lasting, bundles.length, names.length, held, subscribers, counts, checks.length], () => wayOf(status));
+  const lastingOf = ({ identities: those, ...workload }: WorkloadStatus) => [
+    workload,
+    those.map(({ expires_in }) => expires_in <= 0),
+  ];
+  anew(
+    'way',
+    [upstream, lasting, bundles.length, names.length, held, subscribers, counts, checks.length, workloads?.map(lastingOf)],
+    () => wayOf(status),
+  );
   anew('delivery', [status.history.delivery, Math.floor(Date.now() / 60_000)], () => deliveryPlot(status));
   sections.show(status);
   applyFilter();
   tick(document);
+}
+
+function problem(state: State, text: string): HTMLElement {
+  const word = state === 'bad' ? 'broken' : 'look at this';
+  return element('li', { 'data-state': state }, stateMark(state, word), ...withTimes(visible(text)));
 }
 
 /** Fills a part when it would show something else. */
@@ -85,6 +97,13 @@ function say(state: 'ok' | 'bad', text: string): void {
 
 function lost(): void {
   document.title = 'LOST · spiffe-sds';
+  anew('ready', 'lost', () => {
+    part('ready').dataset['state'] = 'idle';
+    return ['– not known'];
+  });
+  anew('problems', 'lost', () => [
+    problem('bad', 'Whether the sidecar runs is not known: it does not answer. Envoys keep what they have.'),
+  ]);
   say(
     'bad',
     seenAt === undefined

@@ -1,6 +1,7 @@
 /** What is the matter, the worst first: what a person wants to read at three in the morning. */
 import type { Status } from '../status.ts';
 import type { State } from './element.ts';
+import { workloadState } from './way.ts';
 
 export interface Problem {
   readonly state: State;
@@ -8,10 +9,31 @@ export interface Problem {
 }
 
 const MAX_OF_A_KIND = 5;
+const SIDE = { telemetry: 'telemetry is not exported', audit: 'the audit log is not written' } as const;
+
+const WORST_FIRST: readonly State[] = ['bad', 'warn'];
 
 /** Nothing is the matter when there is none. */
 export function problemsOf(status: Status): readonly Problem[] {
-  const { checks, upstream, configuration, identities, bundles, subscribers, held } = status;
+  return allProblems(status).toSorted((a, b) => WORST_FIRST.indexOf(a.state) - WORST_FIRST.indexOf(b.state));
+}
+
+function allProblems(status: Status): readonly Problem[] {
+  const {
+    checks,
+    upstream,
+    upstreams = [upstream],
+    conflicts = [],
+    configuration,
+    identities,
+    bundles,
+    subscribers,
+    held,
+    problems,
+    workloads = [],
+  } = status;
+  const which = ({ address }: Status['upstream']) =>
+    upstreams.length === 1 ? 'the Workload API' : `the Workload API ${address ?? ''}`;
   const reload = configuration.last_reload;
   return [
     ...checks.filter(({ ok }) => !ok).map(({ name, reason }) => bad(`${name}: ${reason}`)),
@@ -29,6 +51,17 @@ export function problemsOf(status: Status): readonly Problem[] {
       'rejected secrets',
     ),
     ...few(
+      workloads.flatMap((workload) => {
+        const { state, word } = workloadState(workload);
+        if (state !== 'bad' && state !== 'warn') return [];
+        const { pid, uid, broker } = workload;
+        const why = broker.meaning === undefined ? '' : `: ${broker.meaning}`;
+        const process = `process ${pid} of uid ${uid}`;
+        return [{ state, text: state === 'bad' ? `an SVID of ${process} has expired` : `${process} is ${word}${why}` }];
+      }),
+      'workloads',
+    ),
+    ...few(
       held.map(({ name, streams, nearest }) =>
         warn(
           `${name} is held: there is no such name, and ${streams} ${streams === 1 ? 'stream waits' : 'streams wait'} for it${nearest === undefined ? '' : `. Is ${nearest} meant?`}`,
@@ -36,12 +69,22 @@ export function problemsOf(status: Status): readonly Problem[] {
       ),
       'held names',
     ),
-    ...(upstream.state === 'lost' && upstream.retried
-      ? [warn(`the Workload API is lost, and tried again; what it gave is served: ${upstream.meaning ?? ''}`)]
-      : []),
-    ...(upstream.discarded === undefined
-      ? []
-      : [warn(`the last message of the Workload API was discarded: ${upstream.discarded.reason}`)]),
+    ...upstreams
+      .filter(({ state, retried }) => state === 'lost' && retried)
+      .map((one) => warn(`${which(one)} is lost, and tried again; what it gave is served: ${one.meaning ?? ''}`)),
+    ...(upstreams.length === 1 ? [] : upstreams.filter(({ state }) => state === 'denied')).map((one) =>
+      warn(`${which(one)} refuses this workload: ${one.meaning ?? ''}`),
+    ),
+    ...upstreams.flatMap((one) =>
+      one.discarded === undefined ? [] : [warn(`the last message of ${which(one)} was discarded: ${one.discarded.reason}`)],
+    ),
+    ...few(
+      conflicts.map(({ of, name, used, left }) =>
+        warn(`${of === 'svid' ? name : `the bundle of ${name}`} is given by ${used}, which is used, and differently by ${left}`),
+      ),
+      'conflicts',
+    ),
+    ...problems.map(({ of, reason }) => warn(`${SIDE[of]}; secrets are served all the same: ${reason}`)),
     ...few(
       identities.flatMap(({ id, warning }) => (warning === undefined ? [] : [warn(`${id}: ${warning}`)])),
       'warnings',

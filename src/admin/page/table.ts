@@ -14,6 +14,7 @@ const OPEN_ROWS = 25;
 
 export class TableSection {
   readonly #columns: readonly string[];
+  readonly #title: Text;
   readonly #count: HTMLElement;
   readonly #body: HTMLElement;
   readonly #none: HTMLElement;
@@ -36,7 +37,8 @@ export class TableSection {
       element('thead', { role: 'rowgroup' }, element('tr', { role: 'row' }, ...heads)),
       this.#body,
     );
-    const heading = element('h2', { id: `${id}-title` }, `${title} `, this.#count);
+    this.#title = document.createTextNode(`${title} `);
+    const heading = element('h2', { id: `${id}-title` }, this.#title, this.#count);
     this.#details = element('details', {}, element('summary', {}, heading), this.#none, this.#table) as HTMLDetailsElement;
     this.#details.open = true;
     this.section = element('section', { id, 'aria-labelledby': `${id}-title`, tabindex: '-1' }, this.#details);
@@ -66,6 +68,10 @@ export class TableSection {
     }
   }
 
+  rename(title: string): void {
+    if (this.#title.data !== `${title} `) this.#title.data = `${title} `;
+  }
+
   open(): void {
     this.#details.open = true;
   }
@@ -86,9 +92,7 @@ export class TableSection {
     const known = this.#rows.get(key);
     if (known?.shows === shows) return known.element;
     const columns = this.#columns;
-    const made = cells().map((cell, place) =>
-      element('td', { role: 'cell', 'data-column': columns[place] ?? '' }, element('div', {}, cell)),
-    );
+    const made = cells().map((cell, place) => tableCell(columns[place] ?? '', cell));
     const row = element('tr', { role: 'row', ...(known && { class: 'fresh' }) }, ...made);
     this.#rows.set(key, { shows, element: row });
     if (known !== undefined) takePlace(known.element, row);
@@ -102,4 +106,11 @@ function takePlace(old: HTMLElement, fresh: HTMLElement): void {
   if (opened?.open && details !== null) details.open = true;
   old.replaceWith(fresh);
   if (hadFocus) fresh.querySelector<HTMLElement>('summary, a')?.focus();
+}
+
+/** On a narrow page what says nothing is not shown. */
+function tableCell(column: string, cell: Child): HTMLElement {
+  const made = element('td', { role: 'cell', 'data-column': column }, element('div', {}, cell));
+  if (made.textContent === '–') made.dataset['empty'] = '';
+  return made;
 }

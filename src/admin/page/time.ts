@@ -39,9 +39,22 @@ export function ago(at: string | undefined): HTMLElement {
   return at === undefined ? element('span', { class: 'quiet' }, 'never') : relative(at);
 }
 
-/** `in 5m` or `5m ago`. */
+/** `in 5m`, `5m ago` or `now`. */
 export function relative(at: string): HTMLElement {
   return element('time', { datetime: at, title: at }, words(at));
+}
+
+const TIME = /(at |before )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/g;
+
+/** A sentence whose times are as people read them. */
+export function withTimes(text: string): readonly (Node | string)[] {
+  let end = 0;
+  const parts = [...text.matchAll(TIME)].flatMap(({ index, 0: whole, 1: word, 2: at = '' }) => {
+    const before = text.slice(end, index);
+    end = index + whole.length;
+    return [before, word === 'before ' ? 'yet, but ' : '', relative(at)];
+  });
+  return [...parts, text.slice(end)];
 }
 
 /** Brings every time below `root` up to date. */
@@ -70,5 +83,7 @@ function fill(bar: HTMLElement): void {
 
 function words(at: string): string {
   const ms = Date.parse(at) - sidecarTime();
+  // The sidecar tells its time in whole seconds.
+  if (Math.abs(ms) < 1_000) return 'now';
   return ms > 0 ? `in ${span(ms)}` : `${span(-ms)} ago`;
 }

@@ -1,5 +1,5 @@
 /** The way of an identity as a picture: Workload API, identities, names, Envoys, each with its state, and arrows between them. */
-import type { Status } from '../status.ts';
+import type { Status, WorkloadStatus } from '../status.ts';
 import type { SubscriberStatus } from '../subscribers.ts';
 import { type Child, element, mono, type State, stateMark, svg } from './element.ts';
 import { ago, relative } from './time.ts';
@@ -28,6 +28,14 @@ export function subscriberState({ names, unanswered }: SubscriberStatus): { read
   return { state: 'ok', word: 'up to date' };
 }
 
+/** Of one process, in node mode. */
+export function workloadState({ identities, broker }: WorkloadStatus): { readonly state: State; readonly word: string } {
+  if (identities.some(({ expires_in }) => expires_in <= 0)) return { state: 'bad', word: 'expired' };
+  if (identities.length > 0)
+    return broker.state === 'lost' ? { state: 'warn', word: 'without the broker' } : { state: 'ok', word: 'valid' };
+  return broker.state === 'connecting' ? { state: 'idle', word: 'asking' } : { state: 'warn', word: 'without an identity' };
+}
+
 export function wayOf(status: Status): readonly HTMLElement[] {
   const stations = [upstreamStation(status), identityStation(status), nameStation(status), envoyStation(status)];
   return stations.map(({ title, section, state, word, lines }, place) => {
@@ -43,7 +51,8 @@ export function wayOf(status: Status): readonly HTMLElement[] {
   });
 }
 
-function upstreamStation({ upstream }: Status): Station {
+/** Of several Workload APIs the one that is worst. */
+function upstreamStation({ upstream, upstreams = [upstream] }: Status): Station {
   const { state, since, address, last_message, meaning } = upstream;
   return {
     title: 'Workload API',
@@ -53,31 +62,29 @@ function upstreamStation({ upstream }: Status): Station {
     lines: [
       ['began ', relative(since)],
       ['last message ', ago(last_message)],
-      [mono(address ?? 'no address')],
+      [mono(address ?? 'no address'), ...(upstreams.length === 1 ? [] : [`, one of ${upstreams.length}`])],
       ...(meaning === undefined ? [] : [[meaning]]),
     ],
   };
 }
 
 /** In node mode each process has identities of its own. */
-function workloadStation(workloads: NonNullable<Status['workloads']>): Station {
+function workloadStation(workloads: readonly WorkloadStatus[]): Station {
   const identities = workloads.flatMap((workload) => workload.identities);
-  const without = workloads.filter((workload) => workload.identities.length === 0).length;
-  const expired = identities.filter(({ expires_in }) => expires_in <= 0).length;
-  const [state, word]: [State, string] =
-    expired > 0
-      ? ['bad', `${expired} expired`]
-      : without > 0
-        ? ['warn', `${without} without an identity`]
-        : workloads.length === 0
-          ? ['idle', 'nobody asks']
-          : ['ok', 'valid'];
+  const next = identities.toSorted((a, b) => a.expires_in - b.expires_in)[0];
+  const states = workloads.map(workloadState);
+  const worst = ORDER.toReversed().find((one) => states.some(({ state }) => state === one));
+  const those = states.filter(({ state }) => state === worst);
+  const word = worst === undefined ? 'nobody asks' : worst === 'ok' ? 'valid' : `${those.length} ${those[0]?.word}`;
   return {
     title: 'Identities',
-    section: 'identities',
-    state,
+    section: 'workloads',
+    state: worst ?? 'idle',
     word,
-    lines: [[`${count(workloads.length, 'process')}, ${count(identities.length, 'X509-SVID')}`]],
+    lines: [
+      [`${count(workloads.length, 'process')}, ${count(identities.length, 'X509-SVID')}`],
+      ...(next === undefined ? [] : [[next.expires_in > 0 ? 'next end ' : 'ended ', relative(next.not_after)]]),
+    ],
   };
 }
 
@@ -94,25 +101,29 @@ function identityStation({ identities, bundles, workloads }: Status): Station {
     word,
     lines: [
       [`${count(identities.length, 'X509-SVID')}, ${count(bundles.length, 'bundle')}`],
-      ...(next === undefined ? [] : [['next end ', relative(next.not_after)]]),
+      ...(next === undefined ? [] : [[next.expires_in > 0 ? 'next end ' : 'ended ', relative(next.not_after)]]),
     ],
   };
 }
 
 function nameStation({ names, held, workloads }: Status): Station {
   const [state, word]: [State, string] =
-    names.length === 0
-      ? [workloads === undefined ? 'bad' : 'idle', 'none']
-      : held.length > 0
-        ? ['warn', `${held.length} held`]
-        : ['ok', 'served'];
+    held.length > 0
+      ? ['warn', `${held.length} held`]
+      : workloads !== undefined
+        ? workloads.length === 0
+          ? ['idle', 'none']
+          : ['ok', 'served']
+        : names.length === 0
+          ? ['bad', 'none']
+          : ['ok', 'served'];
   return {
     title: 'Names',
-    section: held.length > 0 ? 'held' : 'names',
+    section: held.length > 0 ? 'held' : workloads === undefined ? 'names' : 'workloads',
     state,
     word,
     lines: [
-      [count(names.length, 'name'), ' served'],
+      workloads === undefined ? [count(names.length, 'name'), ' served'] : ['each process has its own'],
       ...held
         .slice(0, 2)
         .map(({ name, nearest }) => [mono(name), ' held', ...(nearest === undefined ? [] : ['; ', mono(nearest), '?'])]),
@@ -127,9 +138,9 @@ function envoyStation({ subscribers, subscribers_total: total, counts }: Status)
     total === 0
       ? ['idle', 'nobody asks']
       : (rejecting ?? 0) > 0
-        ? ['bad', `${rejecting} reject`]
+        ? ['bad', `${rejecting} ${rejecting === 1 ? 'rejects' : 'reject'}`]
         : (waiting ?? 0) > 0
-          ? ['warn', `${waiting} wait`]
+          ? ['warn', `${waiting} ${waiting === 1 ? 'waits' : 'wait'}`]
           : ['ok', 'up to date'];
   return {
     title: 'Envoys',

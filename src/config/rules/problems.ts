@@ -34,7 +34,7 @@ export function explain(
   file: YamlFile,
   overrides: ReadonlyMap<string, Given>,
 ): readonly string[] {
-  return issues.flatMap((issue) => {
+  return issues.flatMap(meantIssues).flatMap((issue) => {
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => `${placeOf(file, [...issue.path, key])}: ${unknownKey(tree, issue.path, key)}`);
     }
@@ -46,6 +46,15 @@ export function explain(
     const rule = (wantsText ? notText(tree, issue, value, written) : undefined) ?? ruleOf(issue, value);
     return [`${source ?? placeOf(file, issue.path)}: ${name === '' ? '' : `${name}: `}${rule}`];
   });
+}
+
+/** Of a value that may have one of several forms: the issues of the form that it has, with their whole paths. It may have none of them. */
+function meantIssues(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const isMeant = (issues: readonly z.core.$ZodIssue[]) =>
+    issues.some(({ code, path }) => path.length > 0 || code !== 'invalid_type');
+  const meant = issue.errors.find(isMeant);
+  return meant === undefined ? [issue] : meant.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
 }
 
 /** The path as text: `secrets[0].name`. */
@@ -78,7 +87,8 @@ function mayStandFor(tree: unknown, path: Path, key: string, other: string): boo
   const mapping = valueAt(tree, path);
   if (!isMapping(mapping) || Object.hasOwn(mapping, other)) return false;
   const renamed = Object.entries(mapping).map(([name, value]) => [name === key ? other : name, value]);
-  const issues = configurationSchema.safeParse(withValue(tree, path, Object.fromEntries(renamed))).error?.issues ?? [];
+  const all = configurationSchema.safeParse(withValue(tree, path, Object.fromEntries(renamed))).error?.issues ?? [];
+  const issues = all.flatMap(meantIssues);
   return !issues.some((issue) => issue.code === 'custom' && pathText(issue.path) === pathText(path));
 }
 
@@ -104,7 +114,7 @@ function notText(tree: unknown, issue: z.core.$ZodIssue, value: unknown, written
 /** The issue that the schema reports if the path has this value instead; undefined when it accepts the value. */
 function issueWith(tree: unknown, path: Path, value: unknown): z.core.$ZodIssue | undefined {
   const { error } = configurationSchema.safeParse(withValue(tree, path, value), { error: expectation });
-  return error?.issues.find((issue) => pathText(issue.path) === pathText(path));
+  return error?.issues.flatMap(meantIssues).find((issue) => pathText(issue.path) === pathText(path));
 }
 
 function valueAt(tree: unknown, path: Path): unknown {

@@ -15,10 +15,14 @@ export const brokerSettings = z
   .strictObject({
     address: described(brokerEndpoint.optional(), {
       description:
-        'Where the Broker endpoint is: unix:///absolute/path or tcp://HOST:PORT, where HOST may be a DNS name. Node mode needs it; there is no default.',
+        'Where the Broker endpoint is: unix:///absolute/path or tcp://HOST:PORT, where HOST may be a DNS name. With backend: delegated_identity: the admin socket of the agent. Node mode needs it; there is no default.',
       title: 'address',
       pattern: '^(unix|tcp):/',
       examples: ['unix:///run/spire/broker/broker.sock'],
+    }),
+    backend: described(z.enum(['broker', 'delegated_identity']).default('broker'), {
+      description:
+        'What is spoken there. broker: the SPIFFE Broker API. delegated_identity: the Delegated Identity API of SPIRE, for agents without the Broker API; it knows processes only, and no server_id.',
     }),
     server_id: described(serverId.optional(), {
       description:

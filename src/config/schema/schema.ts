@@ -14,7 +14,8 @@ import { brokerSettings, nodeSettings } from './broker-schema.ts';
 import { described } from './described.ts';
 import { audiences, namedSecret, secretName, validationMode } from './named-secret-schema.ts';
 import { adminSettings, auditTarget, telemetrySettings } from './telemetry-schema.ts';
-import { DURATION, ENDPOINT, SIZE, UNIX_SOCKET } from './texts.ts';
+import { DURATION, SIZE, UNIX_SOCKET } from './texts.ts';
+import { workloadApiSettings } from './workload-api-schema.ts';
 
 // The schema runs only once or twice, so compiling the checks would take longer than running them.
 z.config({ jitless: true });
@@ -33,7 +34,6 @@ export type JwksListen = UnixEndpoint | 'off';
 
 const count = z.int(COUNT).min(1, COUNT);
 
-const workloadEndpoint = textCodec<Endpoint>((text) => parseEndpoint(text), formatEndpoint);
 const listenEndpoint = textCodec(parseSdsListen, formatEndpoint);
 const jwksEndpoint = textCodec<JwksListen>(parseJwksListen, (listen) => (listen === 'off' ? '' : formatEndpoint(listen)));
 
@@ -77,16 +77,10 @@ export const configurationSchema = z
       description:
         'sidecar: the process itself is the workload, and its Envoys have its identities. node: each process that connects is a workload of its own, and a broker says what it may have.',
     }),
-    workload_api: described(
-      section({
-        address: described(workloadEndpoint.optional(), {
-          ...ENDPOINT,
-          description:
-            'Where the Workload API is: unix:///absolute/path or tcp://IP:PORT. The sidecar needs it; there is no default.',
-        }),
-      }).prefault({}),
-      { description: 'Where identities come from.' },
-    ),
+    workload_api: described(workloadApiSettings.prefault({}), {
+      description:
+        'Where identities come from: one Workload API, or a list of several, which are joined. Of what two of them give, the first is used.',
+    }),
     broker: described(brokerSettings.prefault({}), {
       description: 'Node mode: who says what each workload may have (SPIFFE Broker API).',
     }),
@@ -215,10 +209,18 @@ export type Configuration = z.infer<typeof configurationSchema>;
 export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   let schema: unknown = unwrap(configurationSchema);
   for (const key of path) {
-    if (schema instanceof z.ZodArray) schema = unwrap(schema.element);
-    else schema = schema instanceof z.ZodObject ? unwrap(schema.shape[String(key)]) : undefined;
+    const form = formOf(schema, typeof key === 'number');
+    if (form instanceof z.ZodArray) schema = unwrap(form.element);
+    else schema = form instanceof z.ZodObject ? unwrap(form.shape[String(key)]) : undefined;
   }
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  const form = formOf(schema, false);
+  return form instanceof z.ZodObject ? Object.keys(form.shape) : [];
+}
+
+/** Of a value that may be a mapping or a list: one of them. */
+function formOf(schema: unknown, isList: boolean): unknown {
+  if (!(schema instanceof z.ZodUnion)) return schema;
+  return schema.options.map(unwrap).find((form) => form instanceof (isList ? z.ZodArray : z.ZodObject));
 }
 
 function section<Shape extends z.ZodRawShape>(shape: Shape) {

@@ -64,7 +64,8 @@ export function withOverrides(content: unknown, overrides: ReadonlyMap<string, G
   const tree = Object.fromEntries(Object.entries(root).filter(([, value]) => value !== null));
   for (const { section, key } of SETTINGS) {
     const override = overrides.get(`${section}.${key}`);
-    const at = tree[section] ?? {};
+    // A flag or a variable takes the place of a whole list, too.
+    const at = Array.isArray(tree[section]) ? {} : (tree[section] ?? {});
     if (override !== undefined && isMapping(at)) tree[section] = { ...at, [key]: override.text };
   }
   return tree;

@@ -3,6 +3,7 @@
  * and the state after it are shared by all streams that reach it. Most streams ask for the same names and get the same updates, so a push is
  * not computed, and garbage not collected, for each of them.
  */
+import { nameBytes } from './name-bytes.ts';
 import { NO_RECALL } from './name-state.ts';
 import type { Protocol, Received, RequestMessage, Sent } from './protocol.ts';
 import type { SecretsView } from './view.ts';
@@ -12,6 +13,8 @@ const MAX_STATES = 256;
 /** Requests that are remembered at once, and how long one of them may be. */
 const MAX_REQUESTS = 8;
 const MAX_REQUEST_BYTES = 4_096;
+/** What is remembered outlives its stream: of a state that has more than this in its names nothing is. */
+const MAX_NAME_BYTES = 16_384;
 
 interface Situation<State, Response> {
   readonly next: { readonly state: State; readonly response: Response } | undefined;
@@ -34,13 +37,14 @@ export function sharedSteps<Message extends RequestMessage, State, Response exte
   const requests: { readonly bytes: Buffer; readonly message: Message }[] = [];
   let oldest = 0;
 
+  const isSmall = (state: State) => nameBytes(protocol.states(state)) <= MAX_NAME_BYTES;
   const situationOf = (state: State, view: SecretsView): Situation<State, Response> => {
     const known = situations.get(view) ?? new Map<State, Situation<State, Response>>();
     situations.set(view, known);
     const before = known.get(state);
     if (before !== undefined) return before;
     const situation = { next: protocol.next(state, view), held: protocol.heldNames(state, view) };
-    if (known.size < MAX_STATES) known.set(state, situation);
+    if (known.size < MAX_STATES && isSmall(state)) known.set(state, situation);
     return situation;
   };
   return {
@@ -53,7 +57,8 @@ export function sharedSteps<Message extends RequestMessage, State, Response exte
       const known = answers.get(state);
       if (known?.message === message) return known.received;
       const received = protocol.receive(state, message, options);
-      if (answers.size < MAX_STATES) answers.set(state, { message, received });
+      const isShared = requests.some((known) => known.message === message);
+      if (isShared && answers.size < MAX_STATES && isSmall(received.state)) answers.set(state, { message, received });
       return received;
     },
     decode(bytes) {

@@ -2,13 +2,14 @@
 import type { Refusal } from '../../access/access-rules.ts';
 import { grantedSet } from '../../access/granted-set.ts';
 import type { StreamDenialReason, StreamInfo } from '../../events.ts';
-import { initialRate, type Rate, takeOne } from '../../rate.ts';
+import { initialRate, type Rate, take } from '../../rate.ts';
 import { SECRET_TYPE_URL, type ValidationForm } from '../../secrets/secret.ts';
 import type { Call, CallHandler } from '../../server/grpc/call.ts';
 import { Status } from '../../server/grpc/status.ts';
-import { MalformedMessage } from '../../wire/wire-format.ts';
+import { MalformedMessage, occurrences } from '../../wire/wire-format.ts';
 import type { Subscriber } from '../delivery/delivery.ts';
 import { weightOf } from '../protocol/backlog.ts';
+import { NameShare, nameBytes } from '../protocol/name-bytes.ts';
 import { NO_RECALL, type Recall } from '../protocol/name-state.ts';
 import type { Protocol, Received, RequestMessage, Sent, Unanswered } from '../protocol/protocol.ts';
 import type { SecretsView } from '../protocol/view.ts';
@@ -23,6 +24,8 @@ import { nameStatuses, type StreamStatus } from './stream-status.ts';
 
 const EXHAUSTED = Status.RESOURCE_EXHAUSTED;
 const MAX_TEXT = 256;
+/** `resource_names` of a DiscoveryRequest, `resource_names_subscribe` of a DeltaDiscoveryRequest. */
+const NAMES_FIELD = 3;
 /** Other types on an aggregated stream: each is reported once, up to this many. */
 const MAX_IGNORED_TYPES = 100;
 
@@ -50,6 +53,9 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   readonly #access: StreamAccess;
   /** Bytes that are kept for responses without an answer. */
   #weight = 0;
+  readonly #names: NameShare;
+  /** Of what it says of its node. */
+  #nodeBytes = 0;
   readonly #openedAt: number;
 
   constructor(
@@ -64,6 +70,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     this.#otherTypes = otherTypes;
     this.#context = context;
     this.#record = new StreamRecord(context);
+    this.#names = new NameShare(context.names, call.peer.connection);
     this.#access = new StreamAccess(() => context.settings().access, call.peer);
     this.#info = { stream, method: protocol.method, peer: call.peer, node: '' };
     this.#state = protocol.initial;
@@ -123,6 +130,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     if (!this.#open) return;
     let message: Message;
     try {
+      if (this.#hasTooManyNames(bytes)) return;
       message = this.#protocol.decode(bytes);
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error;
@@ -146,6 +154,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   closed(reason: string): void {
     this.#open = false;
     this.#advanceTo(this.#protocol.initial);
+    this.#names.become(0);
     this.#record.count(0, 0);
     this.#context.events({ type: 'stream_closed', reason, ...this.#info });
     this.#context.onClosed(this);
@@ -160,7 +169,9 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
       this.#upToDate = this.#context.update();
       this.#info = { ...this.#info, node: cut(message.node?.id ?? '') };
       this.#form = formFor(message.node);
-      this.#access.claim({ id: message.node?.id ?? '', cluster: message.node?.cluster ?? '' });
+      const claimed = { id: message.node?.id ?? '', cluster: message.node?.cluster ?? '' };
+      this.#nodeBytes = claimed.id.length + claimed.cluster.length;
+      this.#access.claim(claimed);
       if (this.#access.judgement?.kind === 'refused') {
         this.#refuseAccess(this.#access.judgement);
         return;
@@ -171,11 +182,7 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     if (message.type_url !== '' && message.type_url !== SECRET_TYPE_URL) {
       this.#otherType(cut(message.type_url));
     } else if (names > maxNames) {
-      this.#deny(
-        'names',
-        EXHAUSTED,
-        `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`,
-      );
+      this.#denyNames(names, maxNames);
     } else {
       const isKnown = rejections.size > 0 && this.#protocol.resumes(message);
       const shown = () => this.#protocol.shown(message, this.#protocol.states(this.#state));
@@ -185,14 +192,34 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
     }
   }
 
+  /** Ends the stream before so many names become so many strings. */
+  #hasTooManyNames(bytes: Buffer): boolean {
+    const { maxNames } = this.#context.settings();
+    // Requests of other types may have as many as they like. A name takes two bytes at the least.
+    if (this.#otherTypes === 'ignore' || bytes.length < 2 * maxNames) return false;
+    const names = occurrences(bytes, NAMES_FIELD);
+    if (names <= maxNames) return false;
+    this.#denyNames(names, maxNames);
+    return true;
+  }
+
+  #denyNames(names: number, maxNames: number): void {
+    const details = `this stream asks for ${names} names, the limit is ${maxNames} (sds.limits.names_per_stream)`;
+    this.#deny('names', EXHAUSTED, details);
+  }
+
   #advance(message: Message, { state, answered, culprit, subscription }: Received<State>): void {
     const { events, rejections, clock, onAnswer } = this.#context;
-    const rate = answered === undefined ? takeOne(REQUEST_RATE, this.#rate, clock.now()) : this.#rate;
+    const rate = answered === undefined ? take(REQUEST_RATE, this.#rate, clock.now()) : this.#rate;
     if (rate === undefined) {
       this.#deny('requests', EXHAUSTED, 'this stream sends more requests that answer nothing than 100 a second');
       return;
     }
     this.#rate = rate;
+    if (!this.#names.become(nameBytes(this.#protocol.states(state)) + this.#nodeBytes)) {
+      this.#deny('names', EXHAUSTED, 'the names of all streams take too much memory: ask for fewer, or on fewer streams');
+      return;
+    }
     this.#advanceTo(state);
     if (subscription !== undefined) {
       const names = subscription.kind === 'names' ? subscription.names : [];

@@ -34,6 +34,8 @@ export interface StreamContext {
   readonly rejections: Rejections;
   readonly refused: RefusedDomains;
   readonly backlog: Backlog;
+  /** What the names of all streams take. */
+  readonly names: Backlog;
   /** A trust domain is left out for this Envoy from now on: all its streams get other validation contexts. */
   readonly onRefused: () => void;
   /** The newest secrets. */

@@ -30,6 +30,8 @@ export interface CallOwner {
   sending(frame: Frame): void;
   /** It has left, or never will. */
   sent(frame: Frame): void;
+  /** A call was answered once, or refused: not one that its client ends, or that we cannot serve. */
+  ended(): void;
   /** A call of this path was ended: its request does not parse. */
   malformed(path: string, details: string): void;
   /** Its stream is closed. */
@@ -125,6 +127,15 @@ export class Call implements MessageSink {
       else respondWhole(stream, { ...GRPC, ...this.#trailers }, this.#halfClosed);
     }
     this.#over(details);
+    if (code !== Status.OK && code !== Status.UNAVAILABLE) this.#owner.ended();
+  }
+
+  /** Sends the only message, and ends the call. */
+  answer(frame: Frame): void {
+    if (!this.open) return;
+    this.send(frame);
+    this.end(Status.OK, 'it was answered');
+    this.#owner.ended();
   }
 
   /** Ends a call of this path with INVALID_ARGUMENT, and reports it. */

@@ -9,12 +9,13 @@ import {
 import type { Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
 import type { Peer } from '../../events.ts';
-import { initialRate, type Rate, type RateLimit, takeOne } from '../../rate.ts';
+import { initialRate, type Rate, type RateLimit, take } from '../../rate.ts';
 import type { Frame } from '../../wire/frame.ts';
 import { BAD_CLIENT_MAGIC } from '../http2-preface.ts';
 import type { ConnectedPeer } from '../peer.ts';
 import { Budget, type SharedBudget } from './budget.ts';
 import { Call, type CallOwner, type Method, respondWhole } from './call.ts';
+import { CallAllowance, headerListBytes } from './call-allowance.ts';
 import type { GrpcLimits } from './limits.ts';
 import { readHead } from './request-head.ts';
 
@@ -25,8 +26,13 @@ export interface ConnectionOptions {
   /** Of all connections. */
   readonly partial: SharedBudget;
   readonly unsent: SharedBudget;
-  /** All connections together use too much memory, for incoming or outgoing messages. */
+  readonly calls: SharedBudget;
+  /** All connections together use too much memory, for incoming or outgoing messages, or for calls. */
   readonly onOverdrawn: () => void;
+  /** What all connections of its user may do. It is asked each time, because the user may become known. */
+  readonly userAllowance: () => CallAllowance;
+  /** All connections of its user together do too much. */
+  readonly onUserExceeds: (tooMuch: string) => void;
   readonly listener: Pick<ConnectionListener, 'broken' | 'malformed'>;
 }
 
@@ -54,16 +60,15 @@ export class Connection implements CallOwner {
   readonly peer: ConnectedPeer;
   readonly partial: Budget;
   readonly unsent: Budget;
+  readonly #open: Budget;
+  readonly #allowance: CallAllowance;
   readonly #socket: Socket;
   readonly #session: ServerHttp2Session;
   readonly #options: ConnectionOptions;
   /** Frames that have not left, with the number of calls that send them. */
   readonly #frames = new Map<Frame, number>();
-  readonly #callLimit: RateLimit;
   readonly #controlLimit: RateLimit;
-  #callRate: Rate;
   #controlRate: Rate;
-  #calls = 0;
   #draining = false;
 
   constructor(socket: Socket, peer: ConnectedPeer, options: ConnectionOptions) {
@@ -73,12 +78,11 @@ export class Connection implements CallOwner {
     this.#options = options;
     this.partial = new Budget(options.partial);
     this.unsent = new Budget(options.unsent);
-    const { maxStreamsPerConnection, headerBytes, callsPerSecond, controlFramesPerSecond } = limits;
-    this.#callLimit = { burst: Math.max(callsPerSecond, maxStreamsPerConnection), perSecond: callsPerSecond };
+    this.#open = new Budget(options.calls);
+    this.#allowance = new CallAllowance(limits, clock);
+    const { maxStreamsPerConnection, headerBytes, controlFramesPerSecond } = limits;
     this.#controlLimit = { burst: 10 * controlFramesPerSecond, perSecond: controlFramesPerSecond };
-    const now = clock.monotonic();
-    this.#callRate = initialRate(this.#callLimit, now);
-    this.#controlRate = initialRate(this.#controlLimit, now);
+    this.#controlRate = initialRate(this.#controlLimit, clock.monotonic());
     const resets = resetLimits(maxStreamsPerConnection);
     this.#session = performServerHandshake(socket, {
       ...resets,
@@ -98,12 +102,17 @@ export class Connection implements CallOwner {
 
   /** Whether a stream of its peer is open. */
   get inUse(): boolean {
-    return this.#calls > 0;
+    return this.calls > 0;
   }
 
   /** Streams of its peer that are open. */
   get calls(): number {
-    return this.#calls;
+    return this.#open.used;
+  }
+
+  /** The share that is left of the calls and headers that its peer may begin at once, from 0 to 1. */
+  get allowance(): number {
+    return this.#allowance.left;
   }
 
   get maxRequestBytes(): number {
@@ -139,13 +148,17 @@ export class Connection implements CallOwner {
     this.unsent.change(-frame.length);
   }
 
+  ended(): void {
+    this.#heed((allowance) => allowance.end());
+  }
+
   malformed(path: string, details: string): void {
     this.#options.listener.malformed(this.peer, path, details);
   }
 
   callClosed(): void {
-    this.#calls -= 1;
-    if (this.#draining && this.#calls === 0) this.#socket.destroySoon();
+    this.#open.change(-1);
+    if (this.#draining && this.calls === 0) this.#socket.destroySoon();
   }
 
   after(ms: number, callback: () => void): () => void {
@@ -164,7 +177,7 @@ export class Connection implements CallOwner {
   drain(): void {
     this.#draining = true;
     this.#session.close();
-    if (this.#calls === 0) this.#socket.destroySoon();
+    if (this.calls === 0) this.#socket.destroySoon();
   }
 
   /** Closes once what is written has left. */
@@ -180,6 +193,7 @@ export class Connection implements CallOwner {
   release(): void {
     this.partial.close();
     this.unsent.close();
+    this.#open.close();
   }
 
   #follow(streamResetBurst: number): void {
@@ -192,30 +206,32 @@ export class Connection implements CallOwner {
     session.once('remoteSettings', forgetHandshake);
     session.on('remoteSettings', () => this.#control());
     session.on('ping', () => this.#control());
-    session.on('stream', (stream, headers) => this.#open(stream, headers));
+    session.on('stream', (stream, headers, _flags, rawHeaders) => this.#begin(stream, headers, headerListBytes(rawHeaders)));
     session.on('error', ({ code, errno }: NodeJS.ErrnoException) => {
       if (code === 'ERR_HTTP2_ERROR') this.#options.listener.broken(this.peer, whyBroken(errno, streamResetBurst));
     });
   }
 
   #control(): void {
-    const rate = takeOne(this.#controlLimit, this.#controlRate, this.#options.clock.monotonic());
+    const rate = take(this.#controlLimit, this.#controlRate, this.#options.clock.monotonic());
     if (rate === undefined) this.break(`it sends more than ${this.#controlLimit.perSecond} PING and SETTINGS frames a second`);
     else this.#controlRate = rate;
   }
 
-  #open(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  #begin(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, headerBytes: number): void {
     stream.on('error', ignore);
-    const { clock, methods } = this.#options;
-    const rate = takeOne(this.#callLimit, this.#callRate, clock.monotonic());
-    if (rate === undefined) {
-      this.break(`it begins more than ${this.#callLimit.perSecond} calls a second`);
+    const { methods, limits, calls, onOverdrawn } = this.#options;
+    // nghttp2 keeps this bound only with a peer that acknowledges our SETTINGS.
+    if (headerBytes > limits.headerBytes) {
+      this.break(`the headers of a call have ${headerBytes} bytes, the limit is ${limits.headerBytes}`);
       return;
     }
-    this.#callRate = rate;
-    // It was reset before we heard of it.
+    this.#heed((allowance) => allowance.begin(headerBytes));
+    // Its connection was ended just now, or it was reset before we heard of it.
     if (stream.destroyed || stream.closed) return;
-    this.#calls += 1;
+    this.#open.change(1);
+    if (calls.used > limits.maxCalls) onOverdrawn();
+    if (stream.destroyed) return;
     const head = readHead(headers, methods);
     if (head.kind === 'call') {
       Call.open(stream, headers, this, head.method, head.timeoutMs);
@@ -223,6 +239,14 @@ export class Connection implements CallOwner {
     }
     stream.once('close', () => this.callClosed());
     respondWhole(stream, head.headers, stream.endAfterHeaders);
+    this.ended();
+  }
+
+  #heed(takeFrom: (allowance: CallAllowance) => string | undefined): void {
+    const mine = takeFrom(this.#allowance);
+    const ofUser = takeFrom(this.#options.userAllowance());
+    if (mine !== undefined) this.break(`it ${mine}`);
+    else if (ofUser !== undefined) this.#options.onUserExceeds(ofUser);
   }
 }
 

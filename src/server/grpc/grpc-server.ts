@@ -11,8 +11,9 @@ import { isNotHttp2 } from '../http2-preface.ts';
 import { ConnectedPeer, type CredentialsReader } from '../peer.ts';
 import type { SharedBudget } from './budget.ts';
 import type { Method } from './call.ts';
+import { CallAllowance } from './call-allowance.ts';
 import { Connection, type ConnectionListener } from './connection.ts';
-import { DEFAULT_LIMITS, type GrpcLimits } from './limits.ts';
+import { DEFAULT_LIMITS, type GrpcLimits, USER_CONNECTIONS } from './limits.ts';
 import { whoMakesRoom } from './room.ts';
 
 export interface GrpcService {
@@ -59,6 +60,9 @@ export class GrpcServer {
   readonly #connections = new Set<Connection>();
   readonly #partial: SharedBudget = { used: 0 };
   readonly #unsent: SharedBudget = { used: 0 };
+  readonly #calls: SharedBudget = { used: 0 };
+  /** By uid. */
+  readonly #allowances = new Map<number | undefined, CallAllowance>();
   #limits: GrpcLimits;
   #accepted = 0;
   #readCredentials: CredentialsReader = () => undefined;
@@ -75,6 +79,7 @@ export class GrpcServer {
   /** New connections have these limits. */
   configure(limits: GrpcLimits): void {
     this.#limits = limits;
+    this.#allowances.clear();
   }
 
   get connections(): number {
@@ -112,7 +117,10 @@ export class GrpcServer {
       clock: this.#clock,
       partial: this.#partial,
       unsent: this.#unsent,
+      calls: this.#calls,
       onOverdrawn: () => this.#relieve(),
+      userAllowance: () => this.#allowanceOf(peer.credentials?.uid),
+      onUserExceeds: (tooMuch) => this.#endGreediest(peer.credentials?.uid, tooMuch),
       listener: this.#listener,
     });
     this.#connections.add(connection);
@@ -160,13 +168,33 @@ export class GrpcServer {
     return true;
   }
 
-  /** All connections together use too much memory: closes the one that uses most. */
+  /** Of the connections of this user the one goes that did most lately. */
+  #endGreediest(uid: number | undefined, tooMuch: string): void {
+    const theirs = [...this.#connections].filter(({ peer }) => peer.credentials?.uid === uid);
+    const [greediest] = theirs.sort((a, b) => a.allowance - b.allowance);
+    if (greediest === undefined) return;
+    this.#connections.delete(greediest);
+    greediest.break(`its user ${tooMuch}`);
+  }
+
+  #allowanceOf(uid: number | undefined): CallAllowance {
+    const known = this.#allowances.get(uid);
+    if (known !== undefined) return known;
+    // Those that have all that they may have need not be remembered.
+    for (const [user, { left }] of this.#allowances) if (left === 1) this.#allowances.delete(user);
+    const made = new CallAllowance(this.#limits, this.#clock, USER_CONNECTIONS);
+    this.#allowances.set(uid, made);
+    return made;
+  }
+
+  /** All connections together use too much: closes the one that uses most. */
   #relieve(): void {
-    const { partialBytes, unsentBytes } = this.#limits;
+    const { partialBytes, unsentBytes, maxCalls } = this.#limits;
     const most = (of: (connection: Connection) => number) => [...this.#connections].sort((a, b) => of(b) - of(a))[0];
     if (this.#partial.used > partialBytes)
       most(({ partial }) => partial.used)?.break('it sends most of too much that is not whole');
     if (this.#unsent.used > unsentBytes)
       most(({ unsent }) => unsent.used)?.break('it does not read most of too much that it is sent');
+    if (this.#calls.used > maxCalls) most(({ calls }) => calls)?.break(`it has most calls when there are more than ${maxCalls}`);
   }
 }

@@ -21,15 +21,25 @@ export interface GrpcLimits {
   readonly unsentBytesPerConnection: number;
   /** The same of all connections together; past it the connection that has most of them ends. */
   readonly unsentBytes: number;
-  /** Of the headers of one call, names and values, as HTTP/2 counts them; more end the stream. */
+  /** Of the headers of one call, as HTTP/2 counts them; more end the stream, or the connection of a peer that does not heed SETTINGS. */
   readonly headerBytes: number;
-  /** Calls that a connection may begin a second, after as many as it may have open at once; past it the connection ends. */
+  /**
+   * Calls that a connection may begin a second, after as many as it may have open at once, with a kilobyte of headers each on the average;
+   * past it the connection ends. The connections of one user may together begin as many as `USER_CONNECTIONS` of them.
+   */
   readonly callsPerSecond: number;
+  /** Calls a second that we answer or refuse, and end, after twenty times as many; past it as above. An Envoy keeps its calls open. */
+  readonly endedPerSecond: number;
+  /** Open calls of all connections, some 7 KB each; past it the connection that has most of them ends. */
+  readonly maxCalls: number;
   /** PING and SETTINGS frames a second, after ten times as many at once; past it the connection ends. */
   readonly controlFramesPerSecond: number;
   /** Milliseconds until HTTP/2's preface and SETTINGS must be here. */
   readonly handshakeMs: number;
 }
+
+/** As many connections a user can use up at the same time. */
+export const USER_CONNECTIONS = 4;
 
 const MIB = 1024 * 1024;
 
@@ -43,6 +53,8 @@ export const DEFAULT_LIMITS: GrpcLimits = {
   unsentBytes: 128 * MIB,
   headerBytes: 8 * 1024,
   callsPerSecond: 1_000,
+  endedPerSecond: 50,
+  maxCalls: 4 * 16_384,
   controlFramesPerSecond: 1_000,
   handshakeMs: 5_000,
 };

@@ -41,12 +41,8 @@ export function serverStreaming<Request>({ open, ...method }: ServerStreamingMet
 const ignore = () => undefined;
 
 function reply(call: Call, answer: Frame | Failure): void {
-  if (Buffer.isBuffer(answer)) {
-    call.send(answer);
-    call.end(Status.OK, 'it was answered');
-  } else {
-    call.end(answer.code, answer.details);
-  }
+  if (Buffer.isBuffer(answer)) call.answer(answer);
+  else call.end(answer.code, answer.details);
 }
 
 class SingleRequest<Request> implements CallHandler {

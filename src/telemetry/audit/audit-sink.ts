@@ -15,7 +15,7 @@ import { PeerFlood } from './peer-flood.ts';
 export interface AuditOptions {
   /** Takes the records when the target is `otlp`. Absent: there is no endpoint. */
   readonly otlp?: (record: AuditRecord) => void;
-  /** Gets `audit_failed` and `audit_dropped`, each at most once a minute, and `audit_omitted`. */
+  /** Gets `audit_failed` and `audit_dropped`, each at most once a minute, `audit_recovered` after them, and `audit_omitted`. */
   readonly events: EventListener;
   readonly clock: Clock;
 }
@@ -106,6 +106,8 @@ class LineAudit implements Audit {
   #lost = 0;
   #cancelReport: (() => void) | undefined;
   #failureReportedAt = Number.NEGATIVE_INFINITY;
+  /** What somebody believes that does not work. */
+  readonly #troubled = new Set<'open' | 'write'>();
   #closed = false;
   readonly #atExit = () => this.#handOver();
 
@@ -129,10 +131,12 @@ class LineAudit implements Audit {
       const output = await this.#opened();
       if (this.#closed) output?.close();
       else this.#output ??= output;
+      if (this.#gap > 0) this.#write(Buffer.alloc(0));
+      this.#works('open');
     } catch (error) {
       // An operator asked for it, so a failure is reported each time.
       this.#failureReportedAt = Number.NEGATIVE_INFINITY;
-      this.#failed(error);
+      this.#failed(error, 'open');
     }
   }
 
@@ -156,7 +160,11 @@ class LineAudit implements Audit {
 
   /** Undefined: the present output goes on, with the new file. */
   async #opened(): Promise<Output | undefined> {
-    const options = { maxBytes: MAX_BYTES, onError: (error: Error) => this.#failed(error) };
+    const options = {
+      maxBytes: MAX_BYTES,
+      onError: (error: Error) => this.#failed(error),
+      onDrained: () => this.#works('write'),
+    };
     if (this.#target === 'stdout') return standardOutput(1, options);
     const fd = await openFile(this.#target.path, OPEN_FLAGS, FILE_MODE);
     if (this.#output === undefined || this.#closed) return new Output(fd, { how: 'in background', ...options });
@@ -167,9 +175,17 @@ class LineAudit implements Audit {
   #handOver(): void {
     const { lines } = this.#batch;
     if (lines === 0) return;
-    const text = this.#batch.take();
-    if (this.#output?.write(this.#gap === 0 ? text : Buffer.concat([Buffer.from(this.#gapLine()), text])) === true) this.#gap = 0;
-    else this.#lose(lines);
+    if (!this.#write(this.#batch.take())) this.#lose(lines);
+  }
+
+  /** After what is missing before it. @returns false when it is not taken */
+  #write(text: Buffer): boolean {
+    const gap = this.#gap;
+    const all = gap === 0 ? text : Buffer.concat([Buffer.from(this.#gapLine()), text]);
+    this.#gap = 0;
+    const taken = this.#output?.write(all) === true;
+    if (!taken) this.#gap = gap;
+    return taken;
   }
 
   #gapLine(): string {
@@ -186,15 +202,29 @@ class LineAudit implements Audit {
   #reportLost(): void {
     this.#cancelReport = undefined;
     if (this.#lost === 0) return;
-    this.#events({ type: 'audit_dropped', lines: this.#lost });
-    this.#lost = 0;
+    this.#troubled.add('write');
+    this.#tellLost();
     this.#cancelReport = this.#clock.after(REPORT_EVERY_MS, () => this.#reportLost());
   }
 
-  #failed(error: unknown): void {
+  #tellLost(): void {
+    const lines = this.#lost;
+    this.#lost = 0;
+    if (lines > 0) this.#events({ type: 'audit_dropped', lines });
+  }
+
+  #works(what: 'open' | 'write'): void {
+    // Lines are missing that nobody has written down yet.
+    if (this.#gap > 0 || !this.#troubled.delete(what) || this.#troubled.size > 0) return;
+    this.#tellLost();
+    this.#events({ type: 'audit_recovered' });
+  }
+
+  #failed(error: unknown, what: 'open' | 'write' = 'write'): void {
     const now = this.#clock.monotonic();
     if (now - this.#failureReportedAt < REPORT_EVERY_MS) return;
     this.#failureReportedAt = now;
+    this.#troubled.add(what);
     const where = this.#target === 'stdout' ? 'stdout' : this.#target.path;
     const reason = `cannot write audit lines to ${where} as ${processUser()}: ${messageOf(error)}${fixFor(error, FIXES)} (log.audit)`;
     this.#events({ type: 'audit_failed', reason });

@@ -17,6 +17,8 @@ export interface PeerFloodOptions {
 const BOUNDS = {
   /** All streams of some Envoys that start together: two lines each. */
   delivery: { burst: 50_000, perSecond: 50 },
+  /** FetchSecrets, which no Envoy calls. */
+  fetch: { burst: 50, perSecond: 5 },
   /** An Envoy that rejects what its first requests brought. */
   rejection: { burst: 1_000, perSecond: 10 },
   refusal: { burst: 50, perSecond: 0.5 },
@@ -49,7 +51,7 @@ export class PeerFlood {
         // The peer did not cause an update.
         return event.because === 'update' || this.#take('delivery', event.peer, event.secrets.length + event.removed.length);
       case 'secrets_fetched':
-        return this.#take('delivery', event.peer, event.secrets.length);
+        return this.#take('fetch', event.peer, event.secrets.length);
       case 'secrets_rejected':
         return event.because === 'update' || this.#take('rejection', event.peer, event.secrets.length + event.removed.length);
       case 'connection_refused':

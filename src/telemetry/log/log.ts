@@ -111,6 +111,7 @@ function levelOf(event: Event): LogLine['level'] {
       return event.retried ? 'warn' : 'error';
     case 'workload_api_lost':
       return event.retryInMs === undefined ? 'error' : 'warn';
+    case 'workload_api_conflict':
     case 'svid_withdrawn':
     case 'bundle_withdrawn':
     case 'certificate_left_out':
@@ -138,6 +139,9 @@ function levelOf(event: Event): LogLine['level'] {
     case 'jwt_bundle_left_out':
     case 'jwt_key_left_out':
       return 'warn';
+    case 'context_received':
+      // A process of a node that no entry is for: SPIRE has no error for that.
+      return event.workload !== undefined && event.svids === 0 ? 'warn' : 'debug';
     case 'bundle_rolled_out':
       return event.late === 0 ? 'info' : 'warn';
     case 'svid_received':
@@ -151,12 +155,16 @@ function levelOf(event: Event): LogLine['level'] {
     case 'jwks_listening':
     case 'listening':
     case 'socket_restored':
+    case 'telemetry_recovered':
+    case 'audit_recovered':
     case 'admin_listening':
     case 'draining':
     case 'stopped':
     case 'workload_begun':
     case 'workload_ended':
     case 'workload_api_connected':
+    case 'workload_apis':
+    case 'workload_api_conflict_over':
     case 'svid_valid':
     case 'configuration_reloaded':
     case 'type_ignored':

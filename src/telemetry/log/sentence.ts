@@ -1,6 +1,6 @@
 /** Events as sentences that operators read. */
 import { isoTime } from '../../clock.ts';
-import type { Event, Peer, ResponseInfo } from '../../events.ts';
+import type { Conflict, Event, Peer, ResponseInfo } from '../../events.ts';
 import { listed as listedUpTo, shortened } from '../../printable.ts';
 import { MAX_NODE_LENGTH } from '../audit/audit.ts';
 
@@ -25,10 +25,11 @@ const MAX_LISTED_LENGTH = 1_024;
 const HTTP2_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const HTTP2_CLUSTER = `typed_extension_protocol_options: { ${HTTP2_OPTIONS}: { "@type": type.googleapis.com/${HTTP2_OPTIONS}, explicit_http_config: { http2_protocol_options: {} } } }`;
 
-/** In node mode with whose event it is. */
+/** In node mode with whose event it is; of several Workload APIs with the one that it is about. */
 export function sentence(event: Event): string {
-  const { workload } = event;
-  return workload === undefined ? itself(event) : `${itself(event)} (workload of uid ${workload.uid}, pid ${workload.pid})`;
+  const { workload, source } = event;
+  if (workload !== undefined) return `${itself(event)} (workload of uid ${workload.uid}, pid ${workload.pid})`;
+  return source === undefined || 'address' in event ? itself(event) : `${itself(event)} (from ${source})`;
 }
 
 function itself(event: Event): string {
@@ -55,8 +56,16 @@ function itself(event: Event): string {
         : `the broker at ${event.address} says what a workload may have`;
     case 'workload_api_lost':
       return `${event.meaning} (${event.address}: ${event.code}: ${event.details})${event.retryInMs === undefined ? '; it is not tried again: fix that, then restart the sidecar' : ''}`;
+    case 'workload_apis':
+      return membersSentence(event);
+    case 'workload_api_conflict':
+      return `two Workload APIs give ${conflicting(event)} differently: the one of ${event.used} is used, that of ${event.left} is not; give it in one of them, or change their order in workload_api`;
+    case 'workload_api_conflict_over':
+      return `${conflicting(event)} is not given differently by ${event.left} any more`;
     case 'context_received':
-      return `the Workload API sent ${event.svids} SVIDs and ${event.bundles} bundles`;
+      return event.workload !== undefined && event.svids === 0
+        ? 'the broker has no identity for this process yet: is there a registration entry whose selectors match it?'
+        : `the Workload API sent ${event.svids} SVIDs and ${event.bundles} bundles`;
     case 'context_discarded':
       return `discarded a message of the Workload API, the one before stays in use: ${event.reason}`;
     case 'message_received':
@@ -165,6 +174,10 @@ function itself(event: Event): string {
     case 'telemetry_failed':
     case 'audit_failed':
       return event.reason;
+    case 'telemetry_recovered':
+      return `telemetry reaches ${event.about} again`;
+    case 'audit_recovered':
+      return 'audit lines are written again (log.audit)';
     case 'audit_dropped':
       return `lost ${event.lines} audit lines: the target of log.audit does not take them fast enough`;
     case 'audit_omitted':
@@ -185,6 +198,16 @@ function itself(event: Event): string {
 }
 
 /** An existing name is held when its secret cannot be expressed in the form that this Envoy gets. */
+function membersSentence({ addresses, leaving }: Event & { readonly type: 'workload_apis' }): string {
+  const members = `${addresses.length === 1 ? 'the Workload API is' : 'the Workload APIs are'} ${addresses.join(', ')}`;
+  if (leaving.length === 0) return members;
+  return `${members}; ${leaving.join(', ')} ${leaving.length === 1 ? 'is' : 'are'} asked until ${addresses.length === 1 ? 'it has' : 'all of these have'} answered`;
+}
+
+function conflicting({ of, name }: Conflict): string {
+  return of === 'svid' ? name : `the bundle of ${name}`;
+}
+
 function heldSentence({ names, available, otherKind = [], notGiven, node }: Event & { readonly type: 'names_held' }): string {
   const withheld = notGiven?.names ?? [];
   const inexpressible = names.filter((name) => available.includes(name) && !otherKind.includes(name));

@@ -41,9 +41,18 @@ export function subjectOf(event: Event, message: string): Subject | undefined {
     case 'workload_begun':
     case 'workload_ended':
       return { kind: event.type, about: `${event.workload.uid}` };
+    case 'context_received':
+      return event.workload === undefined ? undefined : { kind: `no entry for uid ${event.workload.uid}`, about: message };
     case 'workload_api_connected':
     case 'workload_api_lost':
-      return { kind: event.workload === undefined ? 'workload_api' : `broker for uid ${event.workload.uid}`, about: message };
+      return {
+        kind: event.workload === undefined ? `workload_api ${event.source ?? ''}` : `broker for uid ${event.workload.uid}`,
+        about: message,
+      };
+    // Two Workload APIs that roll their CAs at other times make these happen.
+    case 'workload_api_conflict':
+    case 'workload_api_conflict_over':
+      return { kind: 'conflict', about: message };
     case 'jwks_listening':
     case 'jwks_failed':
       return { kind: 'jwks', about: message };

@@ -17,6 +17,7 @@ export interface Instrument<Kind extends InstrumentKind = InstrumentKind> {
 export const ID = 'spiffe.id';
 export const TRUST_DOMAIN = 'spiffe.trust_domain';
 export const AUDIENCE = 'spiffe.jwt.audience';
+export const WORKLOAD_API = 'spiffe.workload_api.address';
 const KIND = 'secret.kind';
 const METHOD = 'sds.method';
 
@@ -25,6 +26,7 @@ export const ATTRIBUTES: Readonly<Record<string, string>> = {
   [ID]: 'the SPIFFE ID of the SVID',
   [TRUST_DOMAIN]: 'the name of the trust domain',
   [AUDIENCE]: 'the audiences of the JWT-SVID, with a space between them',
+  [WORKLOAD_API]: 'the address of the Workload API; only where there are several',
   [KIND]: 'what kind of secret it is',
   [METHOD]: 'state of the world, or delta',
   result: 'how it ended',
@@ -59,8 +61,16 @@ export const INSTRUMENTS = {
     TRUST_DOMAIN,
   ]),
   attestation: counter('spiffe.attestation', '{attestation}', 'How the Workload API judged this workload.', ['result']),
-  connected: gauge('spiffe.workload_api.connected', '', 'Whether the Workload API is connected and has spoken: 1 or 0.', []),
-  lastMessage: gauge('spiffe.workload_api.last_message', 's', 'When the Workload API spoke last, unix time.', []),
+  connected: gauge('spiffe.workload_api.connected', '', 'Whether the Workload API is connected and has spoken: 1 or 0.', [
+    WORKLOAD_API,
+  ]),
+  lastMessage: gauge('spiffe.workload_api.last_message', 's', 'When the Workload API spoke last, unix time.', [WORKLOAD_API]),
+  conflicts: gauge(
+    'spiffe.workload_api.conflicts',
+    '{conflict}',
+    'SVIDs and bundles that two Workload APIs give differently; the first one is used.',
+    [],
+  ),
   push: counter('spiffe.sds.push', '{secret}', 'Secrets sent.', [KIND, METHOD]),
   ack: counter('spiffe.sds.ack', '{secret}', 'Secrets acknowledged.', [KIND, METHOD]),
   nack: counter('spiffe.sds.nack', '{secret}', 'Secrets rejected, by what Envoy complains of.', [KIND, METHOD, 'reason']),

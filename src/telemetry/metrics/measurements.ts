@@ -9,9 +9,10 @@ import {
 } from '../../events.ts';
 import type { SidecarCounts } from '../../state/counts.ts';
 import type { Observed } from '../../state/observed.ts';
+import type { ObservedUpstream, Upstreams } from '../../state/upstreams.ts';
 import type { SpanContext } from '../traces/span.ts';
 import { Counter, Histogram, type HistogramCell } from './aggregates.ts';
-import { AUDIENCE, ID, INSTRUMENTS, type Instrument, TRUST_DOMAIN } from './instruments.ts';
+import { AUDIENCE, ID, INSTRUMENTS, type Instrument, TRUST_DOMAIN, WORKLOAD_API } from './instruments.ts';
 import type { Metric, NumberPoint } from './metric.ts';
 
 interface OftenCounted {
@@ -112,7 +113,7 @@ export class Measurements {
   }
 
   collect(): readonly Metric[] {
-    const { tokens, upstream, lastMessage, lastReload } = this.#observed;
+    const { tokens, upstreams, lastReload } = this.#observed;
     const { identities: ids, bundles: domains } = this.#observed.overAll();
     const { connections, streams, subscriptions, held } = this.#counts();
     return [
@@ -143,8 +144,15 @@ export class Measurements {
         points: domains.flatMap(({ trustDomain, notAfter }) => seconds(TRUST_DOMAIN, trustDomain, notAfter)),
       },
       { instrument: INSTRUMENTS.attestation, points: this.#attestation.points },
-      { instrument: INSTRUMENTS.connected, points: [plain(upstream.state === 'connected' ? 1 : 0)] },
-      { instrument: INSTRUMENTS.lastMessage, points: lastMessage === undefined ? [] : [plain(lastMessage / 1000)] },
+      {
+        instrument: INSTRUMENTS.connected,
+        points: ofEach(upstreams, ({ upstream }) => (upstream.state === 'connected' ? 1 : 0)),
+      },
+      {
+        instrument: INSTRUMENTS.lastMessage,
+        points: ofEach(upstreams, ({ lastMessage }) => lastMessage && lastMessage / 1000),
+      },
+      { instrument: INSTRUMENTS.conflicts, points: [plain(upstreams.conflicts.length)] },
       { instrument: INSTRUMENTS.push, points: this.#push.points },
       { instrument: INSTRUMENTS.ack, points: this.#ack.points },
       { instrument: INSTRUMENTS.nack, points: this.#nack.points },
@@ -263,6 +271,15 @@ function counterOf({ attributes }: Instrument): Counter {
 
 function histogramOf({ attributes }: Instrument): Histogram {
   return new Histogram(attributes);
+}
+
+/** Of one Workload API without an attribute, as everybody knows it; of several with their addresses. */
+function ofEach({ all }: Upstreams, valueIn: (one: ObservedUpstream) => number | undefined): readonly NumberPoint[] {
+  return all.flatMap((one) => {
+    const value = valueIn(one);
+    if (value === undefined) return [];
+    return [all.length === 1 ? plain(value) : { attributes: { [WORKLOAD_API]: one.address ?? '' }, value }];
+  });
 }
 
 function plain(value: number): NumberPoint {

@@ -12,7 +12,7 @@ import { whyUnreachable } from '../../unreachable.ts';
 import { SERVICE_NAME, version } from '../../version.ts';
 import type { Attributes, Metric } from '../metrics/metric.ts';
 import type { Trace, TraceStart } from '../traces/span.ts';
-import { ExportProblems } from './export-problems.ts';
+import { ExportProblems, type ProblemListener } from './export-problems.ts';
 import { logExporter, metricExporter, traceExporter } from './otlp-exporters.ts';
 import { exportLog, type OtlpLogRecord } from './otlp-logs.ts';
 import { metricProducer } from './otlp-metrics.ts';
@@ -31,8 +31,8 @@ export interface OtlpOptions {
   readonly collect: () => readonly Metric[];
   /** When counters began to count: milliseconds since the epoch. */
   readonly startedAt: number;
-  /** Called with a sentence about what went wrong, at most once a minute for each collector. */
-  readonly onProblem: (sentence: string) => void;
+  /** Told at most once a minute for each collector. */
+  readonly problems: ProblemListener;
   /** Default: the system's clock. */
   readonly clock?: Pick<Clock, 'monotonic'>;
 }
@@ -57,24 +57,24 @@ export interface Otlp {
  * A signal whose certificate files cannot be read is reported and off.
  */
 export async function startOtlp(options: OtlpOptions): Promise<Otlp> {
-  const { settings, resource, collect, startedAt, onProblem, clock = systemClock } = options;
-  const problems = new ExportProblems(clock, secretsOf(settings), onProblem);
+  const { settings, resource, collect, startedAt, clock = systemClock } = options;
+  const problems = new ExportProblems(clock, secretsOf(settings), options.problems);
   diag.setLogger(problemLogger(problems), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
   const { traces, metrics: metricSettings, logs: logSettings } = settings.signals;
 
-  const spanProcessors = await whenOn('traces', traces, problems, async (of, tellFailures) => {
-    return new BatchSpanProcessor({ exporter: tellFailures(await traceExporter(of)), ...settings.spans });
+  const spanProcessors = await whenOn('traces', traces, problems, async (of, tellResults) => {
+    return new BatchSpanProcessor({ exporter: tellResults(await traceExporter(of)), ...settings.spans });
   });
-  const metricReaders = await whenOn('metrics', metricSettings, problems, async (of, tellFailures) => {
+  const metricReaders = await whenOn('metrics', metricSettings, problems, async (of, tellResults) => {
     return new PeriodicExportingMetricReader({
-      exporter: tellFailures(await metricExporter(of)),
+      exporter: tellResults(await metricExporter(of)),
       exportIntervalMillis: settings.metricInterval,
       exportTimeoutMillis: settings.metricTimeout,
       metricProducers: [metricProducer(collect, startedAt)],
     });
   });
-  const logRecordProcessors = await whenOn('logs', logSettings, problems, async (of, tellFailures) => {
-    return new BatchLogRecordProcessor({ exporter: tellFailures(await logExporter(of)), ...settings.logRecords });
+  const logRecordProcessors = await whenOn('logs', logSettings, problems, async (of, tellResults) => {
+    return new BatchLogRecordProcessor({ exporter: tellResults(await logExporter(of)), ...settings.logRecords });
   });
 
   const ids = new RecordedIds();
@@ -106,7 +106,7 @@ export async function startOtlp(options: OtlpOptions): Promise<Otlp> {
     shutdown() {
       stopped ??= (async () => {
         if (!(await isDoneWithin(SHUTDOWN_MS, sdk.shutdown()))) {
-          problems.hear('shutdown', `what was still to be exported is lost: it was not taken within ${SHUTDOWN_MS} ms`);
+          problems.happened('shutdown', `what was still to be exported is lost: it was not taken within ${SHUTDOWN_MS} ms`);
         }
         for (const api of [trace, metrics, logs, diag]) api.disable();
       })();
@@ -119,14 +119,14 @@ interface Exporter<Items> {
   export(items: Items, done: (result: { code: number; error?: Error }) => void): void;
 }
 
-type TellFailures = <Items, E extends Exporter<Items>>(exporter: E & Exporter<Items>) => E;
+type TellResults = <Items, E extends Exporter<Items>>(exporter: E & Exporter<Items>) => E;
 
 /** Returns a list with one item when the signal is on, else an empty list: the SDK takes lists. */
 async function whenOn<T>(
   signal: Signal,
   settings: ExporterSettings | undefined,
   problems: ExportProblems,
-  create: (settings: ExporterSettings, tellFailures: TellFailures) => Promise<T>,
+  create: (settings: ExporterSettings, tellResults: TellResults) => Promise<T>,
 ): Promise<T[]> {
   if (settings === undefined) return [];
   const { endpoint } = settings;
@@ -134,11 +134,19 @@ async function whenOn<T>(
     return [
       await create(
         settings,
-        failuresTold((error) => problems.hear(endpoint, `${signal} do not reach ${endpoint}: ${explained(settings, error)}`)),
+        resultsTold({
+          failed: (error) =>
+            problems.fails(
+              endpoint,
+              isUnreachable(error) ? CONNECTION : signal,
+              `${signal} do not reach ${endpoint}: ${explained(settings, error)}`,
+            ),
+          taken: () => problems.works(endpoint, [CONNECTION, signal]),
+        }),
       ),
     ];
   } catch (error) {
-    problems.hear(`${signal} off`, `${signal} are not exported to ${endpoint}: ${messageOf(error)}`);
+    problems.fails(`${signal} off`, signal, `${signal} are not exported to ${endpoint}: ${messageOf(error)}`);
     return [];
   }
 }
@@ -150,13 +158,25 @@ function explained({ endpoint, url }: ExporterSettings, error: Error | undefined
   return endpoint.startsWith('unix:') ? whyUnreachable(parseEndpoint(endpoint), why) : why;
 }
 
-/** Reports failures with the name of their signal. The SDK sees success, or it would report them again. */
-function failuresTold(tell: (error: Error | undefined) => void): TellFailures {
+/** Whether nobody answered, or not in time: of whichever signal something is taken, that is over. */
+function isUnreachable(error: Error | undefined): boolean {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  return typeof code !== 'number' || code === GRPC_DEADLINE_EXCEEDED || code === GRPC_UNAVAILABLE;
+}
+
+interface Results {
+  readonly failed: (error: Error | undefined) => void;
+  readonly taken: () => void;
+}
+
+/** Reports what became of each export. The SDK sees success, or it would report failures again. */
+function resultsTold({ failed, taken }: Results): TellResults {
   return (exporter) => {
     const send = exporter.export.bind(exporter);
     exporter.export = (items, done) =>
       send(items, ({ code, error }) => {
-        if (code !== SUCCESS) tell(error);
+        if (code === SUCCESS) taken();
+        else failed(error);
         done({ code: SUCCESS });
       });
     return exporter;
@@ -167,9 +187,13 @@ function failuresTold(tell: (error: Error | undefined) => void): TellFailures {
 const SUCCESS = 0;
 /** HTTP's code; those of gRPC are smaller. */
 const NOT_FOUND = 404;
+const GRPC_DEADLINE_EXCEEDED = 4;
+const GRPC_UNAVAILABLE = 14;
+/** What all signals of an endpoint share. */
+const CONNECTION = 'connection';
 
 function problemLogger(problems: ExportProblems) {
-  const hear = (...words: unknown[]) => problems.hear('OpenTelemetry', `OpenTelemetry: ${words.map(messageOf).join(' ')}`);
+  const hear = (...words: unknown[]) => problems.happened('OpenTelemetry', `OpenTelemetry: ${words.map(messageOf).join(' ')}`);
   const ignore = () => undefined;
   return { error: hear, warn: hear, info: ignore, debug: ignore, verbose: ignore };
 }

@@ -42,7 +42,7 @@ describeWithContainers()('the image', () => {
   });
 
   it('takes commands: check prints the effective configuration', async () => {
-    const { code, stdout } = await run(['--env=SPIFFE_ENDPOINT_SOCKET=unix:///run/spire/api.sock'], 'check');
+    const { code, stdout } = await run([ON_SDS, '--env=SPIFFE_ENDPOINT_SOCKET=unix:///run/spire/api.sock'], 'check');
     expect(code).toBe(0);
     expect(stdout).toContain('listen: unix:///run/spiffe-sds/sds.sock');
   });

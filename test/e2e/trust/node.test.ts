@@ -3,6 +3,7 @@ import { chmod } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { expect, it } from 'vitest';
 import { DevBroker } from '../../../src/dev/dev-broker.ts';
+import { DevDelegatedIdentity } from '../../../src/dev/dev-delegated-identity.ts';
 import type { Event } from '../../../src/events.ts';
 import { eventually } from '../../support/eventually.ts';
 import { clientBootstrap, serverBootstrap } from '../../support/mesh/bootstrap.ts';
@@ -13,7 +14,7 @@ import { startRunning } from '../../support/sidecar/sidecar.ts';
 const OWN = { path: '/spiffe-sds' };
 const BACKEND = { path: '/backend', of: { uid: 4001 } };
 const FRONTEND = { path: '/frontend', of: { uid: 4002 } };
-const NODE = 'mode: node\nbroker: { address: "unix://FOLDER/broker.sock" }\nsds: { mode: "0666" }\n';
+const NODE = 'mode: node\nbroker: { backend: BACKEND, address: "unix://FOLDER/broker.sock" }\nsds: { mode: "0666" }\n';
 
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) console.warn('SKIPPED: test/e2e/trust/node.test.ts needs root, to be several users');
@@ -29,21 +30,23 @@ function rotatedSince(events: readonly Event[], uid: number): boolean {
 }
 
 describeWithEnvoy()('two Envoys of two users on one socket', () => {
-  it.runIf(isRoot)(
-    'talk mutual TLS, each with its own identity, and one that loses its entry does not take the other along',
-    async () => {
+  it.runIf(isRoot).each(['broker', 'delegated_identity'])(
+    'talk mutual TLS, each with its own identity, and one that loses its entry does not take the other along (%s)',
+    async (backend) => {
       await using stack = new AsyncDisposableStack();
-      let broker: DevBroker | undefined;
-      let startBroker = async (): Promise<DevBroker> => Promise.reject(new Error('not yet'));
+      type Agent = DevBroker | DevDelegatedIdentity;
+      let broker: Agent | undefined;
+      let startBroker = async (): Promise<Agent> => Promise.reject(new Error('not yet'));
+      const yaml = NODE.replace('BACKEND', backend);
       const running = stack.use(
-        await startRunning({ identities: [OWN, BACKEND, FRONTEND] }, NODE, undefined, async (workloadApi, folder) => {
+        await startRunning({ identities: [OWN, BACKEND, FRONTEND] }, yaml, undefined, async (workloadApi, folder) => {
           await chmod(folder, 0o755);
+          const sidecar = ['spiffe://example.org/spiffe-sds'];
+          const asked = { address: `unix://${folder}/broker.sock`, workloadApi };
           startBroker = () =>
-            DevBroker.start({
-              address: `unix://${folder}/broker.sock`,
-              workloadApi,
-              admits: ['spiffe://example.org/spiffe-sds'],
-            });
+            backend === 'broker'
+              ? DevBroker.start({ ...asked, admits: sidecar })
+              : DevDelegatedIdentity.start({ ...asked, authorizedDelegates: sidecar });
           broker = await startBroker();
         }),
       );

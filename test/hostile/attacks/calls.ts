@@ -24,6 +24,15 @@ export const CALLS: Readonly<Record<string, Attack>> = {
       stream.write(HONEST);
       stream.once('data', () => stream.close());
     }),
+  '8 connections with 16 000 calls that say nothing': async (attacker) => {
+    await Promise.all(
+      Array.from({ length: 8 }, () =>
+        attacker.onSessions((session) => begin(session, PATHS.sotw), { perConnection: 16_000, perTurn: 100 }),
+      ),
+    );
+  },
+  'calls until the connection is closed, and then another': (attacker) =>
+    attacker.onSessions((session) => begin(session, PATHS.sotw).write(HONEST), { perTurn: 100 }),
   'subscribers that never read, 10 connections': async (attacker) => {
     await Promise.all(
       Array.from({ length: 10 }, () =>

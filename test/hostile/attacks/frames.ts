@@ -1,6 +1,6 @@
 /** HTTP/2 itself: frames that cost their sender little. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Attack, type Attacker, PATHS } from '../attack.ts';
+import { type Attack, type Attacker, begin, PATHS } from '../attack.ts';
 import {
   callHeaders,
   END_HEADERS,
@@ -27,6 +27,7 @@ const MORE_HEADERS = http2Frame(FrameType.CONTINUATION, 0, 1, headerField('x-mor
 /** SETTINGS_INITIAL_WINDOW_SIZE 0. */
 const NO_WINDOW = Buffer.concat([PREFACE, http2Frame(FrameType.SETTINGS, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]))]);
 const BIG_HEADERS = Buffer.concat([HEADERS, headerField('x-big', 'z'.repeat(14_000))]);
+const LARGE_HEADERS = Buffer.concat([HEADERS, headerField('x-big', 'z'.repeat(7_000))]);
 const REFERENCES = Buffer.concat([
   HEADERS,
   headerField('x-bomb', 'b'.repeat(3_900), LITERAL_INDEXED),
@@ -44,6 +45,10 @@ export const FRAMES: Readonly<Record<string, Attack>> = {
   'CONTINUATION without an end': (attacker) => attacker.onSockets(Buffer.concat([HELLO, HALF_OPEN]), () => MORE_HEADERS),
   'headers of 14 kB on each stream': (attacker) =>
     attacker.onSockets(HELLO, (turn) => headers(BIG_HEADERS, 50, turn, END_HEADERS)),
+  'headers of 14 kB by a client that acknowledges SETTINGS': (attacker) =>
+    attacker.onSessions((session) => begin(session, PATHS.sotw, { 'x-big': 'z'.repeat(14_000) })),
+  'headers of 7 kB on each stream': (attacker) =>
+    attacker.onSockets(HELLO, (turn) => headers(LARGE_HEADERS, 50, turn, END_HEADERS)),
   'headers that refer 4 000 times to 4 kB': (attacker) =>
     attacker.onSockets(HELLO, (turn) => headers(REFERENCES, 5, turn, END_HEADERS)),
   'rapid reset': (attacker) =>

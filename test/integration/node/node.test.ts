@@ -3,6 +3,7 @@ import { chmod } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DevBroker } from '../../../src/dev/dev-broker.ts';
+import { DevDelegatedIdentity } from '../../../src/dev/dev-delegated-identity.ts';
 import type { DevIdentity } from '../../../src/dev/workload-changes.ts';
 import { chooseNextPid, mayChoosePids } from '../../support/access/next-pid.ts';
 import { type PeerClientOptions, PeerProcessClient } from '../../support/access/peer.ts';
@@ -19,25 +20,31 @@ if (!isRoot) console.warn('SKIPPED: test/integration/node/node.test.ts needs roo
 const OWN = { path: '/spiffe-sds' };
 const WEB = { path: '/web', of: { uid: 4001 } };
 const API = { path: '/api', of: { uid: 4002 } };
-const NODE = 'mode: node\nbroker: { address: "unix://FOLDER/broker.sock" }\nsds: { mode: "0666" }\n';
+const NODE = 'mode: node\nbroker: { backend: BACKEND, address: "unix://FOLDER/broker.sock" }\nsds: { mode: "0666" }\n';
+const SIDECAR = ['spiffe://example.org/spiffe-sds'];
 
+type Backend = 'broker' | 'delegated_identity';
+let backend: Backend;
 let stack: AsyncDisposableStack;
 let running: Running;
-let broker: DevBroker;
-let startBroker: () => Promise<DevBroker>;
+/** What answers: a broker, or an agent's admin socket. */
+let broker: DevBroker | DevDelegatedIdentity;
+let startBroker: () => Promise<DevBroker | DevDelegatedIdentity>;
+
+const node = (more = '') => `${NODE.replace('BACKEND', backend)}${more}`;
 
 async function start(more = '', identities: readonly DevIdentity[] = [OWN, WEB, API]): Promise<void> {
   running = stack.use(
-    await startRunning({ identities }, `${NODE}${more}`, undefined, async (workloadApi, folder) => {
+    await startRunning({ identities }, node(more), undefined, async (workloadApi, folder) => {
       await chmod(folder, 0o755);
-      startBroker = async () =>
-        stack.use(
-          await DevBroker.start({
-            address: `unix://${folder}/broker.sock`,
-            workloadApi,
-            admits: ['spiffe://example.org/spiffe-sds'],
-          }),
+      startBroker = async () => {
+        const asked = { address: `unix://${folder}/broker.sock`, workloadApi };
+        return stack.use(
+          backend === 'broker'
+            ? await DevBroker.start({ ...asked, admits: SIDECAR })
+            : await DevDelegatedIdentity.start({ ...asked, authorizedDelegates: SIDECAR }),
         );
+      };
       broker = await startBroker();
     }),
   );
@@ -62,7 +69,11 @@ const idsOf = (workload: number | undefined) => [
 const workloadOf = (uid: number) =>
   [...running.observed.workloads.values()].find(({ workload }) => workload.uid === uid)?.workload.number;
 
-describe.runIf(isRoot)('processes of a node', () => {
+describe.runIf(isRoot).each<Backend>(['broker', 'delegated_identity'])('processes of a node (%s)', (asked) => {
+  beforeEach(() => {
+    backend = asked;
+  });
+
   test('get each the secrets of its own workload, under the same names', async () => {
     await start();
     const web = peer({ uid: 4001, names: ['spiffe://example.org/web', 'spiffe://example.org/api'] });
@@ -170,7 +181,7 @@ describe.runIf(isRoot)('processes of a node', () => {
 
   test('beyond the limit of their user are refused', async () => {
     await start('');
-    running.configure(`${NODE.replace('}', ', limits: { workloads_per_uid: 1 } }')}`);
+    running.configure(node().replace('}', ', limits: { workloads_per_uid: 1 } }'));
     const first = peer({ uid: 4001, names: ['default'] });
     await first.next();
     const second = peer({ uid: 4001, names: ['default'] });

@@ -34,6 +34,13 @@ test.each(['version', '--version', '-v'])('%s names the version, Node and the pl
   expect(stdout).toMatch(/^spiffe-sds \d+\.\d+\.\d+ \(Node v\d+\.\d+\.\d+, linux\/\w+\)\n$/);
 });
 
+test.each(['dev', 'check', 'get', 'status', 'doctor', 'bootstrap'])('the examples of %s --help use its options', (command) => {
+  const [options = '', examples = ''] = run([command, '--help']).stdout.split('\nExamples:\n');
+  const used = [...examples.matchAll(/--[a-z-]+/g)].map(([option]) => option);
+  expect(examples).toContain(`spiffe-sds ${command}`);
+  for (const option of used) expect(options).toContain(`  ${option} `);
+});
+
 describe('wrong usage exits with 2 and says what is right', () => {
   test.each([
     ['an unknown command', ['srve'], /^error: unknown command 'srve'\n\(Did you mean serve\?\)/],
@@ -48,50 +55,6 @@ describe('wrong usage exits with 2 and says what is right', () => {
   ])('%s', (_, args, message) => {
     const { status, stderr } = run(args);
     expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringMatching(message) });
-  });
-});
-
-describe('check', () => {
-  test('prints what is in force and where each value came from', () => {
-    const { status, stdout } = run(['check', '--log-level', 'warn'], { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/agent.sock' });
-    expect(status).toBe(0);
-    expect(stdout).toMatch(/address: unix:\/\/\/run\/agent\.sock\s+# environment SPIFFE_ENDPOINT_SOCKET/);
-    expect(stdout).toMatch(/level: warn\s+# flag --log-level/);
-    expect(stdout).toMatch(/listen: unix:\/\/\/run\/spiffe-sds\/sds\.sock\s+# default/);
-  });
-
-  test('takes the admin API from a flag or the environment, without a file', () => {
-    const env = { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/agent.sock', SPIFFE_SDS_ADMIN: '127.0.0.1:9000' };
-    expect(run(['check'], env).stdout).toMatch(/listen: 127\.0\.0\.1:9000\s+# environment SPIFFE_SDS_ADMIN/);
-    expect(run(['check', '--admin', 'unix:///run/admin.sock'], env).stdout).toMatch(
-      /listen: unix:\/\/\/run\/admin\.sock\s+# flag --admin/,
-    );
-  });
-
-  test('names the line of each problem', async () => {
-    await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
-    const file = join(folder.path, 'config.yaml');
-    await writeFile(file, 'sds:\n  lisen: unix:///run/x.sock\n');
-    const { status, stderr } = run(['check', '--config', file]);
-    expect(status).toBe(2);
-    expect(stderr).toMatch(/config\.yaml:2:3: .*lisen.*listen/);
-  });
-});
-
-describe('check refuses what serve refuses, in the same words', () => {
-  test.each([
-    ['no Workload API', '', {}],
-    ['a group that is not there', 'sds: { group: nobody-has-this-name }', { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/agent.sock' }],
-    ['an address to listen on', '', { SPIFFE_SDS_LISTEN: 'tcp://127.0.0.1:80' }],
-  ])('%s', async (_, text, env) => {
-    await using folder = await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'));
-    const file = join(folder.path, 'config.yaml');
-    // What is not refused must not be served here.
-    await writeFile(file, text);
-    const listen = { SPIFFE_SDS_LISTEN: `unix://${folder.path}/sds.sock`, ...env };
-    const [serve, check] = ['serve', 'check'].map((command) => run([command, '--config', file], listen));
-    expect(check).toEqual(serve);
-    expect(check).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(/^spiffe-sds: ./) });
   });
 });
 

@@ -1,4 +1,6 @@
 /** `spiffe-sds status` as people and health checks run it. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempDisposable, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -6,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type Serving, serving } from '../../support/sidecar/admin.ts';
 import { Child } from '../../support/sidecar/child.ts';
+import { Terminal } from '../../support/sidecar/terminal.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', '..', 'src', 'cli', 'main.ts');
 const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_)/.test(name)));
@@ -58,6 +61,24 @@ describe('status', () => {
     await admin.api.close();
     await child.written(/asking the admin API at/);
     expect(await child.stop()).toBe(0);
+  });
+
+  test.each([
+    ['has colours on a terminal', {}, true],
+    ['has none there with NO_COLOR', { NO_COLOR: '1' }, false],
+  ])('%s', async (_, more, coloured) => {
+    await using admin = await serving();
+    await admin.running.event('svid_received');
+    await using terminal = await Terminal.open();
+    await terminal.do('show');
+    const { NO_COLOR, FORCE_COLOR, ...env } = ENV;
+    const { socketPath } = admin.to as { socketPath: string };
+    const child = spawn(process.execPath, [MAIN, 'status', '--admin', `unix://${socketPath}`], {
+      env: { ...env, TERM: 'xterm-256color', ...more },
+      stdio: ['ignore', terminal.fd, 'inherit'],
+    });
+    const [line] = await Promise.all([terminal.shown(/^spiffe-sds .*ready/), once(child, 'exit')]);
+    expect(line.includes('\u001b[')).toBe(coloured);
   });
 
   test.each([

@@ -10,6 +10,11 @@ import { type Running, startRunning } from '../../support/sidecar/sidecar.ts';
 
 const NAME = 'default';
 const MIB = 1024 * 1024;
+const STREAM_SECRETS = {
+  ':method': 'POST',
+  ':path': '/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets',
+  'content-type': 'application/grpc',
+};
 /** As many as pass at once, and what is refilled while they are sent. */
 const TOO_MANY_REQUESTS = 4_000;
 
@@ -134,7 +139,7 @@ describe('sds.limits.streams_per_connection', () => {
     await once(session, 'remoteSettings');
     const reset = () => {
       if (session.destroyed) return;
-      const call = session.request({ ':method': 'POST', ':path': '/' }, { endStream: false });
+      const call = session.request(STREAM_SECRETS, { endStream: false });
       call.on('error', () => undefined).once('close', reset);
       call.close(8);
     };
@@ -184,6 +189,20 @@ describe('sds.limits.names_per_stream', () => {
     const names = namesOf(100_000);
     const stream = kind === 'stream' ? running.client.stream().request(names) : running.client.delta().subscribe(...names);
     expect(await stream.ended()).toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
+    await stillServed();
+  });
+
+  test('ends the stream whose names, with those of the others on its connection, take too much memory', async () => {
+    await using parts = new AsyncDisposableStack();
+    const running = await start('request_bytes: 16MiB, names_per_stream: 100001', parts);
+    const { stillServed } = await bystander(running, parts);
+    const streams = Array.from({ length: 5 }, () => running.client.stream());
+    for (const stream of streams) stream.request([...namesOf(100_000), NAME]);
+    expect(await streams.at(-1)?.ended()).toMatchObject({
+      code: 'RESOURCE_EXHAUSTED',
+      details: expect.stringContaining('too much memory'),
+    });
+    for (const stream of streams.slice(0, -1)) expect(stream.open).toBe(true);
     await stillServed();
   });
 

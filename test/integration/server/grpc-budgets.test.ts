@@ -11,9 +11,10 @@ import {
 import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DEFAULT_LIMITS, type GrpcLimits } from '../../../src/server/grpc/limits.ts';
 import { frameOf } from '../../../src/wire/frame.ts';
+import { callHeaders, END_HEADERS, FrameType, HELLO, headerField, http2Frame } from '../../hostile/http2-frames.ts';
 import { ManualClock } from '../../support/clocks/manual-clock.ts';
 import { InteropServer } from '../../support/sds/interop-service.ts';
 
@@ -183,6 +184,31 @@ test('headers that are too large end their stream, and no other', async () => {
   await works(session);
 });
 
+test('headers that are too large end the connection of a peer that does not acknowledge SETTINGS', async () => {
+  await serve({ headerBytes: 4 * KIB });
+  const good = await connected();
+  const bad = createConnection(socket);
+  stack.defer(() => void bad.destroy());
+  const large = Buffer.concat([callHeaders('/interop.Test/Chat'), headerField('x-large', 'x'.repeat(4 * KIB))]);
+  bad.on('error', () => undefined).resume();
+  bad.write(Buffer.concat([HELLO, http2Frame(FrameType.HEADERS, END_HEADERS, 1, large)]));
+  await once(bad, 'close');
+  expect(broken).toEqual([
+    { connection: 2, reason: expect.stringMatching(/headers of a call have \d+ bytes, the limit is 4096/) },
+  ]);
+  await works(good);
+});
+
+test('more headers a second than it may send end a connection', async () => {
+  await serve({ callsPerSecond: 10, maxStreamsPerConnection: 20 });
+  const [bad, good] = [await connected(), await connected()];
+  const gone = ended(bad);
+  for (let i = 0; i < 4; i++) call(bad, 'Chat', { 'x-large': 'x'.repeat(6 * KIB) });
+  await gone;
+  expect(broken).toEqual([{ connection: 1, reason: 'it sends more than 10240 bytes of headers a second' }]);
+  await works(good);
+});
+
 test('more calls a second than it may begin end a connection', async () => {
   await serve({ callsPerSecond: 10, maxStreamsPerConnection: 20 });
   const [bad, good] = [await connected(), await connected()];
@@ -192,6 +218,48 @@ test('more calls a second than it may begin end a connection', async () => {
   await gone;
   expect(broken).toEqual([{ connection: 1, reason: 'it begins more than 10 calls a second' }]);
   clock.advance(1_000);
+  await works(good);
+});
+
+test('more calls a second than a user may begin on four connections end the one that began most, and no other', async () => {
+  await serve({ callsPerSecond: 10, maxStreamsPerConnection: 10 });
+  const good = await connected();
+  await works(good);
+  for (let i = 0; i < 4; i++) {
+    const bad = await connected();
+    for (let j = 0; j < (i < 3 ? 10 : 9); j++) await works(bad);
+  }
+  call(await connected(), 'Chat');
+  await vi.waitFor(() => expect(broken).toHaveLength(1));
+  expect(broken).toEqual([{ connection: 2, reason: 'its user begins more than 40 calls a second' }]);
+  clock.advance(1_000);
+  await works(good);
+});
+
+test.each([
+  ['answered', 'Echo'],
+  ['refused', 'NoSuchMethod'],
+])('more calls a second that are %s at once end a connection', async (_, method) => {
+  await serve({ endedPerSecond: 1 });
+  const [bad, good] = [await connected(), await connected()];
+  const gone = ended(bad);
+  for (let i = 0; i < 21; i++) call(bad, method).end(frameOf(Buffer.from('x')));
+  await gone;
+  expect(broken).toEqual([
+    { connection: 1, reason: expect.stringMatching(/more than 1 calls a second that are answered or refused/) },
+  ]);
+  await works(good);
+});
+
+test('more open calls than there may be of all end the connection that has most', async () => {
+  await serve({ maxCalls: 15 });
+  const [good, bad] = [await connected(), await connected()];
+  for (let i = 0; i < 5; i++) call(good, 'Chat');
+  await works(good);
+  const gone = ended(bad);
+  for (let i = 0; i < 11; i++) call(bad, 'Chat');
+  await gone;
+  expect(broken).toEqual([{ connection: 2, reason: 'it has most calls when there are more than 15' }]);
   await works(good);
 });
 

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -235,6 +235,36 @@ describe('a file that cannot be written', () => {
     ]);
   });
 
+  test('because the disk was full is over when what waited is written', async () => {
+    await using stack = new AsyncDisposableStack();
+    // The file is the same, and its path leads to another disk.
+    const link = join(folder, 'audit.log');
+    await symlink('/dev/full', link);
+    const audit = await openAudit({ path: link }, options());
+    stack.defer(() => audit.close());
+    audit.hear(denied, 0);
+    clock.advance(BATCH_MS);
+    await eventually('a failure', async () => told.length > 0 || undefined);
+    await unlink(link);
+    audit.reopen();
+    await eventually('that it is over', async () => told.length > 1 || undefined);
+    expect(told.map(({ type }) => type)).toEqual(['audit_failed', 'audit_recovered']);
+    expect(await records(link)).toMatchObject([{ event_type: 'peer.denied' }]);
+  });
+
+  test('by its path is not over while lines go on to the file that was moved away', async () => {
+    const own = join(folder, 'own');
+    await mkdir(own);
+    const audit = await openAudit({ path: join(own, 'audit.log') }, options());
+    await rename(own, `${own}.1`);
+    audit.reopen();
+    await eventually('a failure', async () => told.length > 0 || undefined);
+    audit.hear(denied, 0);
+    await audit.close();
+    expect(told.map(({ type }) => type)).toEqual(['audit_failed']);
+    expect(await records(join(`${own}.1`, 'audit.log'))).toHaveLength(1);
+  });
+
   test('is written once it can be, from SIGHUP on, and begins with what is missing', async () => {
     await using stack = new AsyncDisposableStack();
     const late = join(folder, 'late');
@@ -245,7 +275,8 @@ describe('a file that cannot be written', () => {
     await mkdir(late);
     audit.reopen();
     await eventually('the file', () => stat(join(late, 'audit.log')));
-    await new Promise(setImmediate);
+    await eventually('that it is over', async () => told.some(({ type }) => type === 'audit_recovered') || undefined);
+    expect(told.map(({ type }) => type)).toEqual(['audit_failed', 'audit_dropped', 'audit_recovered']);
     audit.hear(denied, 0);
     await audit.close();
     expect(await records(join(late, 'audit.log'))).toMatchObject([

@@ -10,6 +10,7 @@ import type { Metric } from '../../../src/telemetry/metrics/metric.ts';
 import { type Otlp, startOtlp } from '../../../src/telemetry/otlp/otlp.ts';
 import { type OtlpSettings, otlpSettings } from '../../../src/telemetry/otlp/otlp-settings.ts';
 import type { Span, Trace } from '../../../src/telemetry/traces/span.ts';
+import { eventually } from '../../support/eventually.ts';
 import { Child } from '../../support/sidecar/child.ts';
 import { OtlpReceiver, type ReceiverOptions } from '../../support/telemetry/otlp-receiver.ts';
 import { type Issued, issueAuthority, issueLeaf, sans } from '../../support/x509/certificates.ts';
@@ -33,6 +34,7 @@ beforeEach(async () => {
 afterEach(() => stack.disposeAsync());
 
 const onProblem = (sentence: string) => problems.push(sentence);
+const recovered = (about: string) => problems.push(`${about} is reached again`);
 
 async function receiver(options: ReceiverOptions): Promise<OtlpReceiver> {
   return stack.use(await OtlpReceiver.open(options));
@@ -48,7 +50,13 @@ function settingsOf(file: object, env: Readonly<Record<string, string>> = {}): O
 
 async function start(file: object, env?: Readonly<Record<string, string>>, metrics: readonly Metric[] = METRICS): Promise<Otlp> {
   const settings = settingsOf(file, env);
-  const otlp = await startOtlp({ settings, resource: RESOURCE, collect: () => metrics, startedAt: STARTED_AT, onProblem });
+  const otlp = await startOtlp({
+    settings,
+    resource: RESOURCE,
+    collect: () => metrics,
+    startedAt: STARTED_AT,
+    problems: { failed: onProblem, recovered },
+  });
   stack.defer(() => otlp.shutdown());
   return otlp;
 }
@@ -230,13 +238,29 @@ test('a path that a collector does not have is named, for it may be one too many
   expect(problems).toEqual([expect.stringMatching(/^traces do not reach .*: Not Found: it has no \/v1\/traces\/v1\/traces$/)]);
 });
 
+test('a collector that comes back is told, when it has taken something', async () => {
+  const port = await closedPort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const otlp = await start(
+    { endpoint, protocol: 'http/protobuf', metrics: false },
+    { OTEL_BSP_SCHEDULE_DELAY: '10', OTEL_BSP_EXPORT_TIMEOUT: '100', OTEL_EXPORTER_OTLP_TIMEOUT: '100' },
+  );
+  otlp.exportTrace(trace());
+  await eventually('a failure', async () => problems.length > 0 || undefined);
+  await using collector = createHttpServer((_, response) => response.end());
+  await new Promise<void>((resolve) => collector.listen(port, '127.0.0.1', resolve));
+  otlp.exportTrace(trace());
+  await eventually('that it is over', async () => problems.length > 1 || undefined);
+  expect(problems).toEqual([expect.stringContaining(`traces do not reach ${endpoint}: `), `${endpoint} is reached again`]);
+});
+
 test('OpenTelemetry writes nothing to the console, whatever OTEL_LOG_LEVEL says', async () => {
   const settings = settingsOf({ endpoint: `http://127.0.0.1:${await closedPort()}`, protocol: 'grpc' });
   const module = new URL('../../../src/telemetry/otlp/otlp.ts', import.meta.url).href;
   const script = `
     const { startOtlp } = await import(${JSON.stringify(module)});
     const settings = ${JSON.stringify(settings)};
-    const otlp = await startOtlp({ settings, resource: {}, collect: () => [], startedAt: 0, onProblem: () => undefined });
+    const otlp = await startOtlp({ settings, resource: {}, collect: () => [], startedAt: 0, problems: { failed() {}, recovered() {} } });
     otlp.exportTrace(${JSON.stringify(trace())});
     await otlp.shutdown();
     console.log('level ' + process.env.OTEL_LOG_LEVEL);`;

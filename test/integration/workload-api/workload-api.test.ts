@@ -11,7 +11,7 @@ import type { Event } from '../../../src/events.ts';
 import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import type { X509Context } from '../../../src/spiffe/x509-context.ts';
 import { workloadApiAt } from '../../../src/workload-api/client.ts';
-import { X509Watch } from '../../../src/workload-api/watch.ts';
+import { JoinedWatch } from '../../../src/workload-api/joined-watch.ts';
 import { ManualClock } from '../../support/clocks/manual-clock.ts';
 import { TestWorkloadApi } from '../../support/workload-api/test-workload-api.ts';
 
@@ -40,15 +40,15 @@ class Watching {
   readonly clock = new ManualClock();
   readonly #news = new EventEmitter();
   readonly #events: Event[] = [];
-  readonly #watch: X509Watch;
+  readonly #watch: JoinedWatch;
   #context: X509Context | undefined;
   #reason: string | undefined;
   #taken = 0;
 
   constructor(reader: CertificateReader) {
-    this.#watch = new X509Watch({
-      api: workloadApiAt(parseEndpoint(address)),
-      reader,
+    this.#watch = new JoinedWatch({
+      apis: [workloadApiAt(parseEndpoint(address))],
+      reader: () => reader,
       clock: this.clock,
       random: () => 0,
       onPermissionDenied: () => 'withdraw',

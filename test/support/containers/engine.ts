@@ -46,6 +46,7 @@ export class ContainerEngine {
 
   static async open(): Promise<ContainerEngine> {
     await mkdir(FOLDER, { recursive: true });
+    await mkdir(RUN, { recursive: true });
     // An overlay cannot lie on an overlay: inside another container each layer is a copy.
     const driver = (await statfs(FOLDER)).type === OVERLAY_FS ? 'vfs' : 'overlay';
     const storage = `[storage]\ndriver = "${driver}"\ngraphroot = "${FOLDER}/storage"\nrunroot = "${RUN}/storage"\n`;
@@ -71,15 +72,20 @@ network_config_dir = "${FOLDER}/networks"
     return new ContainerEngine(env);
   }
 
+  /** conmon, which watches over what is run in a container, leaves a file `oom` in the folder that it was started in when the kernel ends that. */
+  get #options() {
+    return { env: this.env, cwd: RUN, timeout: LIMIT_MS } as const;
+  }
+
   /** @throws when it fails, with what it wrote */
   async podman(...args: readonly string[]): Promise<string> {
-    return (await run('podman', args, { env: this.env, timeout: LIMIT_MS })).stdout.trim();
+    return (await run('podman', args, this.#options)).stdout.trim();
   }
 
   /** Like `podman`, but a failure is an outcome. */
   async tried(...args: readonly string[]): Promise<Outcome> {
     try {
-      const { stdout, stderr } = await run('podman', args, { env: this.env, timeout: LIMIT_MS });
+      const { stdout, stderr } = await run('podman', args, this.#options);
       return { code: 0, stdout, stderr };
     } catch (thrown) {
       const { code, stdout, stderr } = thrown as Outcome;

@@ -1,5 +1,5 @@
 /**
- * Gets what the container tests need, and what puts clocks wrong: `npm run containers`. buildah, podman and runc come from Debian, podman-compose and the schemas of
+ * Gets what the container tests need, what puts clocks wrong, shells, and what the tests of a release need: `npm run containers`. buildah, podman and runc come from Debian, podman-compose and the schemas of
  * Kubernetes from PyPI, the schema of compose files from npm; the package managers know the machine's mirrors, so there is no download code
  * here.
  */
@@ -23,8 +23,14 @@ const DEBIAN: Readonly<Record<string, string>> = {
   'golang-github-containers-image': '/etc/containers/policy.json',
   'busybox-static': '/bin/busybox',
 };
-/** Not for containers: for tests of a wall clock that is put forward and back. */
-const FAKETIME: Readonly<Record<string, string>> = { faketime: '/usr/bin/faketime' };
+/** Not for containers: for tests of a wall clock that is put forward and back, and of what shells complete. */
+const OTHERS: Readonly<Record<string, string>> = { faketime: '/usr/bin/faketime', zsh: '/usr/bin/zsh', fish: '/usr/bin/fish' };
+/** For the tests of the release: programs of the other architecture, and a Debian to install a package in. */
+const RELEASE: Readonly<Record<string, string>> = {
+  'qemu-user-static': '/usr/bin/qemu-aarch64-static',
+  mmdebstrap: '/usr/bin/mmdebstrap',
+  file: '/usr/bin/file',
+};
 const PYTHON = ['podman-compose==1.6.0', 'kubernetes-validate==1.37.0'] as const;
 /** Carries the schema of the Compose Specification; nothing of it is run. */
 const DCLINT = 'dclint@3.1.0';
@@ -54,7 +60,9 @@ export function missingForSchemas(): string | undefined {
 }
 
 async function installDebianPackages(): Promise<void> {
-  const missing = Object.entries({ ...DEBIAN, ...FAKETIME }).flatMap(([name, path]) => (existsSync(path) ? [] : [name]));
+  const missing = Object.entries({ ...DEBIAN, ...OTHERS, ...RELEASE }).flatMap(([name, path]) =>
+    existsSync(path) ? [] : [name],
+  );
   if (missing.length === 0) return;
   const options = { timeout: LIMIT_MS, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
   await run('apt-get', ['update', '--quiet'], options);

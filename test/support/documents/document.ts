@@ -26,11 +26,6 @@ export function pages(): readonly string[] {
   return execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trimEnd().split('\n');
 }
 
-/** The pages whose commands are run. */
-export function pagesWithCommands(): readonly string[] {
-  return pages().filter((page) => /^(README|CONTRIBUTING)\.md$|^docs\//.test(page));
-}
-
 export function textOf(page: string): string {
   return readFileSync(join(ROOT, page), 'utf8');
 }

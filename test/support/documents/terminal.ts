@@ -57,6 +57,8 @@ export interface Session {
   /** An empty folder: the reader's home. */
   readonly home: string;
   readonly limitMs: number;
+  /** Programs that the page takes for granted: where they are, by their names. */
+  readonly programs?: Readonly<Record<string, string>>;
   /** What is there before the first command, and goes on running. */
   readonly before?: readonly Commands[];
 }
@@ -68,11 +70,17 @@ export interface Session {
  */
 export async function runInTerminal(
   fences: readonly Fence[],
-  { checkout, home, limitMs, before = [] }: Session,
+  { checkout, home, limitMs, programs = {}, before = [] }: Session,
 ): Promise<string> {
   const { stdout: cache } = await promisify(execFile)('npm', ['config', 'get', 'cache']);
   const inherited = Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_|NODE_|XDG_|npm_|VITEST|CI$)/.test(name));
-  const env = { ...Object.fromEntries(inherited), ...OFFLINE, npm_config_cache: cache.trim(), HOME: home };
+  // What is installed for all users goes there, too.
+  const prefix = join(home, '.local');
+  const bin = join(prefix, 'bin');
+  await mkdir(bin, { recursive: true });
+  for (const [name, path] of Object.entries(programs)) await symlink(path, join(bin, name));
+  const settings = { ...OFFLINE, npm_config_cache: cache.trim(), npm_config_prefix: prefix };
+  const env = { ...Object.fromEntries(inherited), ...settings, PATH: `${bin}:${process.env['PATH']}`, HOME: home };
   const script = join(home, '.commands.sh');
   await writeFile(script, scriptOf([...before, ...fences]));
   await chmod(script, 0o755);

@@ -2,7 +2,7 @@ import type { describe } from 'vitest';
 import { ENVOY_VERSIONS, findEnvoy } from '../../../envoy/install.ts';
 import { describeWith } from '../describe-with.ts';
 import { eventually } from '../eventually.ts';
-import { Child } from '../sidecar/child.ts';
+import { asUser, Child } from '../sidecar/child.ts';
 
 export type Stats = ReadonlyMap<string, number | string>;
 
@@ -43,8 +43,7 @@ export class Envoy implements AsyncDisposable {
     const command = findEnvoy(version);
     if (command === undefined) throw new Error(howToGet(version));
     const line = [command, ...args, '--concurrency', '1', '--config-yaml', bootstrap];
-    const as = uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
-    const [program = command, ...rest] = [...as, ...line];
+    const [program = command, ...rest] = uid === undefined ? line : [...asUser(uid), ...line];
     const child = new Child(program, rest);
     try {
       const [, address = ''] = await child.written(/ admin address: (\S+)/);
@@ -57,6 +56,11 @@ export class Envoy implements AsyncDisposable {
 
   get log(): string {
     return this.#child.log;
+  }
+
+  /** `http://IP:PORT` */
+  get adminUrl(): string {
+    return `http://${this.#admin}`;
   }
 
   /** Waits until it has opened its listeners. */

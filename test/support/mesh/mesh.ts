@@ -2,6 +2,7 @@ import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Document } from 'yaml';
+import type { DevWorkloadApiOptions } from '../../../src/dev/dev-workload-api.ts';
 import { eventually } from '../eventually.ts';
 import { SidecarProcess } from '../sidecar/sidecar-process.ts';
 import { TestWorkloadApi } from '../workload-api/test-workload-api.ts';
@@ -22,6 +23,8 @@ export interface EnvoyOptions {
   readonly edit?: (bootstrap: Document, folder: string) => void | Promise<void>;
   /** Beside the bootstrap. Default: without hot restart. */
   readonly args?: readonly string[];
+  /** Of the user that it runs as; only root can have another than his own. */
+  readonly uid?: number;
 }
 
 export interface ServerOptions extends EnvoyOptions {
@@ -54,9 +57,9 @@ export class Stage implements AsyncDisposable {
   }
 
   /** With the identities of both Envoys. It rotates them when told. */
-  async startWorkloadApi(): Promise<TestWorkloadApi> {
+  async startWorkloadApi(options: Partial<DevWorkloadApiOptions> = {}): Promise<TestWorkloadApi> {
     const identities = [{ path: '/backend' }, { path: '/frontend' }];
-    return this.#parts.use(await TestWorkloadApi.start({ address: this.#workloadApi, identities, rotateEveryMs: 0 }));
+    return this.#parts.use(await TestWorkloadApi.start({ address: this.#workloadApi, identities, rotateEveryMs: 0, ...options }));
   }
 
   /** @param configuration what stands in its configuration file */
@@ -92,9 +95,9 @@ export class Stage implements AsyncDisposable {
     return `unix://${join(this.folder, 'workload.sock')}`;
   }
 
-  async #startEnvoy(bootstrap: Document, { edit, args }: EnvoyOptions): Promise<Envoy> {
+  async #startEnvoy(bootstrap: Document, { edit, args, uid }: EnvoyOptions): Promise<Envoy> {
     await edit?.(bootstrap, this.folder);
-    return this.#parts.use(await Envoy.start(String(bootstrap), this.#version, args));
+    return this.#parts.use(await Envoy.start(String(bootstrap), this.#version, args, uid));
   }
 }
 

@@ -37,16 +37,24 @@ export interface ServingOptions {
   readonly workload?: Partial<DevWorkloadApiOptions>;
   /** `admin`, as a configuration has it. Default: a Unix socket. */
   readonly admin?: (folder: string) => object;
+  /** What else stands in the configuration, where FOLDER is the folder of the sockets. */
+  readonly configuration?: object;
   readonly clock?: Clock;
   readonly metrics?: MetricsPage;
 }
 
 /** A sidecar with its admin API. */
-export async function serving({ workload, admin, clock = systemClock, metrics = () => undefined }: ServingOptions = {}) {
+export async function serving({
+  workload,
+  admin,
+  configuration: more = {},
+  clock = systemClock,
+  metrics = () => undefined,
+}: ServingOptions = {}) {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-')));
   const socketPath = join(folder.path, 'admin.sock');
-  const configuration = { admin: admin?.(folder.path) ?? { listen: `unix://${socketPath}` } };
+  const configuration = { ...more, admin: admin?.(folder.path) ?? { listen: `unix://${socketPath}` } };
   const running = stack.use(
     await startRunning({ identities: [{ path: '/web' }], ...workload }, JSON.stringify(configuration), clock),
   );

@@ -4,6 +4,11 @@ import { EventEmitter, once } from 'node:events';
 /** Shorter than a test's, so that what the test started still ends with it. */
 const TIME_LIMIT_MS = 30_000;
 
+/** What stands before a command to run it as another user, and as his group; only root can. */
+export function asUser(uid: number): readonly string[] {
+  return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
+}
+
 /** A process that a test started: its output is kept, and it does not outlive the process of the test. */
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { Child } from './child.ts';
+import { asUser, Child } from './child.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', '..', 'src', 'cli', 'main.ts');
 
@@ -35,17 +35,21 @@ export class SidecarProcess implements AsyncDisposable {
    * Starts one and waits until it listens.
    * @param configuration what stands in its file, beside the socket; unless it says so, there is no admin API: its port is this machine's
    * @param env more of its environment
+   * @param uid of the user that it runs as, and of his group; only root can have another than his own
    */
   static async start(
     workloadApi: string,
     sdsSocket: string,
     configuration: object = {},
     env: Readonly<Record<string, string>> = {},
+    uid?: number,
   ): Promise<SidecarProcess> {
     const file = `${sdsSocket}.yaml`;
     await writeFile(file, stringify({ admin: { listen: '' }, ...configuration }));
     const inherited = Object.entries(process.env).filter(([name]) => !/^(SPIFFE_|OTEL_|NOTIFY_)/.test(name));
-    const child = new Child(process.execPath, ['--disable-sigusr1', MAIN, 'serve'], {
+    const line = [process.execPath, '--disable-sigusr1', MAIN, 'serve'];
+    const [program = '', ...rest] = uid === undefined ? line : [...asUser(uid), ...line];
+    const child = new Child(program, rest, {
       ...Object.fromEntries(inherited),
       SPIFFE_ENDPOINT_SOCKET: workloadApi,
       SPIFFE_SDS_LISTEN: `unix://${sdsSocket}`,

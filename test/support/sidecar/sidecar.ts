@@ -33,7 +33,7 @@ export interface Running extends AsyncDisposable {
 }
 
 /**
- * @param yaml configuration beside the two addresses
+ * @param yaml configuration beside the two addresses; FOLDER stands for the folder of the sockets, where the Workload API is workload.sock
  * @param clock of both; default the machine's
  * @param before what else the sidecar needs; it is called when the Workload API serves
  */
@@ -47,8 +47,13 @@ export async function startRunning(
   const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'spiffe-sds-'))).path;
   const socket = join(folder, 'sds.sock');
   const address = `unix://${join(folder, 'workload.sock')}`;
-  const flags = { config: 'test.yaml', workload_api: address, listen: `unix://${socket}` };
-  const load = (text: string) => loadConfiguration({ flags, env: {}, readFile: () => text.replaceAll('FOLDER', folder) });
+  const flags = { config: 'test.yaml', listen: `unix://${socket}` };
+  const load = (text: string) =>
+    loadConfiguration({
+      flags: text.includes('workload_api:') ? flags : { ...flags, workload_api: address },
+      env: {},
+      readFile: () => text.replaceAll('FOLDER', folder),
+    });
   const workloadApi = stack.use(await TestWorkloadApi.start({ address, rotateEveryMs: 0, clock, ...workload }));
   await before(workloadApi, folder);
   const events: Event[] = [];

@@ -3,9 +3,9 @@ import type { Event } from '../../../src/events.ts';
 import type { X509BundlesResponse, X509SVIDResponse } from '../../../src/gen/messages.ts';
 import type { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
 import type { X509Context } from '../../../src/spiffe/x509-context.ts';
+import { JoinedWatch } from '../../../src/workload-api/joined-watch.ts';
 import type { Fetch, FetchListener } from '../../../src/workload-api/stream-call.ts';
 import { verdictOf } from '../../../src/workload-api/verdict.ts';
-import { X509Watch } from '../../../src/workload-api/watch.ts';
 import { ManualClock } from '../clocks/manual-clock.ts';
 import { NOW } from '../x509/certificates.ts';
 
@@ -29,20 +29,25 @@ export class PlayedWatch<C extends ManualClock = ManualClock> {
   readonly contexts: X509Context[] = [];
   /** Why what each context lacks is gone. */
   readonly reasons: string[] = [];
-  readonly watch: X509Watch;
+  readonly watch: JoinedWatch;
   onPermissionDenied: 'withdraw' | 'keep' = 'withdraw';
 
   /** @param random what the dice say each time */
   constructor(reader: CertificateReader, random = 0, clock: C = new ManualClock(NOW) as C) {
     this.clock = clock;
-    this.watch = new X509Watch({
-      api: {
-        address: 'unix:///agent.sock',
-        fetchX509Svid: played(this.calls),
-        fetchX509Bundles: played(this.bundleCalls),
-        verdictOf,
-      },
-      reader,
+    const never = () => () => undefined;
+    this.watch = new JoinedWatch({
+      apis: [
+        {
+          address: 'unix:///agent.sock',
+          fetchX509Svid: played(this.calls),
+          fetchX509Bundles: played(this.bundleCalls),
+          fetchJwtSvid: () => never,
+          fetchJwtBundles: never,
+          verdictOf,
+        },
+      ],
+      reader: () => reader,
       clock,
       random: () => random,
       onPermissionDenied: () => this.onPermissionDenied,

@@ -1,4 +1,5 @@
 /** The development Workload API, and all that a real one may do to a workload: when a test says so. */
+import { X509Certificate } from 'node:crypto';
 import { DevWorkloadApi, type DevWorkloadApiOptions } from '../../../src/dev/dev-workload-api.ts';
 import { issueJwtSvid } from '../../../src/dev/jwt.ts';
 import {
@@ -9,6 +10,7 @@ import {
   withIdentities,
   workloadId,
 } from '../../../src/dev/workload-changes.ts';
+import type { WorkloadState } from '../../../src/dev/workload-state.ts';
 import { SpiffeSdsError } from '../../../src/error.ts';
 import type { X509SVIDResponse } from '../../../src/gen/messages.ts';
 import { Status } from '../../../src/server/grpc/status.ts';
@@ -50,6 +52,12 @@ export class TestWorkloadApi extends DevWorkloadApi {
     const identity = this.state.identities.find((served) => served.spiffeId === spiffeId);
     if (identity === undefined) throw new SpiffeSdsError('usage', `there is no private key of ${spiffeId}: it is not served`);
     return identity.svid.privateKey;
+  }
+
+  /** When the SVIDs that are served now end, in milliseconds since the epoch. */
+  get svidsEnd(): number {
+    const ends = this.state.identities.map(({ svid }) => new X509Certificate(svid.chain[0] as Uint8Array).validToDate.getTime());
+    return Math.min(...ends);
   }
 
   /** A new key and certificate for every identity. */
@@ -114,6 +122,11 @@ export class TestWorkloadApi extends DevWorkloadApi {
     const issuedAt = this.issuance.clock.now();
     const claims = { spiffeId: workloadId(parseTrustDomain(as), path), audience, issuedAt, expiresAt: issuedAt + ttlMs };
     return issueJwtSvid(authority.jwt, claims);
+  }
+
+  /** Serves to all, open streams and new ones, what a development Workload API would never serve. */
+  serve(change: (state: WorkloadState) => WorkloadState | Promise<WorkloadState>): Promise<void> {
+    return this.change(change);
   }
 
   /** Streams get no message from now on, until release. */

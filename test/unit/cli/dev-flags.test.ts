@@ -7,6 +7,7 @@ test('without flags there are two identities', () => {
   expect(devDomain(FLAGS)).toEqual({
     trustDomain: 'example.org',
     identities: [{ path: '/backend' }, { path: '/frontend' }],
+    dnsNames: [],
     federated: [],
     svidTtlMs: 3_600_000,
     caTtlMs: 86_400_000,
@@ -24,6 +25,8 @@ test.each([
   [{ trustDomain: 'BAD DOMAIN' }, /^--trust-domain: .*"BAD DOMAIN"/],
   [{ id: ['foo'] }, /^--id: .*"foo".*must begin with "\/"/],
   [{ id: ['/'] }, /^--id: /],
+  [{ dns: ['web', '-web'] }, /^--dns: "-web" is no DNS name/],
+  [{ dns: ['w'.repeat(65)] }, /^--dns: .*64 characters/],
   [{ svidTtl: 'soon' }, /^--svid-ttl: .*"soon".*5s/],
   [{ svidTtl: '0s' }, /^--svid-ttl: .*"0s".*from 2s/],
   [{ caTtl: '1ms' }, /^--ca-ttl: .*"1ms"/],

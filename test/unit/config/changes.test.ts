@@ -17,13 +17,14 @@ describe('between two configurations', () => {
     ['sds: { limits: { connections: 1 } }', 'sds.limits.connections'],
     ['sds: { allow: [{ uid: [101] }] }', 'sds.allow'],
     ['sds: { bundle_ack_timeout: 1s }', 'sds.bundle_ack_timeout'],
+    ['workload_api: { address: unix:///a }', 'workload_api.address'],
+    ['workload_api: [{ address: unix:///a }, { address: unix:///b }]', 'workload_api'],
     ['log: { level: debug }', 'log.level'],
   ])('%s can be applied while running', (text, path) => {
     expect(changes('', text)).toEqual({ live: [path], needRestart: [] });
   });
 
   test.each([
-    ['workload_api: { address: unix:///a }', 'workload_api.address'],
     ['sds: { listen: unix:///a }', 'sds.listen'],
     ['sds: { mode: "0600" }', 'sds.mode'],
     ['sds: { group: envoy }', 'sds.group'],

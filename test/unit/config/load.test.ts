@@ -13,7 +13,11 @@ const noFile = () => {
 const defaults = {
   mode: 'sidecar',
   workload_api: {},
-  broker: { reference: 'pid', limits: { workloads: 1024, workloads_per_uid: 256, attestations_per_second: 100 } },
+  broker: {
+    backend: 'broker',
+    reference: 'pid',
+    limits: { workloads: 1024, workloads_per_uid: 256, attestations_per_second: 100 },
+  },
   node: { allow_without_pidfd: false },
   sds: {
     listen: { kind: 'unix', path: '/run/spiffe-sds/sds.sock' },
@@ -67,12 +71,24 @@ describe('a configuration', () => {
     expect(() => load('jwks: { listen: "tcp://127.0.0.1:1" }')).toThrow('use a Unix socket: unix:///absolute/path');
   });
 
+  test('may list several Workload APIs, in the place of which a flag or a variable puts one', () => {
+    const text = 'workload_api:\n  - address: unix:///a\n  - address: tcp://127.0.0.1:1\n';
+    expect(load(text).configuration.workload_api).toEqual([
+      { address: { kind: 'unix', path: '/a' } },
+      { address: { kind: 'tcp', host: '127.0.0.1', port: 1 } },
+    ]);
+    const { configuration, sources } = load(text, { env: { SPIFFE_ENDPOINT_SOCKET: 'unix:///c' } });
+    expect(configuration.workload_api).toEqual({ address: { kind: 'unix', path: '/c' } });
+    expect(sources.get('workload_api.address')).toBe('environment SPIFFE_ENDPOINT_SOCKET');
+  });
+
   test('takes every key from its file', () => {
     const text = `
 mode: node
 workload_api: { address: "tcp://[::1]:8081" }
 broker:
   address: tcp://agent.example.org:8443
+  backend: broker
   server_id: spiffe://example.org/agents/*
   reference: pod
   limits: { workloads: 1, workloads_per_uid: 2, attestations_per_second: 3 }
@@ -120,6 +136,7 @@ log: { level: silent, format: text, audit: /var/log/audit.json }
       workload_api: { address: { kind: 'tcp', host: '::1', port: 8081 } },
       broker: {
         address: { kind: 'tcp', host: 'agent.example.org', port: 8443 },
+        backend: 'broker',
         server_id: 'spiffe://example.org/agents/*',
         reference: 'pod',
         limits: { workloads: 1, workloads_per_uid: 2, attestations_per_second: 3 },

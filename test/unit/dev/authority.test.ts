@@ -43,6 +43,17 @@ test('an SVID is valid from ten seconds ago until its time to live is over', () 
   expect([leaf.notBefore.getTime(), leaf.notAfter.getTime()]).toEqual([NOW - 10_000, NOW + HOUR]);
 });
 
+test('DNS names stand beside the SPIFFE ID, and the first is the common name', async () => {
+  const named = parse(await issueX509Svid(authority, web, lifetime, ['web.example.org', 'www.example.org']));
+  expect(named.subjectName.getField('CN')).toEqual(['web.example.org']);
+  expect(named.getExtension(x509.SubjectAlternativeNameExtension)?.names.toJSON()).toEqual([
+    { type: 'url', value: web },
+    { type: 'dns', value: 'web.example.org' },
+    { type: 'dns', value: 'www.example.org' },
+  ]);
+  expect(leaf.subjectName.getField('CN')).toEqual([]);
+});
+
 test('an SVID ends no later than its authority', async () => {
   const late = await issueX509Svid(authority, web, { now: NOW + 23.5 * HOUR, ttlMs: HOUR });
   expect(parse(late).notAfter.getTime()).toBe(authority.notAfter);

@@ -140,7 +140,14 @@ describe('findings', () => {
         workloadApi: { ...healthy.workloadApi, socket: { state: 'forbidden', ...OWNERSHIP }, answer: { kind: 'none' } },
       },
     ],
-    ['a sidecar that cannot reach what others can', 'sidecar.cut_off', withStatus({ upstream: lost })],
+    [
+      'a sidecar that cannot reach what others can',
+      'sidecar.cut_off',
+      {
+        ...withStatus({ upstream: lost }),
+        workloadApi: { ...healthy.workloadApi, socket: { state: 'answers', ...OWNERSHIP, mode: 0o777 } },
+      },
+    ],
     [
       'a sidecar that is stale',
       'sidecar.stale',
@@ -201,7 +208,10 @@ describe('findings', () => {
     [
       'a socket that sds.allow keeps this command from, and not the Envoy',
       'sds.self_refused',
-      { sds: { ...healthy.sds, answer: { kind: 'failed', reason: 'PERMISSION_DENIED: sds.allow gives this peer nothing' } } },
+      {
+        ...withEnvoy({ stats: new Map([['sds.a.control_plane.connected_state', 0]]) }),
+        sds: { ...healthy.sds, answer: { kind: 'failed', reason: 'PERMISSION_DENIED: sds.allow gives this peer nothing' } },
+      },
     ],
     [
       'a bundle without a self-signed root',
@@ -221,6 +231,24 @@ describe('findings', () => {
             ],
           },
         },
+      },
+    ],
+    ['another process on the path', 'sds.taken', { sds: { ...healthy.sds, socket: { state: 'answers', ...OWNERSHIP, pid: 9 } } }],
+    [
+      'a rule of the running sidecar that has no name of this Envoy, though this command was told of no rules',
+      'names.not_allowed',
+      {
+        ...withStatus({
+          configuration: {
+            digest: '',
+            values: {
+              'sds.mode': { value: '0660', source: 'default' },
+              'sds.allow.0.uid.0': { value: 102, source: 'file' },
+              'sds.allow.0.names.0': { value: ID, source: 'file' },
+            },
+          },
+        }),
+        peer: { uid: 102, gid: 101 },
       },
     ],
     ['an Envoy without a SPIFFE validator', 'envoy.too_old', withEnvoy({ version: '1.17.4' })],

@@ -10,6 +10,9 @@ let garbage: number;
 let collections: number;
 let short: number;
 let limit: number;
+let tookMs: number;
+/** On collections. */
+let spentMs: number;
 let end: () => void;
 
 beforeEach(() => {
@@ -18,6 +21,8 @@ beforeEach(() => {
   garbage = 0;
   collections = 0;
   short = 0;
+  tookMs = 0;
+  spentMs = 0;
   limit = Number.POSITIVE_INFINITY;
   const memory = {
     get limit() {
@@ -26,10 +31,12 @@ beforeEach(() => {
     resident: () => live + garbage,
     collect: () => {
       collections += 1;
+      spentMs += tookMs;
       garbage = 0;
     },
   };
-  end = returnMemory(clock, memory, () => {
+  const busy = { now: () => clock.now(), monotonic: () => clock.monotonic() + spentMs, after: clock.after.bind(clock) };
+  end = returnMemory(busy, memory, () => {
     short += 1;
     live -= 20 * MIB;
   });
@@ -66,6 +73,30 @@ describe('garbage', () => {
     live += 100 * MIB;
     pass(3_600);
     expect(collections).toBeLessThan(14);
+  });
+
+  test.each([
+    { mib: 16, seconds: 20 },
+    { mib: 32, seconds: 5 },
+    { mib: 64, seconds: 1.25 },
+  ])('is collected after $seconds s when there are $mib MiB and the last collection took a second', ({ mib, seconds }) => {
+    tookMs = 1_000;
+    garbage = 16 * MIB;
+    pass(0.25);
+    expect(collections).toBe(1);
+    garbage = mib * MIB;
+    pass(seconds - 0.25);
+    expect(collections).toBe(1);
+    pass(0.5);
+    expect(collections).toBe(2);
+  });
+
+  test('is looked for forty times a second while memory grows', () => {
+    garbage = 15 * MIB;
+    pass(0.25);
+    garbage = 16 * MIB;
+    clock.advance(25);
+    expect(collections).toBe(1);
   });
 
   test('is left alone after the end', () => {

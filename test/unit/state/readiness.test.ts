@@ -92,6 +92,19 @@ describe('readyz', () => {
     expect(Object.keys(failures(checksAfter([...SERVING, denied])))).toEqual(['upstream']);
   });
 
+  test('of several Workload APIs fails only when all refuse, and says of each how it is', () => {
+    const two: Event = { type: 'workload_apis', addresses: ['unix:///a', 'unix:///b'], leaving: [] };
+    const oneDenies: readonly Event[] = [two, ...SERVING, { ...denied, address: 'unix:///b', source: 'unix:///b' }];
+    const checks = checksAfter([...oneDenies, { ...connected, source: 'unix:///a' }]);
+    expect(failures(checks)).toEqual({});
+    expect(checks.find(({ name }) => name === 'upstream')?.reason).toMatch(
+      /^unix:\/\/\/a: connected to .*; unix:\/\/\/b: refused since .*it is gone/,
+    );
+    expect(failures(checksAfter([...oneDenies, { ...denied, source: 'unix:///a' }]))).toMatchObject({
+      upstream: expect.stringContaining('unix:///a: refused'),
+    });
+  });
+
   test('says once why there is nothing when the Workload API refuses', () => {
     expect(failures(checksAfter([listening, denied]))).toEqual({
       secrets: 'there is no X509-SVID and no trust bundle',

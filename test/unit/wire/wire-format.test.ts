@@ -1,7 +1,7 @@
 /** Reading protobuf: what is refused, what is stepped over, and what counts when something comes twice. */
 import { describe, expect, test } from 'vitest';
 import { decode, encode } from '../../../src/wire/wire.ts';
-import { MalformedMessage } from '../../../src/wire/wire-format.ts';
+import { MalformedMessage, occurrences } from '../../../src/wire/wire-format.ts';
 
 const REQUEST = 'envoy.service.discovery.v3.DiscoveryRequest';
 const DELTA_REQUEST = 'envoy.service.discovery.v3.DeltaDiscoveryRequest';
@@ -125,4 +125,10 @@ test('a number of 64 bits that is true is true', () => {
 
 test('the sign that stands for bytes that are no UTF-8 may stand in a name', () => {
   expect(decode(REQUEST, encode(REQUEST, { resource_names: ['a\ufffdb'] })).resource_names).toEqual(['a\ufffdb']);
+});
+
+test('the occurrences of a field are counted without the others, and without what is in them', () => {
+  const message = bytes(tag(3, 2), 1, 'a', tag(1, 2), 3, tag(3, 2), 1, 'a', tag(3, 2), 1, 'b', ...SKIPPED['a group']);
+  expect(occurrences(message, 3)).toBe(2);
+  expect(() => occurrences(message.subarray(0, -1), 3)).toThrow(MalformedMessage);
 });

@@ -24,6 +24,22 @@ describe('what is legal and unwise is said with the key, and the fix is one that
       'admin: { listen: "10.0.0.1:8082", remote: true }',
       'admin: { listen: "10.0.0.1:8082", remote: true, hosts: [sidecar.example.org] }',
     ],
+    [
+      'sds.allow[1]',
+      'sds: { allow: [{ uid: [0, 101] }, { uid: [101], names: [default] }] }',
+      'sds: { allow: [{ uid: [101], names: [default] }, { uid: [0, 101] }] }',
+    ],
+    [
+      'sds.allow[1]',
+      'sds: { allow: [{ gid: [5], node_id: [a] }, { uid: [1], gid: [5], node_id: [a] }] }',
+      'sds: { allow: [{ gid: [5], node_id: [a] }, { uid: [1], gid: [5] }] }',
+    ],
+    ['names.on_demand', 'names: { on_demand: ["*"] }', 'names: { on_demand: ["*.example.org"] }'],
+    [
+      'names.on_demand',
+      'names: { on_demand: ["*.example.org"] }\nsecrets: [{ name: web.example.org, svid: { hint: web } }]',
+      'names: { on_demand: ["*.example.org"] }\nsecrets: [{ name: web, svid: { hint: web } }]',
+    ],
   ])('%s', (key, unwise, wise) => {
     expect(adviceFor(unwise)).toEqual([expect.stringContaining(key)]);
     expect(adviceFor(wise)).toEqual([]);

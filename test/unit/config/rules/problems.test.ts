@@ -27,6 +27,17 @@ describe('a value that is refused', () => {
       'names: { preset: linkerd }',
       '1:10: names.preset: expected one of spire, istio, istio-federation, kuma, found string "linkerd"',
     ],
+    [
+      'workload_api: "unix:///a"',
+      '1:1: workload_api: expected a mapping with an address, or a list of such mappings, found string "unix:///a"',
+    ],
+    ['workload_api: []', '1:1: workload_api: expected a list of at least one Workload API, found a list'],
+    ['workload_api: [{ address: true }]', '1:18: workload_api[0].address: expected a string, found true'],
+    ['workload_api: { adress: "unix:///a" }', '1:17: unknown key "workload_api.adress": did you mean "address"?'],
+    [
+      'workload_api: [{ address: "unix:///a" }, { address: "unix:///a" }]',
+      '1:44: workload_api[1].address: unix:///a is listed before: name each Workload API once',
+    ],
     ['- log', '1:1: expected a mapping (key: value), found a list'],
   ])('%j: its place, its key, what was expected and what was found', (text, problem) => {
     expect(problems(text)).toEqual([`/x.yaml:${problem}`]);

@@ -58,3 +58,21 @@ test('a request that says something else is not taken for the one before', () =>
   const messages = Array.from({ length: 20 }, (_, index) => protocol.decode(request('', `name-${index % 10}`)));
   expect(messages.map(({ resource_names: [name] }) => name)).toEqual(messages.map((_, index) => `name-${index % 10}`));
 });
+
+test.each([
+  ['with many names', 200, ''],
+  ['with a long error', 1, 'x'.repeat(5_000)],
+])('nothing is kept of a request %s once its stream is over', async (_, names, message) => {
+  const protocol = sharedSteps(SOTW);
+  const gone = (() => {
+    const resource_names = Array.from({ length: names }, (_, i) => `a-name-with-some-more-text-${i}`);
+    const request = { resource_names, ...(message !== '' && { error_detail: { code: 1, message } }) };
+    const decoded = protocol.decode(encode('envoy.service.discovery.v3.DiscoveryRequest', request));
+    const { state } = protocol.receive(protocol.initial, decoded, OPTIONS);
+    protocol.next(state, view({ a: '1' }));
+    return [new WeakRef(decoded), ...(message === '' ? [new WeakRef(state)] : [])];
+  })();
+  await new Promise(setImmediate);
+  collectGarbage();
+  expect(gone.map((one) => one.deref())).toEqual(gone.map(() => undefined));
+});

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { initialRate, type Rate, takeOne } from '../../../../src/rate.ts';
+import { initialRate, type Rate, take } from '../../../../src/rate.ts';
 import { REQUEST_RATE } from '../../../../src/sds/stream/request-rate.ts';
 
 /** How many requests pass at that moment, and the rate after them. */
 function passing(rate: Rate, now: number): { readonly count: number; readonly rate: Rate } {
   let count = 0;
   let after = rate;
-  for (let next = takeOne(REQUEST_RATE, after, now); next !== undefined; next = takeOne(REQUEST_RATE, after, now)) {
+  for (let next = take(REQUEST_RATE, after, now); next !== undefined; next = take(REQUEST_RATE, after, now)) {
     after = next;
     count++;
   }
@@ -32,5 +32,5 @@ test('a long silence saves up no more than two thousand', () => {
 });
 
 test('a clock that is set back gives nothing and takes nothing', () => {
-  expect(takeOne(REQUEST_RATE, { tokens: 5, at: 1_000 }, 0)).toEqual({ tokens: 4, at: 0 });
+  expect(take(REQUEST_RATE, { tokens: 5, at: 1_000 }, 0)).toEqual({ tokens: 4, at: 0 });
 });

@@ -73,6 +73,13 @@ const EVENTS: {
     ],
   ],
   message_received: [{ type: 'message_received', message: 1, method: 'FetchX509SVID' }],
+  workload_apis: [{ type: 'workload_apis', addresses: ['unix:///a', 'unix:///b'], leaving: [] }],
+  workload_api_conflict: [
+    { type: 'workload_api_conflict', of: 'bundle', name: 'example.org', used: 'unix:///a', left: 'unix:///b' },
+  ],
+  workload_api_conflict_over: [
+    { type: 'workload_api_conflict_over', of: 'bundle', name: 'example.org', used: 'unix:///a', left: 'unix:///b' },
+  ],
   context_received: [{ type: 'context_received', message: 1, svids: 1, bundles: 2 }],
   context_discarded: [
     { type: 'context_discarded', message: 1, code: 'svid_invalid', reason: 'it expired' },
@@ -202,6 +209,7 @@ const EVENTS: {
   admin_listening: [{ type: 'admin_listening', part: 'api', address: '127.0.0.1:8082' }],
   admin_failed: [{ type: 'admin_failed', part: 'api', address: '127.0.0.1:8082', reason: 'it is in use' }],
   telemetry_failed: [{ type: 'telemetry_failed', reason: 'nobody answers' }],
+  telemetry_recovered: [{ type: 'telemetry_recovered', about: 'http://collector:4317' }],
   secrets_updated: [{ type: 'secrets_updated', update: 4, cause: 'workload_api', names: 5 }],
   secret_encoded: [{ type: 'secret_encoded', ...secret, bytes: 900 }],
   update_settled: [{ type: 'update_settled', update: 4 }],
@@ -292,6 +300,7 @@ const EVENTS: {
     ],
   ],
   audit_failed: [{ type: 'audit_failed', reason: 'no such folder' }],
+  audit_recovered: [{ type: 'audit_recovered' }],
   connection_not_http2: [{ type: 'connection_not_http2', peer }],
   audit_omitted: [{ type: 'audit_omitted', lines: 7, peer }, ['audit.omitted', 'omit', 'denied', connected, {}, { lines: 7 }]],
   audit_dropped: [{ type: 'audit_dropped', lines: 7 }, ['audit.dropped', 'drop', 'failure', itself, {}, { lines: 7 }]],

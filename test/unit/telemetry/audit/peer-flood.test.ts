@@ -77,6 +77,14 @@ describe('what a peer makes happen', () => {
     expect(written(5_000, () => malformed)).toBe(50);
   });
 
+  test('is told of fifty secrets that it fetched at once, and five a second after that', () => {
+    const fetched: Event = { type: 'secrets_fetched', secrets: [secret], node: '', peer: peerOf(1) };
+    expect(written(5_000, () => fetched)).toBe(50);
+    clock.advance(10 * SECOND_MS);
+    expect(written(5_000, () => fetched)).toBe(50);
+    expect(flood.admits(answered(peerOf(1)))).toBe(true);
+  });
+
   test('is written again when it has become quiet', () => {
     written(5_000, () => refused(peerOf(1)));
     clock.advance(100 * SECOND_MS);

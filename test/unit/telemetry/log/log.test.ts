@@ -54,6 +54,21 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'it is gone (unix:///a: UNAVAILABLE: gone)',
     ],
+    workload_apis: [
+      { type: 'workload_apis', addresses: ['unix:///a', 'unix:///b'], leaving: ['unix:///c'] },
+      'info',
+      'the Workload APIs are unix:///a, unix:///b; unix:///c is asked until all of these have answered',
+    ],
+    workload_api_conflict: [
+      { type: 'workload_api_conflict', of: 'bundle', name: 'example.org', used: 'unix:///a', left: 'unix:///b' },
+      'warn',
+      'two Workload APIs give the bundle of example.org differently: the one of unix:///a is used, that of unix:///b is not; give it in one of them, or change their order in workload_api',
+    ],
+    workload_api_conflict_over: [
+      { type: 'workload_api_conflict_over', of: 'svid', name: id, used: 'unix:///a', left: 'unix:///b' },
+      'info',
+      'spiffe://example.org/web is not given differently by unix:///b any more',
+    ],
     context_received: [
       { type: 'context_received', message: 1, svids: 1, bundles: 2 },
       'debug',
@@ -226,6 +241,12 @@ const EVENTS: { readonly [Type in Event['type']]: readonly [Event & { readonly t
       'warn',
       'the collector does not answer',
     ],
+    telemetry_recovered: [
+      { type: 'telemetry_recovered', about: 'http://collector:4317' },
+      'info',
+      'telemetry reaches http://collector:4317 again',
+    ],
+    audit_recovered: [{ type: 'audit_recovered' }, 'info', 'audit lines are written again (log.audit)'],
     audit_failed: [{ type: 'audit_failed', reason: 'cannot write to /a' }, 'error', 'cannot write to /a'],
     connection_not_http2: [
       { type: 'connection_not_http2', peer },
@@ -367,6 +388,20 @@ describe('a line', () => {
 
   test('is left out below the level that was asked for', () => {
     expect(logged({ type: 'stream_opened', ...stream }, 'info')).toEqual([]);
+  });
+
+  test('about a process of a node that no entry is for is a warning, for nothing else would say it', () => {
+    const workload = { number: 1, pid: 7, uid: 101 };
+    expect(logged({ type: 'context_received', message: 1, svids: 0, bundles: 0, workload })).toEqual([
+      expect.objectContaining({ level: 40, msg: expect.stringContaining('is there a registration entry') }),
+    ]);
+  });
+
+  test('of one of several Workload APIs says which', () => {
+    const discarded = { type: 'context_discarded', message: 1, code: 'svid_invalid', reason: 'it expired' } as const;
+    expect(logged({ ...discarded, source: 'unix:///b' })).toEqual([
+      expect.objectContaining({ source: 'unix:///b', msg: expect.stringMatching(/it expired \(from unix:\/\/\/b\)$/) }),
+    ]);
   });
 
   test('about an SVID with a warning is a warning', () => {

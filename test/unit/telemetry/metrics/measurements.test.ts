@@ -59,9 +59,34 @@ test('every instrument is measured, once, in the order in which they are promise
 test('points have the attributes that their instrument promises', () => {
   const measured = new Measured().hear(...message(1, 1, [svid('svid_received', '01')]), pushed(), accepted(), rejected());
   for (const { instrument, points } of measured.measurements.collect()) {
-    for (const { attributes } of points)
-      expect([instrument.name, Object.keys(attributes)]).toEqual([instrument.name, instrument.attributes]);
+    // Which Workload API it is, is said only where there are several.
+    const promised = instrument.attributes.filter((attribute) => attribute !== 'spiffe.workload_api.address');
+    for (const { attributes } of points) expect([instrument.name, Object.keys(attributes)]).toEqual([instrument.name, promised]);
   }
+});
+
+describe('of several Workload APIs', () => {
+  const apis = { type: 'workload_apis', addresses: ['unix:///a', 'unix:///b'], leaving: [] } as const;
+  const connected = { type: 'workload_api_connected', address: 'unix:///b', afterMs: 1, source: 'unix:///b' } as const;
+
+  test('each has its own state', () => {
+    const points = new Measured()
+      .hear(apis, connected)
+      .measurements.collect()
+      .find(({ instrument }) => instrument === INSTRUMENTS.connected)?.points;
+    expect(points).toEqual([
+      { attributes: { 'spiffe.workload_api.address': 'unix:///a' }, value: 0 },
+      { attributes: { 'spiffe.workload_api.address': 'unix:///b' }, value: 1 },
+    ]);
+  });
+
+  test('conflicts are counted for as long as they last', () => {
+    const conflict = { of: 'bundle', name: 'example.org', used: 'unix:///a', left: 'unix:///b' } as const;
+    const measured = new Measured().hear(apis, { type: 'workload_api_conflict', ...conflict });
+    expect(measured.values('spiffe.workload_api.conflicts')).toEqual([['', 1]]);
+    measured.hear({ type: 'workload_api_conflict_over', ...conflict });
+    expect(measured.values('spiffe.workload_api.conflicts')).toEqual([]);
+  });
 });
 
 describe('an SVID', () => {

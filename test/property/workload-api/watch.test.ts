@@ -1,10 +1,10 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
-import { CertificateReader } from '../../src/spiffe/certificate-reader.ts';
-import { fc } from '../support/properties.ts';
-import { PlayedWatch } from '../support/workload-api/played-watch.ts';
-import { responseWith, svidMessage } from '../support/workload-api/workload-messages.ts';
-import { HOUR, issueAuthority, issueLeaf } from '../support/x509/certificates.ts';
+import { CertificateReader } from '../../../src/spiffe/certificate-reader.ts';
+import { fc } from '../../support/properties.ts';
+import { PlayedWatch } from '../../support/workload-api/played-watch.ts';
+import { responseWith, svidMessage } from '../../support/workload-api/workload-messages.ts';
+import { HOUR, issueAuthority, issueLeaf } from '../../support/x509/certificates.ts';
 
 const reader = new CertificateReader();
 const authority = await issueAuthority({ notAfter: Date.UTC(2031, 0) });
