@@ -94,9 +94,11 @@ export class Observed {
   }
 
   hear(event: Event): void {
-    if (!('peer' in event)) this.revision += 1;
     this.heard += 1;
     this.history.hear(event, this.#now);
+    // What is about a single peer happens on each stream, and changes nothing below.
+    if ('peer' in event) return;
+    this.revision += 1;
     this.sideProblems.hear(event, this.#now);
     if (event.workload !== undefined) {
       this.#hearOf(event.workload, event);

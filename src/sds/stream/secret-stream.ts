@@ -24,6 +24,7 @@ import { nameStatuses, type StreamStatus } from './stream-status.ts';
 
 const EXHAUSTED = Status.RESOURCE_EXHAUSTED;
 const MAX_TEXT = 256;
+const NO_NAMES: ReadonlySet<string> = new Set();
 /** `resource_names` of a DiscoveryRequest, `resource_names_subscribe` of a DeltaDiscoveryRequest. */
 const NAMES_FIELD = 3;
 /** Other types on an aggregated stream: each is reported once, up to this many. */
@@ -45,8 +46,9 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   /** The first request is here. */
   #begun = false;
   /** The held names that were reported. */
-  #held: ReadonlySet<string> = new Set();
-  readonly #ignored = new Set<string>();
+  #held = NO_NAMES;
+  /** Other types that were reported. Undefined until there is one: as a rule there is none. */
+  #ignored: Set<string> | undefined;
   /** The newest update of the secrets of which everything was sent. */
   #upToDate = 0;
   readonly #record: StreamRecord;
@@ -280,7 +282,10 @@ export class SecretStream<Message extends RequestMessage, State, Response extend
   #otherType(typeUrl: string): void {
     if (this.#otherTypes === 'refuse') {
       this.end(Status.INVALID_ARGUMENT, `this stream serves ${SECRET_TYPE_URL}, not ${typeUrl}`);
-    } else if (!this.#ignored.has(typeUrl) && this.#ignored.size < MAX_IGNORED_TYPES) {
+      return;
+    }
+    this.#ignored ??= new Set();
+    if (!this.#ignored.has(typeUrl) && this.#ignored.size < MAX_IGNORED_TYPES) {
       this.#ignored.add(typeUrl);
       this.#context.events({ type: 'type_ignored', typeUrl, ...this.#info });
     }

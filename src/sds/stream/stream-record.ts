@@ -24,6 +24,8 @@ export interface StreamRecordOptions {
   readonly responseInfos: WeakMap<Sent, ResponseInfo>;
 }
 
+const NO_SHARE: Readonly<Totals> = { subscriptions: 0, held: 0 };
+
 interface ReportedResponse {
   readonly info: ResponseInfo;
   /** By the monotonic clock. */
@@ -36,7 +38,7 @@ export class StreamRecord {
   readonly #unanswered: ReportedResponse[] = [];
   #lastAck: number | undefined;
   #lastNack: LastNack | undefined;
-  #share: Totals = { subscriptions: 0, held: 0 };
+  #share: Readonly<Totals> = NO_SHARE;
 
   constructor(options: StreamRecordOptions) {
     this.#options = options;

@@ -95,6 +95,13 @@ export function logEvents(log: Logger, clock: Clock = systemClock, also?: (line:
 
 function levelOf(event: Event): LogLine['level'] {
   switch (event.type) {
+    // First, because they happen on each stream: a switch compares from the top.
+    case 'secrets_pushed':
+    case 'secrets_accepted':
+    case 'stream_opened':
+    case 'stream_subscribed':
+    case 'stream_closed':
+      return 'debug';
     case 'context_discarded':
     case 'secrets_rejected':
     case 'svid_expired':
