@@ -11,7 +11,7 @@ export interface OwnProcess {
   /** Keeps others out; what cannot be done is told as an event. */
   close(): Promise<void>;
   /**
-   * Gives back memory from now on.
+   * Gives back memory from now on. Where there is no /proc nobody can say how much it has, and nothing is done.
    * @param onShort called while the limit is near
    * @returns ends that
    */
@@ -30,6 +30,9 @@ export function ownProcess(options: ClosedProcessOptions, clock: Clock, events: 
         events({ type: 'process_open', reason: messageOf(error) });
       }
     },
-    keepSmall: (onShort) => returnMemory(clock, processMemory(libc), onShort),
+    keepSmall(onShort) {
+      const memory = processMemory(libc);
+      return memory === undefined ? () => undefined : returnMemory(clock, memory, onShort);
+    },
   };
 }

@@ -4,8 +4,16 @@ import { runInNewContext } from 'node:vm';
 import type { Libc } from '../server/libc.ts';
 import type { ProcessMemory } from './memory-return.ts';
 
-/** @param libc absent: what V8 frees stays with libc */
-export function processMemory(libc: Pick<Libc, 'malloc_trim'> | undefined): ProcessMemory {
+/**
+ * @param libc absent: what V8 frees stays with libc
+ * @returns undefined where the system does not say how much memory is resident
+ */
+export function processMemory(libc: Pick<Libc, 'malloc_trim'> | undefined): ProcessMemory | undefined {
+  try {
+    process.memoryUsage.rss();
+  } catch {
+    return undefined;
+  }
   // A new context has gc() once V8 is told so; this one has not.
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;

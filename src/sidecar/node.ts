@@ -156,6 +156,7 @@ const NO_ADDRESS = {
   delegated_identity:
     'mode: node needs the admin socket of the agent: set broker.address to its admin_socket_path, for example unix:///run/spire/admin/admin.sock',
 } as const;
+
 /** @throws SpiffeSdsError `config_invalid` without the address of a broker, `credentials_unavailable` where processes cannot be held */
 export async function nodeNeeds(
   { broker: { address, backend }, node }: Configuration,

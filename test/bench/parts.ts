@@ -122,7 +122,7 @@ export function parts(quick: boolean): readonly Part[] {
     ...[start('bare'), memory('bare'), load('bare', 'sotw', 1_000), load('bare', 'sotw', 10_000)],
     ...[start('telemetry'), memory('telemetry'), load('telemetry', 'sotw', 1_000), load('telemetry', 'sotw', 10_000)],
     ...servers.flat(),
-    { name: 'node', workloads: quick ? 5 : 250, rotations: quick ? 2 : 20 },
+    { name: 'node', workloads: quick ? 5 : 250, rotations: quick ? 2 : 10 },
   ];
 }
 

@@ -3,7 +3,7 @@
  * which the dashboards of each rely: `/metrics` has the former, OTLP the latter.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { getHeapSpaceStatistics } from 'node:v8';
+import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
 import type { Instrument, InstrumentKind } from './instruments.ts';
 import type { Metric, NumberPoint } from './metric.ts';
 
@@ -36,13 +36,13 @@ export const OTLP_PROCESS_INSTRUMENTS = {
   heapSize: instrument('v8js.memory.heap.space.size', 'up_down_counter', 'By', 'Memory of the JavaScript heap.', [HEAP_SPACE]),
 } as const;
 
-/** @returns for `/metrics`; no points for values that this system does not have, such as file descriptors where there is no /proc */
+/** @returns for `/metrics`; no points for values that this system does not have, such as resident memory where there is no /proc */
 export function processMetrics(): readonly Metric[] {
   const { user, system } = process.cpuUsage();
-  const { rss, heapUsed, heapTotal } = process.memoryUsage();
+  const { used_heap_size: heapUsed, total_heap_size: heapTotal } = getHeapStatistics();
   return [
     metric(PROCESS_INSTRUMENTS.cpu, (user + system) / 1e6),
-    metric(PROCESS_INSTRUMENTS.residentMemory, rss),
+    metric(PROCESS_INSTRUMENTS.residentMemory, ifReadable(residentMemory)),
     metric(PROCESS_INSTRUMENTS.startTime, performance.timeOrigin / 1000),
     metric(PROCESS_INSTRUMENTS.openFds, ifReadable(openFds)),
     metric(PROCESS_INSTRUMENTS.maxFds, ifReadable(maxFds)),
@@ -63,7 +63,7 @@ export function otlpProcessMetrics(): readonly Metric[] {
       instrument: OTLP_PROCESS_INSTRUMENTS.cpuTime,
       points: Object.entries(cpu).map(([mode, value]) => ({ attributes: { [CPU_MODE]: mode }, value })),
     },
-    metric(OTLP_PROCESS_INSTRUMENTS.memoryUsage, process.memoryUsage.rss()),
+    metric(OTLP_PROCESS_INSTRUMENTS.memoryUsage, ifReadable(residentMemory)),
     metric(OTLP_PROCESS_INSTRUMENTS.fileDescriptors, ifReadable(openFds)),
     metric(OTLP_PROCESS_INSTRUMENTS.uptime, process.uptime()),
     { instrument: OTLP_PROCESS_INSTRUMENTS.heapUsed, points: ofSpaces((space) => space.space_used_size) },
@@ -83,6 +83,10 @@ function instrument<Kind extends InstrumentKind>(
 
 function metric(of: Instrument<Exclude<InstrumentKind, 'histogram'>>, value: number | undefined): Metric {
   return { instrument: of, points: value === undefined ? [] : [{ attributes: {}, value }] };
+}
+
+function residentMemory(): number {
+  return process.memoryUsage.rss();
 }
 
 /** Since Linux 6.2 that is the folder's size; to list ten thousand takes milliseconds, in which nothing is served. */

@@ -4,9 +4,11 @@ import { dirname } from 'node:path';
 import { expect, it } from 'vitest';
 import { DevBroker } from '../../../src/dev/dev-broker.ts';
 import { DevDelegatedIdentity } from '../../../src/dev/dev-delegated-identity.ts';
+import type { Event } from '../../../src/events.ts';
 import { eventually } from '../../support/eventually.ts';
 import { clientBootstrap, serverBootstrap } from '../../support/mesh/bootstrap.ts';
 import { describeWithEnvoy, Envoy } from '../../support/mesh/envoy.ts';
+import { SteadyLoad } from '../../support/mesh/steady-load.ts';
 import { startRunning } from '../../support/sidecar/sidecar.ts';
 
 const OWN = { path: '/spiffe-sds' };
@@ -16,6 +18,16 @@ const NODE = 'mode: node\nbroker: { backend: BACKEND, address: "unix://FOLDER/br
 
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) console.warn('SKIPPED: test/e2e/trust/node.test.ts needs root, to be several users');
+
+/** Whether an Envoy of this user has accepted a new certificate. */
+function rotatedSince(events: readonly Event[], uid: number): boolean {
+  return events.some(
+    (event) =>
+      event.type === 'secrets_accepted' &&
+      event.workload?.uid === uid &&
+      event.secrets.some(({ kind }) => kind === 'tls_certificate'),
+  );
+}
 
 describeWithEnvoy()('two Envoys of two users on one socket', () => {
   it.runIf(isRoot).each(['broker', 'delegated_identity'])(
@@ -53,10 +65,14 @@ describeWithEnvoy()('two Envoys of two users on one socket', () => {
       });
       expect(answer.headers.get('x-upstream-uri-san')).toBe('spiffe://example.org/backend');
 
+      await using load = new SteadyLoad(url);
+      await load.more(100);
+      const happened = running.events.length;
       await broker?.close();
-      expect((await fetch(url)).status).toBe(200);
+      await running.eventAfter(happened, 'workload_api_lost');
+      await load.more(100);
+      await running.workloadApi.rotate();
       stack.use(await startBroker());
-      expect((await fetch(url)).status).toBe(200);
 
       const workloads = () => [...running.observed.workloads.values()];
       expect(workloads().map(({ workload, observed }) => [workload.uid, [...observed.identities.keys()]])).toEqual([
@@ -66,6 +82,13 @@ describeWithEnvoy()('two Envoys of two users on one socket', () => {
       await eventually('both at the new broker', async () =>
         workloads().every(({ observed }) => observed.upstream.state === 'connected') ? true : undefined,
       );
+      await eventually('both with a new SVID', async () =>
+        [4001, 4002].every((uid) => rotatedSince(running.events.slice(happened), uid)) ? true : undefined,
+      );
+      await load.more(100);
+      await load.stop();
+      expect(load.failures).toEqual(new Map());
+
       await running.workloadApi.setIdentities([OWN, BACKEND]);
       await eventually('a withdrawal', async () =>
         workloads().find(({ workload }) => workload.uid === 4002)?.observed.identities.size === 0 ? true : undefined,

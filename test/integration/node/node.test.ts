@@ -1,13 +1,17 @@
 /** One sidecar for processes of several users, as the kernel and a broker know them. */
 import { chmod } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DevBroker } from '../../../src/dev/dev-broker.ts';
 import { DevDelegatedIdentity } from '../../../src/dev/dev-delegated-identity.ts';
 import type { DevIdentity } from '../../../src/dev/workload-changes.ts';
+import { chooseNextPid, mayChoosePids } from '../../support/access/next-pid.ts';
 import { type PeerClientOptions, PeerProcessClient } from '../../support/access/peer.ts';
 import { eventually } from '../../support/eventually.ts';
+import { Child } from '../../support/sidecar/child.ts';
 import { type Running, startRunning } from '../../support/sidecar/sidecar.ts';
+
+const FLOOD = join(import.meta.dirname, '..', '..', 'bench', 'node', 'flood.ts');
 
 /** Only root can become somebody else. */
 const isRoot = process.getuid?.() === 0;
@@ -140,6 +144,39 @@ describe.runIf(isRoot).each<Backend>(['broker', 'delegated_identity'])('processe
       await Promise.all(storm.map(({ client }) => client[Symbol.asyncDispose]()));
     }
     await eventually('an empty node', async () => running.observed.workloads.size === 0 || undefined);
+  });
+
+  test('get each rotation also while another one asks as fast as it is answered', async () => {
+    await start('', [OWN, WEB, { path: '/flood', of: { uid: 0 } }]);
+    const web = peer({ uid: 4001, names: ['default'] });
+    await web.next();
+    const flood = stack.use(new Child(process.execPath, [FLOOD, running.socket]));
+    await flood.written(/answered/);
+    const pushedTo = (uid: number) =>
+      running.events.filter((event) => event.type === 'secrets_pushed' && event.workload?.uid === uid).length;
+    for (let rotation = 0; rotation < 5; rotation++) {
+      const before = pushedTo(0);
+      await running.workloadApi.rotate();
+      expect(await web.next()).toMatchObject({ got: ['default'] });
+      await eventually('more answers to the flood', async () => pushedTo(0) > before || undefined);
+    }
+  });
+
+  test.skipIf(!mayChoosePids())('that have the pid of one that was killed get nothing of it', async () => {
+    await start();
+    const web = peer({ uid: 4001, names: ['spiffe://example.org/web', 'spiffe://example.org/api'] });
+    await web.next();
+    await web[Symbol.asyncDispose]();
+    // Somebody else may get the pid first: then it is tried again.
+    const api = await eventually('a process with the same pid', async () => {
+      chooseNextPid(web.pid);
+      const next = peer({ uid: 4002, names: ['spiffe://example.org/web', 'spiffe://example.org/api'] });
+      return next.pid === web.pid ? next : undefined;
+    });
+    expect(await api.next()).toMatchObject({ got: ['spiffe://example.org/api'] });
+    await running.workloadApi.rotate();
+    expect(await api.next()).toMatchObject({ got: ['spiffe://example.org/api'] });
+    expect(idsOf(workloadOf(4002))).toEqual(['spiffe://example.org/api']);
   });
 
   test('beyond the limit of their user are refused', async () => {

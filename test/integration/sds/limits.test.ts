@@ -192,17 +192,21 @@ describe('sds.limits.names_per_stream', () => {
     await stillServed();
   });
 
-  test('ends the stream whose names, with those of the others on its connection, take too much memory', async () => {
+  test('ends the stream whose names and node, with those of the others on its connection, take too much memory', async () => {
     await using parts = new AsyncDisposableStack();
-    const running = await start('request_bytes: 16MiB, names_per_stream: 100001', parts);
+    const running = await start('request_bytes: 16MiB', parts);
     const { stillServed } = await bystander(running, parts);
-    const streams = Array.from({ length: 5 }, () => running.client.stream());
-    for (const stream of streams) stream.request([...namesOf(100_000), NAME]);
-    expect(await streams.at(-1)?.ended()).toMatchObject({
+    const node = { id: 'x'.repeat(12 * MIB) };
+    const streams = [1, 2, 3].map(() => running.client.stream());
+    for (const stream of streams) await stream.request([NAME], { node }).secrets();
+    const tooMuch = running.client.stream().request([NAME], { node });
+    expect(await tooMuch.ended()).toMatchObject({
       code: 'RESOURCE_EXHAUSTED',
       details: expect.stringContaining('too much memory'),
     });
-    for (const stream of streams.slice(0, -1)) expect(stream.open).toBe(true);
+    streams[0]?.cancel();
+    await running.event('stream_closed');
+    await running.client.stream().request([NAME], { node }).secrets();
     await stillServed();
   });
 
@@ -211,7 +215,7 @@ describe('sds.limits.names_per_stream', () => {
     const running = await start('request_bytes: 16MiB, names_per_stream: 100001', parts);
     const stream = running.client.stream().request([...namesOf(100_000), NAME]);
     expect(secretsOf(await stream.next()).map(({ name }) => name)).toEqual([NAME]);
-  });
+  }, 30_000);
 });
 
 describe('sds.limits.request_bytes', () => {

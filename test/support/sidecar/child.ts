@@ -23,10 +23,18 @@ export class Child implements AsyncDisposable {
     this.#process = spawn(command, args, { env, stdio: ['ignore', output, output] });
     process.once('exit', kill);
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => {
+      // Whole lines: what comes from one of them in two parts must not have a line of the other in between.
+      let rest = '';
+      const keep = (text: string) => {
         this.#log += text;
         this.#news.emit('news');
+      };
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        const end = text.lastIndexOf('\n') + 1;
+        if (end > 0) keep(rest + text.slice(0, end));
+        rest = end > 0 ? text.slice(end) : rest + text;
       });
+      stream?.once('end', () => keep(rest));
     }
     this.#process.once('error', (error) => {
       this.#log += `${error.message}\n`;

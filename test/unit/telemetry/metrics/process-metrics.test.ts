@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
   OTLP_PROCESS_INSTRUMENTS,
   otlpProcessMetrics,
@@ -36,6 +36,20 @@ test.each(['', 'application/openmetrics-text'])(
     ]);
   },
 );
+
+describe('where there is no /proc', () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  test.each([
+    ['/metrics', processMetrics, PROCESS_INSTRUMENTS.residentMemory],
+    ['OTLP', otlpProcessMetrics, OTLP_PROCESS_INSTRUMENTS.memoryUsage],
+  ] as const)('resident memory is missing from %s, and nothing else', (_, metrics, memory) => {
+    vi.spyOn(process.memoryUsage, 'rss').mockImplementation(() => {
+      throw new Error('ENOENT: no such file or directory, uv_resident_set_memory');
+    });
+    expect(metrics().flatMap(({ instrument, points }) => (points.length === 0 ? [instrument] : []))).toEqual([memory]);
+  });
+});
 
 test('a size has its unit in OpenMetrics', () => {
   const { text } = formatPrometheus(processMetrics(), {}, 'application/openmetrics-text');
