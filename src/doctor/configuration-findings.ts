@@ -32,7 +32,7 @@ function noCluster(name: string, { sds }: Facts): Suspicion {
     id: 'envoy.no_sds_cluster',
     severity: 'broken',
     what: `Secrets are asked for through the cluster ${name}, which the bootstrap does not have.`,
-    why: 'Envoy does not start with it, or gets no secrets.',
+    why: NO_SECRETS,
     fix: `static_resources: { clusters: [{ name: ${name}, type: STATIC, typed_extension_protocol_options: { ${HTTP2} }, load_assignment: { cluster_name: ${name}, endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: ${sds.path} } } } }] }] } }] }`,
   };
 }

@@ -1,6 +1,6 @@
 /** Faults in a running system of Workload API, sidecar and Envoy: doctor names the cause, nothing else, and what it tells to do mends it. */
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -191,8 +191,13 @@ describeWithEnvoy()('in a running system, doctor finds', () => {
     await system.healthy();
     const path = join(system.folder, 'run', 'other.sock');
     await using other = await SidecarProcess.start(system.workloadApi.address, path);
-    // Each of the two puts its socket back every two seconds.
-    const thief = setInterval(() => void rename(path, system.sdsSocket).catch(() => undefined), 20);
+    // The first puts its socket back every two seconds: then the other is put there again.
+    const copy = join(system.folder, 'run', 'copy.sock');
+    const put = () =>
+      link(path, copy)
+        .catch(() => undefined)
+        .then(() => rename(copy, system.sdsSocket));
+    const thief = setInterval(() => void put().catch(() => undefined), 20);
     const { causes } = await system.sick().finally(() => clearInterval(thief));
     expect(causes).toEqual(['sds.taken']);
     await other.stop();

@@ -43,7 +43,7 @@ describeWithEnvoy()('docs/troubleshooting.md has what Envoy says', () => {
     ],
   ])('%s', async (_, name, instead, message, cause) => {
     const text = String(await clientBootstrap(system.sdsSocket, port))
-      .replace(name, instead)
+      .replaceAll(name, instead)
       .replace('%UPSTREAM_PEER_URI_SAN%', '%UPSTREAM_TRANSPORT_FAILURE_REASON%');
     await using envoy = await Envoy.start(text.replace('initial_fetch_timeout: 15s', 'initial_fetch_timeout: 0.1s'));
     await envoy.live();
@@ -81,10 +81,12 @@ async function quotes(message: string): Promise<void> {
 async function ending(path: string, status: string): Promise<AsyncDisposable> {
   const server = createServer();
   server.on('stream', (stream) =>
-    stream.respond(
-      { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': status, 'grpc-message': 'no token' },
-      { endStream: true },
-    ),
+    stream
+      .on('error', () => undefined)
+      .respond(
+        { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': status, 'grpc-message': 'no token' },
+        { endStream: true },
+      ),
   );
   await once(server.listen(path), 'listening');
   return { [Symbol.asyncDispose]: () => new Promise((closed) => server.close(() => closed())) };
