@@ -14,7 +14,7 @@ import { unary } from '../server/grpc/methods.ts';
 import { type Failure, Status } from '../server/grpc/status.ts';
 import type { Frame } from '../wire/frame.ts';
 import { Delivery } from './delivery/delivery.ts';
-import { Rollout } from './delivery/rollout.ts';
+import { Rollout, type RolloutOptions } from './delivery/rollout.ts';
 import { Settlement } from './delivery/settlement.ts';
 import { fetchSecrets } from './fetch.ts';
 import { StreamNumbers } from './numbers.ts';
@@ -138,6 +138,7 @@ export class SdsService implements GrpcService {
     const waits = bundleFirst || (this.#rollout !== undefined && secrets.ids.length > 0);
     // Counted from the first certificate that waits: a later update does not make it wait longer.
     const deadline = this.#rollout?.deadline ?? this.#options.clock.monotonic() + this.#settings.bundleAckTimeoutMs;
+    const answeredAt = this.#rollout?.answeredAt;
     this.#rollout?.cancel();
     this.#rollout = undefined;
     this.#settlement = undefined;
@@ -145,7 +146,7 @@ export class SdsService implements GrpcService {
     this.#refused.retain(secrets.contentOf);
     this.#update = this.#numbers.nextUpdate();
     this.#options.events({ type: 'secrets_updated', update: this.#update, cause, names: secrets.names.length });
-    if (waits) this.#rollOut(secrets, deadline);
+    if (waits) this.#rollOut(secrets, { deadline, answeredAt });
     else this.#serve(secrets);
   }
 
@@ -183,16 +184,15 @@ export class SdsService implements GrpcService {
     this.#delta.forget();
   }
 
-  #rollOut(secrets: SecretSet, deadline: number): void {
+  #rollOut(secrets: SecretSet, options: RolloutOptions): void {
     const { clock, events } = this.#options;
     this.#show(stageBundles(this.#secrets, secrets));
-    const rollout = new Rollout(this.#delivery, clock, deadline, (late) => {
+    const rollout = new Rollout(this.#delivery, clock, options, (late) => {
       this.#rollout = undefined;
       events({ type: 'bundle_rolled_out', late });
       this.#serve(secrets);
     });
-    if (rollout.waiting === 0) {
-      rollout.cancel();
+    if (rollout.isOver) {
       this.#serve(secrets);
     } else {
       this.#rollout = rollout;

@@ -9,10 +9,15 @@ interface Stream extends Subscriber {
 
 /** A rollout to streams of which some await a bundle, and how it was finished. */
 function rollout(...awaiting: readonly boolean[]) {
+  return rolloutAfter(undefined, ...awaiting);
+}
+
+/** @param answeredAt when the rollout before it had its answers */
+function rolloutAfter(answeredAt: number | undefined, ...awaiting: readonly boolean[]) {
   const streams = awaiting.map((awaitsBundle): Stream => ({ awaitsBundle, deliver: () => {}, end: () => {} }));
   const clock = new ManualClock();
   const finished: number[] = [];
-  const started = new Rollout(streams, clock, clock.monotonic() + 2_000, (late) => finished.push(late));
+  const started = new Rollout(streams, clock, { deadline: clock.monotonic() + 2_000, answeredAt }, (late) => finished.push(late));
   const take = (index: number) => {
     const stream = streams[index] as Stream;
     stream.awaitsBundle = false;
@@ -26,12 +31,37 @@ describe('a rollout', () => {
     expect(rollout(true, false, true).started.waiting).toBe(2);
   });
 
-  test('is finished when the last of them has its bundle', () => {
-    const { finished, take } = rollout(true, false, true);
+  test('is finished when the last of them has its bundle, and handshakes with the one before are over', () => {
+    const { clock, finished, take } = rollout(true, false, true);
     take(0);
-    const before = [...finished];
+    clock.advance(500);
     take(2);
+    clock.advance(249);
+    const before = [...finished];
+    clock.advance(1);
     expect([before, finished]).toEqual([[], [0]]);
+  });
+
+  test('waits for handshakes no longer than its timeout', () => {
+    const { clock, finished, take } = rollout(true);
+    clock.advance(1_900);
+    take(0);
+    clock.advance(100);
+    expect(finished).toEqual([0]);
+  });
+
+  test('that nobody awaits is over at once', () => {
+    const { clock, started, finished } = rollout(false);
+    clock.advance(10_000);
+    expect([started.isOver, finished]).toEqual([true, []]);
+  });
+
+  test('that takes the place of another goes on waiting for the handshakes', () => {
+    const { clock, started, finished } = rolloutAfter(new ManualClock().monotonic() - 100, false);
+    clock.advance(149);
+    const before = [started.isOver, ...finished];
+    clock.advance(1);
+    expect([before, finished]).toEqual([[false], [0]]);
   });
 
   test('goes on waiting for a stream that answered something else', () => {
@@ -41,8 +71,9 @@ describe('a rollout', () => {
   });
 
   test('does not wait for a stream that is gone', () => {
-    const { streams, started, finished } = rollout(true);
+    const { clock, streams, started, finished } = rollout(true);
     started.settle(streams[0] as Stream, true);
+    clock.advance(250);
     expect(finished).toEqual([0]);
   });
 
