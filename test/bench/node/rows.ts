@@ -130,10 +130,12 @@ function startNode({ api, messages, size: { workloads }, at }: World, part: Abor
   return sidecarSubject(folderIn(at), api, messages.flat(), { configuration }).start(part);
 }
 
-async function measureSidecar(sidecar: Running, { rotations }: NodePart): Promise<ByNames> {
+async function measureSidecar(sidecar: Running, { rotations: few }: NodePart): Promise<ByNames> {
   using connection = await SdsConnection.open(sidecar.socket);
   await firstAnswer(sidecar.socket);
   const rotate = await sidecar.publisher();
+  // One takes so little that it must be done often.
+  const rotations = 10 * few;
   rotate();
   const { oneName, allNames } = await measureByNames(sidecar.process, [{ connection, workload: 0 }], { rotate, rotations });
   return { oneName, allNames };
