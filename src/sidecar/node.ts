@@ -19,6 +19,7 @@ import type { StreamNumbers } from '../sds/numbers.ts';
 import type { SdsService } from '../sds/service.ts';
 import { ConnectedPeer } from '../server/peer.ts';
 import { PeerProcesses } from '../server/peer-process.ts';
+import { SharedAuthorities } from '../spiffe/shared-authorities.ts';
 import type { X509Context } from '../spiffe/x509-context.ts';
 import { Workload } from './workload.ts';
 
@@ -72,6 +73,7 @@ export class Node {
   readonly router: WorkloadRouter<NodeWorkload>;
   readonly #sources: NodeSources;
   readonly #attestations: Attestations;
+  readonly #authorities = new SharedAuthorities();
   #configuration: Configuration;
   #access: AccessRules | undefined;
 
@@ -98,6 +100,7 @@ export class Node {
           clock,
           random,
           numbers,
+          authorities: this.#authorities,
         });
         pipeline.start();
         return new NodeWorkload(pipeline);

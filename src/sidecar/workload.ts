@@ -11,6 +11,7 @@ import type { Naming } from '../secrets/naming.ts';
 import { SecretPublisher } from '../secrets/publisher.ts';
 import { namedTokens, tokenRequests } from '../secrets/token-set.ts';
 import { CertificateReader } from '../spiffe/certificate-reader.ts';
+import type { SharedAuthorities } from '../spiffe/shared-authorities.ts';
 import { EMPTY_CONTEXT, type X509Context } from '../spiffe/x509-context.ts';
 import { JoinedWatch } from '../workload-api/joined-watch.ts';
 import { TokenSource } from '../workload-api/token-source.ts';
@@ -27,11 +28,13 @@ export interface WorkloadOptions {
   readonly random: () => number;
   /** Of streams and updates, when several workloads tell of them in one log. Default: its own. */
   readonly numbers?: StreamNumbers | undefined;
+  /** Certificates of CAs that several workloads have. Default: its own. */
+  readonly authorities?: SharedAuthorities | undefined;
   /** Called with each context, once its secrets are served. */
   readonly onContext?: (context: X509Context) => void;
 }
 
-/** A workload's identities, secrets and streams. Nothing in it is shared with another workload. */
+/** A workload's identities, secrets and streams. Nothing in it is shared with another workload, except certificates of CAs. */
 export class Workload {
   /** Serves its secrets. */
   readonly service: SdsService;
@@ -43,7 +46,7 @@ export class Workload {
   #configuration: Configuration;
   #context = EMPTY_CONTEXT;
 
-  constructor({ apis, configuration, access, events, clock, random, numbers, onContext }: WorkloadOptions) {
+  constructor({ apis, configuration, access, events, clock, random, numbers, authorities, onContext }: WorkloadOptions) {
     this.#configuration = configuration;
     const onPermissionDenied = () => this.#configuration.on_permission_denied;
     const naming = namingOf(configuration);
@@ -52,7 +55,7 @@ export class Workload {
     this.#watch = new JoinedWatch({
       ...common,
       apis,
-      reader: () => new CertificateReader(),
+      reader: () => new CertificateReader(authorities),
       onContext: (context, reason) => {
         this.#context = context;
         this.#tokens.adopt(context);

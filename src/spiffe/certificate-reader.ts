@@ -2,6 +2,7 @@
 import { messageOf } from '../error.ts';
 import type { Crl } from './crl/crl.ts';
 import { CrlReader } from './crl/crl-reader.ts';
+import { SharedAuthorities } from './shared-authorities.ts';
 import { type Certificate, parseCertificate, subjectText } from './x509/certificate.ts';
 import { splitDer } from './x509/der.ts';
 import { Generations } from './x509/generations.ts';
@@ -23,7 +24,13 @@ export interface ReadCertificates {
 /** Reads certificates and remembers those of the last two generations, so that an unchanged one is not parsed again. */
 export class CertificateReader {
   readonly #certificates = new Generations<Certificate>();
+  readonly #shared: SharedAuthorities;
   readonly crls = new CrlReader();
+
+  /** @param shared with other readers. Default: nothing is */
+  constructor(shared = new SharedAuthorities()) {
+    this.#shared = shared;
+  }
 
   /** Forgets what was neither read nor kept since the last call. */
   nextGeneration(): void {
@@ -45,13 +52,18 @@ export class CertificateReader {
     const { parts, problem } = splitDer(bytes);
     for (const [index, der] of parts.entries()) {
       try {
-        certificates.push(this.#certificates.get(der, (fingerprint) => parseCertificate(der, fingerprint)));
+        certificates.push(this.#read(der));
       } catch (error) {
         unreadable.push({ position: index + 1, subject: subjectText(der), reason: `it does not parse: ${messageOf(error)}` });
       }
     }
     if (problem !== undefined) unreadable.push({ position: parts.length + 1, reason: `it is not DER: ${problem}` });
     return { certificates, unreadable };
+  }
+
+  #read(der: Uint8Array): Certificate {
+    const parse = (fingerprint: string) => this.#shared.get(fingerprint, () => parseCertificate(der, fingerprint));
+    return this.#certificates.get(der, parse);
   }
 
   /**

@@ -7,6 +7,9 @@ import { type Extensions, readExtensions } from './extensions.ts';
 const MAX_NAME_TEXT = 200;
 /** [0] of a certificate's fields. */
 const VERSION = 0xa0;
+/** A key on P-256 up to its point, which is not compressed (RFC 5480, section 2): what may differ after that is the point alone. */
+const P256 = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex');
+const P256_BYTES = P256.length + 64;
 
 /** A parsed certificate. */
 export interface Certificate extends Extensions {
@@ -43,18 +46,14 @@ export function parseCertificate(bytes: Uint8Array, fingerprint: string): Certif
   // A copy, so that the certificate does not keep its message in memory: the message also contains a private key.
   const der = Uint8Array.from(bytes);
   const x509 = parsedByOpenssl(der);
-  // OpenSSL accepts keys that are not strict DER. If its own encoding of the key is not in the certificate, the key is not strict DER.
-  const written = x509.publicKey.export({ type: 'spki', format: 'der' });
-  const at = Buffer.from(der.buffer).indexOf(written);
-  if (at === -1) throw new Error('its public key is not written as it should be');
   const notBefore = Date.parse(x509.validFrom);
   const notAfter = Date.parse(x509.validTo);
   // A certificate with NaN as its end would never expire.
   if (Number.isNaN(notBefore) || Number.isNaN(notAfter)) throw new Error('its validity is not a time');
-  const { version, subject } = fieldsOf(der);
+  const { version, subject, key } = fieldsOf(der);
+  const spki = writtenKey(x509, der, key);
   const extensions = readExtensions(der);
   const isCa = extensions.isCa || (version < 3 && x509.checkIssued(x509));
-  const spki = der.subarray(at, at + written.length);
   return { der, fingerprint, x509, version, notBefore, notAfter, serial: x509.serialNumber, subject, spki, ...extensions, isCa };
 }
 
@@ -81,12 +80,27 @@ export function nameText({ subject }: X509Certificate): string {
   return printable(subject.split('\n').join(', ')).slice(0, MAX_NAME_TEXT).toWellFormed();
 }
 
-/** RFC 5280, section 4.1: [0] version (absent in version 1), serialNumber, signature, issuer, validity, subject, … */
-function fieldsOf(der: Uint8Array): Pick<Certificate, 'version' | 'subject'> {
+/** RFC 5280, section 4.1: [0] version (absent in version 1), serialNumber, signature, issuer, validity, subject, key, … */
+function fieldsOf(der: Uint8Array): Pick<Certificate, 'version' | 'subject'> & { readonly key: Uint8Array | undefined } {
   const fields = derChildren(derChildren(der)[0]?.bytes ?? new Uint8Array());
   const [first] = fields;
   const wrapped = first?.tag === VERSION ? derChildren(first.bytes)[0]?.content[0] : undefined;
-  const subject = fields[first?.tag === VERSION ? 5 : 4];
+  const [subject, key] = fields.slice(first?.tag === VERSION ? 5 : 4);
   if (subject === undefined) throw new Error('it has no subject');
-  return { version: (wrapped ?? 0) + 1, subject: subject.bytes };
+  return { version: (wrapped ?? 0) + 1, subject: subject.bytes, key: key?.bytes };
+}
+
+/**
+ * Where the public key stands. OpenSSL accepts keys that are not strict DER: one that it would write otherwise is refused.
+ * @param key as it stands in the certificate
+ */
+function writtenKey(x509: X509Certificate, der: Uint8Array, key: Uint8Array | undefined): Uint8Array {
+  // Throws when it cannot be read, as a point that is not on its curve.
+  const { publicKey } = x509;
+  // As most are. To have OpenSSL write it takes longer than to read the whole certificate.
+  if (key?.length === P256_BYTES && P256.equals(key.subarray(0, P256.length))) return key;
+  const written = publicKey.export({ type: 'spki', format: 'der' });
+  const at = Buffer.from(der.buffer).indexOf(written);
+  if (at === -1) throw new Error('its public key is not written as it should be');
+  return der.subarray(at, at + written.length);
 }

@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync } from 'node:crypto';
+import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { CertificateReader } from '../../../../src/spiffe/certificate-reader.ts';
 import {
@@ -49,6 +49,21 @@ describe('a certificate', () => {
   ] as const)('%s', async ([_what, wish, read]) => {
     const { der } = await issueLeaf(authority, WEB, wish);
     expect(new CertificateReader().readAll(der).certificates[0]).toMatchObject(read);
+  });
+});
+
+describe('a public key', () => {
+  const spki = Buffer.from(new CertificateReader().readAll(leaf.der).certificates[0]?.spki ?? []);
+
+  test('is read as OpenSSL writes it', () => {
+    const { publicKey } = new X509Certificate(leaf.der);
+    expect(spki).toEqual(publicKey.export({ type: 'spki', format: 'der' }));
+  });
+
+  test('on no point of its curve makes a certificate unreadable', () => {
+    const der = Buffer.from(leaf.der);
+    der.fill(0xff, der.indexOf(spki) + spki.length - 64, der.indexOf(spki) + spki.length);
+    expect(new CertificateReader().readAll(der).certificates).toEqual([]);
   });
 });
 
