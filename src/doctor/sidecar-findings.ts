@@ -5,6 +5,7 @@ import { connections } from './envoy-facts.ts';
 import type { Facts } from './facts.ts';
 import type { Suspicion } from './finding.ts';
 import { judgementOf, nodeOf, socketInForce } from './in-force.ts';
+import { workloadsOf } from './node-findings.ts';
 import { barrier, socketSuspicions } from './socket-findings.ts';
 
 const NO_SECRETS = 'Envoys get no secrets, and no rotation.';
@@ -61,7 +62,11 @@ function sds(facts: Facts): readonly Suspicion[] {
     return [isRefused ? selfRefused(facts) : fails(path, answer.reason)];
   }
   const count = answer?.kind === 'secrets' ? answer.secrets.length : 0;
-  return [{ id: 'sds.answers', severity: 'fine', what: `${path} serves secrets: ${count}.` }];
+  const isNode = workloadsOf(facts) !== undefined;
+  const what = isNode
+    ? `${path} serves secrets to this command, of uid ${self.uid}: ${count}. Other processes have their own.`
+    : `${path} serves secrets: ${count}.`;
+  return [{ id: 'sds.answers', severity: 'fine', what }];
 }
 
 function fails(path: string, reason: string): Suspicion {
