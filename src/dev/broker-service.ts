@@ -1,4 +1,4 @@
-/** The server side of the Broker API, for development: it looks at the uid of the process that is asked about. */
+/** The server side of the Broker API, for development: it looks at the uid of the process that is asked about, or knows a pod by its uid. */
 import type { IncomingHttpHeaders } from 'node:http2';
 import type { Clock } from '../clock.ts';
 import type { FetchJWTSVIDRequest, Messages, WorkloadReference } from '../gen/messages.ts';
@@ -12,6 +12,7 @@ import { issueJwtSvid } from './jwt.ts';
 import { findProcess, type ProcessFinder } from './processes.ts';
 import { SHUTTING_DOWN, StateStreams } from './state-streams.ts';
 import {
+  type DevPod,
   type DevProcess,
   jwtBundlesResponse,
   servedTo,
@@ -22,6 +23,7 @@ import {
 
 const SERVICE = 'spiffe.broker.API';
 const PID_REFERENCE = 'type.googleapis.com/spiffe.broker.WorkloadPIDReference';
+const KUBERNETES_REFERENCE = 'type.googleapis.com/spiffe.broker.KubernetesObjectReference';
 const JWT_TTL_MS = 300_000;
 
 type Encoding = (state: WorkloadState) => Buffer;
@@ -89,11 +91,15 @@ export class BrokerService implements GrpcService {
     return () => undefined;
   }
 
-  #attest(reference: WorkloadReference | null): DevProcess | Failure {
+  #attest(reference: WorkloadReference | null): DevProcess | DevPod | Failure {
     if (this.#streams.draining) return SHUTTING_DOWN;
     const any = reference?.reference;
+    if (any?.type_url === KUBERNETES_REFERENCE) return podOf(any.value);
     if (any?.type_url !== PID_REFERENCE)
-      return { code: Status.INVALID_ARGUMENT, details: `the development broker knows processes only: ${PID_REFERENCE}` };
+      return {
+        code: Status.INVALID_ARGUMENT,
+        details: `the development broker knows ${PID_REFERENCE} and ${KUBERNETES_REFERENCE} only`,
+      };
     const { pid } = decode('spiffe.broker.WorkloadPIDReference', any.value);
     if (pid <= 0) return { code: Status.INVALID_ARGUMENT, details: 'a pid must be positive' };
     return this.#find(pid) ?? { code: Status.NOT_FOUND, details: `there is no process ${pid}` };
@@ -119,6 +125,13 @@ export class BrokerService implements GrpcService {
 const SVIDS = (state: WorkloadState) => encode('X509SVIDResponse', x509SvidResponse(state));
 const BUNDLES = (state: WorkloadState) => encode('X509BundlesResponse', x509BundlesResponse(state));
 const JWT_BUNDLES = (state: WorkloadState) => encode('JWTBundlesResponse', jwtBundlesResponse(state));
+
+function podOf(reference: Uint8Array): DevPod | Failure {
+  const { type, uid } = decode('spiffe.broker.KubernetesObjectReference', reference);
+  if (type?.plural !== 'pods' || type.group !== 'core')
+    return { code: Status.INVALID_ARGUMENT, details: 'of the objects of Kubernetes the development broker knows pods only' };
+  return uid === '' ? { code: Status.INVALID_ARGUMENT, details: 'the uid of the pod is missing' } : { pod: uid };
+}
 
 /** Broker Endpoint specification: security header. */
 function withMetadata(headers: IncomingHttpHeaders): Failure | undefined {

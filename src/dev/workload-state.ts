@@ -17,13 +17,18 @@ export interface WorkloadState {
   readonly crls: readonly Uint8Array[];
 }
 
-/** Processes of a user, or one process. */
-export type DevSelector = { readonly uid: number } | { readonly pid: number };
+/** Processes of a user, one process, or a pod, by the uid that Kubernetes gave it. */
+export type DevSelector = { readonly uid: number } | { readonly pid: number } | DevPod;
 
 /** A process that a broker is asked about. */
 export interface DevProcess {
   readonly uid: number;
   readonly pid: number;
+}
+
+/** A pod that a broker is asked about. */
+export interface DevPod {
+  readonly pod: string;
 }
 
 export interface ServedIdentity {
@@ -34,14 +39,15 @@ export interface ServedIdentity {
   readonly svid: DevSvid;
 }
 
-/** The same with the identities of one workload. @param process absent: of whoever asks the Workload API */
-export function servedTo(state: WorkloadState, process?: DevProcess): WorkloadState {
-  return { ...state, identities: state.identities.filter(({ of }) => isMeant(of, process)) };
+/** The same with the identities of one workload. @param workload absent: of whoever asks the Workload API */
+export function servedTo(state: WorkloadState, workload?: DevProcess | DevPod): WorkloadState {
+  return { ...state, identities: state.identities.filter(({ of }) => isMeant(of, workload)) };
 }
 
-function isMeant(of: DevSelector | undefined, process: DevProcess | undefined): boolean {
-  if (of === undefined || process === undefined) return of === undefined && process === undefined;
-  return 'uid' in of ? of.uid === process.uid : of.pid === process.pid;
+function isMeant(of: DevSelector | undefined, workload: DevProcess | DevPod | undefined): boolean {
+  if (of === undefined || workload === undefined) return of === undefined && workload === undefined;
+  if ('pod' in of || 'pod' in workload) return 'pod' in of && 'pod' in workload && of.pod === workload.pod;
+  return 'uid' in of ? of.uid === workload.uid : of.pid === workload.pid;
 }
 
 export function x509SvidResponse(state: WorkloadState): X509SVIDResponse {

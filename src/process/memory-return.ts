@@ -14,6 +14,8 @@ export interface ProcessMemory {
 }
 
 const LOOK_EVERY_MS = 250;
+/** What a start leaves behind is garbage by then. Measured: 1.7 MB, for 15 ms of CPU. */
+const STARTED_MS = 2_000;
 /** While it grows by so much from one look to the next, the next is sooner: a client can send 200 MB a second. */
 const GROWS_BYTES = 2 * 1024 * 1024;
 const LOOK_SOON_MS = 25;
@@ -28,7 +30,7 @@ const AGAIN_AT_MOST_MS = 600_000;
 const SHORT = 0.75;
 
 /**
- * Looks four times a second, and forty times while memory grows.
+ * Looks four times a second, and forty times while memory grows. Collects once when the start is over.
  * @param onShort called after a collection that left too little of the limit
  * @returns ends that
  */
@@ -39,8 +41,8 @@ export function returnMemory(clock: Clock, memory: ProcessMemory, onShort: () =>
   let lastSeen = least;
   let lastEnd = 0;
   let lastTook = 0;
-  let againMs = AGAIN_MS;
-  let againAt = Number.POSITIVE_INFINITY;
+  let againMs = AGAIN_MS / 2;
+  let againAt = clock.monotonic() + STARTED_MS;
   let forget: () => void = () => undefined;
 
   const collect = (now: number) => {

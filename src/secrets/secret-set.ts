@@ -68,9 +68,14 @@ interface Source extends SecretSource {
 const encodings = new WeakMap<SecretSet, Encodings>();
 
 /** Makes the set for this trust and configuration. It encodes a secret at its first request, once for each name and form. */
-export function createSecretSet(trust: Trust, naming: Naming, options: SecretSetOptions): SecretSet {
-  const identities = identitiesOf(trust, options.now);
-  const validation = validationSources(trust, naming, options);
+export function createSecretSet(
+  trust: Trust,
+  naming: Naming,
+  // What the functions below use they keep, for as long as there is the set: never the one before it, which has the one before that.
+  { now, throwawayAuthority, onEncoded, before }: SecretSetOptions,
+): SecretSet {
+  const identities = identitiesOf(trust, now);
+  const validation = validationSources(trust, naming, { now, throwawayAuthority });
 
   const sources = new Map<string, Source>();
   const add = (name: string, source: Source | undefined) => {
@@ -92,7 +97,7 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
   }
   for (const prefix of naming.prefixes) for (const [name, source] of [...sources]) add(`${prefix}${name}`, source);
   const denials = new Map<string, Secret>();
-  const encoded = new Encodings(sources, options.onEncoded, options.before && encodings.get(options.before));
+  const encoded = new Encodings(sources, onEncoded, before && encodings.get(before));
   const set: SecretSet = {
     complete: true,
     ids,
@@ -102,7 +107,7 @@ export function createSecretSet(trust: Trust, naming: Naming, options: SecretSet
     get: (name, form, without) => encoded.get(name, form, without),
     denial(name, form) {
       const key = `${form} ${name}`;
-      const known = denials.get(key) ?? createSecret(name, 'validation_context', trustNobody(options.throwawayAuthority, form));
+      const known = denials.get(key) ?? createSecret(name, 'validation_context', trustNobody(throwawayAuthority, form));
       denials.set(key, known);
       return known;
     },

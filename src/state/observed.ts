@@ -137,7 +137,11 @@ export class Observed {
         this.#received(event);
         break;
       case 'svid_expiring':
+        this.#failed(event.id);
+        break;
       case 'svid_expired':
+        // Its time will not come any more.
+        this.waiting.delete(event.id);
         this.#failed(event.id);
         break;
       case 'svid_not_yet_valid':

@@ -10,10 +10,15 @@ export type Frame = Buffer;
 
 /** @param pieces of one message, in order; each is copied once */
 export function frameOf(...pieces: readonly Uint8Array[]): Frame {
-  const prefix = Buffer.alloc(PREFIX_BYTES);
-  prefix.writeUInt32BE(
-    pieces.reduce((sum, { length }) => sum + length, 0),
-    1,
-  );
-  return Buffer.concat([prefix, ...pieces]);
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  // Frames are kept: one from Node's pool would keep 64 KB.
+  const frame = Buffer.allocUnsafeSlow(PREFIX_BYTES + length);
+  frame[0] = 0;
+  frame.writeUInt32BE(length, 1);
+  let at = PREFIX_BYTES;
+  for (const piece of pieces) {
+    frame.set(piece, at);
+    at += piece.length;
+  }
+  return frame;
 }

@@ -156,7 +156,8 @@ class Output {
   #position = 0;
 
   private constructor(size: number) {
-    this.#buffer = Buffer.allocUnsafe(size);
+    // Not from Node's pool: what is kept of that keeps 64 KB.
+    this.#buffer = Buffer.allocUnsafeSlow(size);
   }
 
   /** The outermost message has no length in front. */

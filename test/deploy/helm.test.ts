@@ -18,6 +18,7 @@ import {
   find,
   helmExample,
   type KubernetesObject,
+  objectsOf,
   podOf,
   tool,
 } from '../support/kubernetes/objects.ts';
@@ -30,6 +31,8 @@ const MONITORED = ['podMonitor', 'prometheusRule', 'dashboard'].flatMap((part) =
   '--set',
   `spiffe-sds.monitoring.${part}.enabled=true`,
 ]);
+const PARTS = ['demo-server', 'demo-client'] as const;
+const ON_NODE = ['--set', 'spiffe-sds.mode=node'];
 const yamlOf = async (...path: readonly string[]) => parse(await readFile(join(...path), 'utf8'));
 /** A value of a text that is refused is quoted in the message. */
 const refused = (...args: readonly string[]) => expect(helmExample(...args)).rejects;
@@ -37,8 +40,10 @@ const refused = (...args: readonly string[]) => expect(helmExample(...args)).rej
 describeWithManifests()('the chart', () => {
   let plain: readonly KubernetesObject[];
   let monitored: readonly KubernetesObject[];
+  let onNode: readonly KubernetesObject[];
   beforeAll(async () => {
-    [plain, monitored] = await Promise.all([helmExample(), helmExample(...MONITORED)]);
+    const made = [helmExample(), helmExample(...MONITORED), helmExample(...MONITORED, ...ON_NODE)] as const;
+    [plain, monitored, onNode] = await Promise.all(made);
   }, 120_000);
 
   it.each([LIBRARY, EXAMPLE])('passes helm lint: %s', async (chart) => {
@@ -100,20 +105,17 @@ describeWithManifests()('the chart', () => {
     );
   });
 
-  it.each(['demo-server', 'demo-client'])(
-    '%s passes Pod Security "restricted", with a file system that cannot be written',
-    (name) => {
-      const pod = podOf(plain, name);
-      expect(violations(pod)).toEqual([]);
-      expect(pod.automountServiceAccountToken).toBe(false);
-      for (const { securityContext, resources } of [...pod.initContainers, ...pod.containers]) {
-        expect(securityContext.readOnlyRootFilesystem).toBe(true);
-        expect(resources).toMatchObject({ requests: { memory: expect.any(String) }, limits: { memory: expect.any(String) } });
-      }
-    },
-  );
+  it.each(PARTS)('%s passes Pod Security "restricted", with a file system that cannot be written', (name) => {
+    const pod = podOf(plain, name);
+    expect(violations(pod)).toEqual([]);
+    expect(pod.automountServiceAccountToken).toBe(false);
+    for (const { securityContext, resources } of [...pod.initContainers, ...pod.containers]) {
+      expect(securityContext.readOnlyRootFilesystem).toBe(true);
+      expect(resources).toMatchObject({ requests: { memory: expect.any(String) }, limits: { memory: expect.any(String) } });
+    }
+  });
 
-  it.each(['demo-server', 'demo-client'])('%s: the sidecar starts first, then Envoy, then the application', (name) => {
+  it.each(PARTS)('%s: the sidecar starts first, then Envoy, then the application', (name) => {
     const { initContainers, containers } = podOf(plain, name);
     expect(initContainers.map((one) => [one.name, one.restartPolicy])).toEqual([
       ['spiffe-sds', 'Always'],
@@ -222,12 +224,53 @@ describeWithManifests()('the chart', () => {
     expect(volumes[0]).toEqual({ name: 'spiffe-workload-api', hostPath: { path: '/run/spire/agent-sockets' } });
   });
 
+  describe('with the spiffe-sds of the node', () => {
+    it.each(PARTS)(
+      '%s has no sidecar: its Envoy has the socket of the node, by the CSI driver that is there for it',
+      async (name) => {
+        const { initContainers, volumes } = podOf(onNode, name);
+        expect(initContainers.map((one) => one.name)).toEqual(['envoy']);
+        const driver = await readFile(join(DEPLOY, 'kubernetes', 'node', 'csi-driver.yaml'), 'utf8');
+        const { metadata } = objectsOf(driver).find(({ kind }) => kind === 'CSIDriver') as KubernetesObject;
+        expect(volumes[0]).toEqual({ name: 'spiffe-sds', csi: { driver: metadata.name, readOnly: true } });
+        expect(volumes.map((volume) => volume.name)).toEqual(['spiffe-sds', 'envoy', 'app']);
+        const withSidecar = podOf(plain, name).initContainers[1];
+        expect(initContainers[0]).toEqual(withSidecar);
+      },
+    );
+
+    it('takes any other volume, such as a hostPath', async () => {
+      const volume = '{"csi":null,"hostPath":{"path":"/run/spiffe-sds","type":"Directory"}}';
+      const pod = podOf(await helmExample(...ON_NODE, '--set-json', `spiffe-sds.node.volume=${volume}`), 'demo-client');
+      expect(pod.volumes[0]).toEqual({ name: 'spiffe-sds', hostPath: { path: '/run/spiffe-sds', type: 'Directory' } });
+    });
+
+    it.each(PARTS)('%s passes Pod Security "restricted"', (name) => {
+      expect(violations(podOf(onNode, name))).toEqual([]);
+    });
+
+    it('makes the same objects, without what belongs to a sidecar', () => {
+      const made = (objects: readonly KubernetesObject[]) => objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+      const missing = made(monitored).filter((object) => !made(onNode).includes(object));
+      expect(missing.sort()).toEqual(['ConfigMap demo-spiffe-sds', 'PodMonitor demo-spiffe-sds']);
+      expect(made(onNode)).toHaveLength(made(monitored).length - 2);
+    });
+
+    it.each(PARTS)('leaves %s its registration, its network policy, and its bootstrap', (name) => {
+      expect(find(onNode, 'NetworkPolicy', name)).toEqual(find(plain, 'NetworkPolicy', name));
+      expect(find(onNode, 'ClusterSPIFFEID', `shop-${name}`)).toEqual(find(plain, 'ClusterSPIFFEID', `shop-${name}`));
+      expect(bootstrapOf(onNode, name)).toEqual(bootstrapOf(plain, name));
+    });
+  });
+
   describe('its schema refuses', () => {
     it.each([
       ['a key that is not there', ['--set', 'spiffe-sds.envoy.drainSecs=1'], /drainSecs/],
       ['root', ['--set', 'spiffe-sds.runAsUser=0'], /runAsUser/],
       ['a digest that is none', ['--set', 'spiffe-sds.image.digest=latest'], /digest/],
       ['a port that is none', ['--set', 'spiffe-sds.envoy.port=70000'], /port/],
+      ['a mode that is none', ['--set', 'spiffe-sds.mode=cluster'], /mode/],
+      ['a volume without a source', ['--set-json', 'spiffe-sds.node.volume={"csi":null}'], /volume/],
       ['no drain', ['--set', 'spiffe-sds.envoy.drainSeconds=0'], /drainSeconds/],
       ['a setting of the example that is not there', ['--set', 'sever.replicas=3'], /sever/],
     ] as const)('%s', async (_what, args, message) => {
@@ -257,6 +300,10 @@ describeWithManifests()('the chart', () => {
       await validate(monitored, version);
     });
 
+    it.each(KUBERNETES_VERSIONS)('%s, strictly, with the spiffe-sds of the node', { timeout: 60_000 }, async (version) => {
+      await validate(onNode, version);
+    });
+
     it('and what does not is refused', async () => {
       const wrong = structuredClone(plain) as unknown as { kind: string; spec: Record<string, unknown> }[];
       const id = wrong.find(({ kind }) => kind === 'ClusterSPIFFEID');
@@ -266,7 +313,7 @@ describeWithManifests()('the chart', () => {
   });
 
   describeWithEnvoy()('the bootstrap', () => {
-    it.each(['demo-server', 'demo-client'])('of %s is one that Envoy takes', async (name) => {
+    it.each(PARTS)('of %s is one that Envoy takes', async (name) => {
       await using folder = await mkdtempDisposable(join(tmpdir(), 'bootstrap-'));
       const file = join(folder.path, 'envoy.yaml');
       await writeFile(file, stringify(bootstrapOf(plain, name)));

@@ -4,13 +4,14 @@ import { mkdir, mkdtempDisposable, readdir, readFile, symlink, writeFile } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { HELM } from '../../deploy/helm/install.ts';
 import { ENVOY_VERSIONS, findEnvoy } from '../../envoy/install.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { describeWithSchemas } from '../support/containers/describe.ts';
 import {
+  type Container,
   DEPLOY,
   describeWithManifests,
   EXAMPLE,
@@ -190,6 +191,49 @@ describeWithManifests()('the DaemonSet for a node', () => {
     const env = { SPIFFE_ENDPOINT_SOCKET: 'unix:///agent.sock', SPIFFE_BROKER_SOCKET: 'unix:///broker.sock' };
     const { configuration } = loadConfiguration({ flags: { config: 'x.yaml' }, env, readFile: () => file });
     expect(configuration.broker.address).toEqual({ kind: 'unix', path: '/broker.sock' });
+  });
+
+  describeWithSchemas()('keeps to the schemas of Kubernetes', () => {
+    it.each(KUBERNETES_VERSIONS)('%s, strictly', { timeout: 60_000 }, async (version) => {
+      await validate(objects, version);
+    });
+  });
+});
+
+describe('the CSI driver for the sockets of nodes', async () => {
+  const objects = objectsOf(await readFile(join(FOLDER, 'node', 'csi-driver.yaml'), 'utf8'));
+  const pod = find(objects, 'DaemonSet', 'spiffe-sds-csi-driver').spec.template.spec;
+  const container = (name: string): Container => pod.containers.find((one: Container) => one.name === name);
+
+  it('pins its images by a version', () => {
+    for (const { image } of pod.containers) expect(image).toMatch(/^[a-z0-9.-]+\/[a-z0-9/-]+:v?\d+\.\d+\.\d+$/);
+  });
+
+  it('has one name for the cluster, the kubelet and the driver', () => {
+    const { name } = objects.find(({ kind }) => kind === 'CSIDriver')?.metadata ?? {};
+    const folder = `/var/lib/kubelet/plugins/${name}`;
+    expect(container('driver').args?.join(' ')).toContain(`-plugin-name ${name} `);
+    expect(container('registrar').args?.join(' ')).toContain(`-kubelet-registration-path ${folder}/csi.sock`);
+    expect(pod.volumes).toContainEqual({ name: 'plugin', hostPath: { path: folder, type: 'DirectoryOrCreate' } });
+  });
+
+  it('gives out the folder of the DaemonSet, and cannot write there', async () => {
+    const daemonSet = find(objectsOf(await readFile(join(FOLDER, 'node', 'daemonset.yaml'), 'utf8')), 'DaemonSet', 'spiffe-sds');
+    const folderOf = (spec: PodSpec) => spec.volumes.find(({ name }) => name === 'sds');
+    expect(folderOf(pod)).toEqual(folderOf(daemonSet.spec.template.spec));
+    expect(container('driver').args?.join(' ')).toContain('-workload-api-socket-dir /run/spiffe-sds ');
+    expect(container('driver').volumeMounts).toContainEqual({ name: 'sds', mountPath: '/run/spiffe-sds', readOnly: true });
+  });
+
+  it('has no token, and no container that may get more than it needs', () => {
+    expect(pod.automountServiceAccountToken).toBe(false);
+    expect(pod.containers).toMatchObject([
+      { name: 'driver', securityContext: { privileged: true, readOnlyRootFilesystem: true } },
+      {
+        name: 'registrar',
+        securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+      },
+    ]);
   });
 
   describeWithSchemas()('keeps to the schemas of Kubernetes', () => {

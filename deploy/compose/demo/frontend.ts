@@ -96,7 +96,7 @@ createServer((asked, response) => {
   const isState = asked.url === '/state';
   response.setHeader('content-type', isState ? 'application/json' : 'text/html; charset=utf-8');
   response.end(isState ? JSON.stringify({ ...seen, timeline, intruder }) : page);
-}).listen(PORT, () => console.log(`the page is on http://127.0.0.1:8000/ (or where DEMO_PORT says)`));
+}).listen(PORT, () => console.log(`the page is on ${process.env['PAGE']}`));
 setInterval(() => void call(), EVERY_MS);
 setInterval(() => void askIntruder(), EVERY_MS);
 endAtSigterm();

@@ -1,19 +1,27 @@
 /**
  * Who has no identity here. Every few seconds it calls the backend twice: without a certificate, and with one that says it is the frontend
- * but comes from a CA of its own. It shares a network with the Envoys, and no volume.
+ * but comes from a CA of its own. It shares a network with the Envoys, and no volume; with --profile node also the SDS socket, where it asks
+ * for the frontend's certificate.
  */
+import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import { connect } from 'node:tls';
+import { promisify } from 'node:util';
 import { selfSigned } from './self-signed.ts';
 import { endAtSigterm } from './signals.ts';
 
 const EVERY_MS = 3_000;
 const BACKEND = { host: 'backend-envoy', port: 8443, ALPNProtocols: ['http/1.1'], rejectUnauthorized: false };
 
+const FRONTEND = 'spiffe://example.org/frontend';
+const forged = selfSigned(FRONTEND);
+
 const attempts = [
-  { how: 'without a certificate', identity: {}, refused: 0, letIn: 0, reason: '' },
-  { how: 'with a forged certificate', identity: selfSigned('spiffe://example.org/frontend'), refused: 0, letIn: 0, reason: '' },
+  { how: 'without a certificate', run: () => call({}), refused: 0, letIn: 0, reason: '' },
+  { how: 'with a forged certificate', run: () => call(forged), refused: 0, letIn: 0, reason: '' },
 ];
+if (process.env['SPIFFE_SDS_LISTEN'] !== undefined)
+  attempts.push({ how: "with the frontend's certificate from the SDS socket", run: ask, refused: 0, letIn: 0, reason: '' });
 
 /** Resolves when there is an answer, rejects when the connection is refused. */
 function call(identity: object): Promise<void> {
@@ -28,16 +36,25 @@ function call(identity: object): Promise<void> {
   });
 }
 
+/** Resolves when there is a certificate, rejects when the socket gives none. */
+async function ask(): Promise<void> {
+  await promisify(execFile)('spiffe-sds', ['get', '--timeout', '1s', FRONTEND]).catch(({ stderr }) => {
+    throw new Error(stderr);
+  });
+}
+
+/** Only TLS refuses, and a socket that answers; who is not there yet has nothing to say. */
+const isRefusal = (code: string, reason: string) => code.startsWith('ERR_SSL') || /sent no secret named/.test(reason);
+
 async function intrude(): Promise<void> {
   for (const attempt of attempts) {
     try {
-      await call(attempt.identity);
+      await attempt.run();
       attempt.letIn += 1;
       console.log(`LET IN ${attempt.how}`);
     } catch (thrown) {
       const { code = '', message, reason = message } = thrown as NodeJS.ErrnoException & { readonly reason?: string };
-      // Only TLS refuses; a backend that is not there yet has nothing to say.
-      if (!code.startsWith('ERR_SSL')) continue;
+      if (!isRefusal(code, reason)) continue;
       if (attempt.refused++ === 0) console.log(`refused ${attempt.how}: ${reason}`);
       attempt.reason = reason;
     }
@@ -46,7 +63,7 @@ async function intrude(): Promise<void> {
 
 createServer((_request, response) => {
   response.setHeader('content-type', 'application/json');
-  response.end(JSON.stringify({ attempts: attempts.map(({ identity: _identity, ...rest }) => rest) }));
+  response.end(JSON.stringify({ attempts: attempts.map(({ run: _run, ...rest }) => rest) }));
 }).listen(8000);
 setInterval(() => void intrude(), EVERY_MS);
 void intrude();

@@ -65,7 +65,7 @@ export function sharedSteps<Message extends RequestMessage, State, Response exte
       for (const known of requests) if (known.bytes.equals(bytes)) return known.message;
       const message = protocol.decode(bytes);
       if (bytes.length > MAX_REQUEST_BYTES) return message;
-      requests[oldest] = { bytes: Buffer.from(bytes), message };
+      requests[oldest] = { bytes: copyOf(bytes), message };
       oldest = (oldest + 1) % MAX_REQUESTS;
       return message;
     },
@@ -74,4 +74,11 @@ export function sharedSteps<Message extends RequestMessage, State, Response exte
       answers.clear();
     },
   };
+}
+
+/** With memory of its own: a part of Node's pool would keep 64 KB. */
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }

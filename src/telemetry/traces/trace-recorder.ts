@@ -3,7 +3,7 @@
  * first pushes have a span of their own; all of them are counted.
  */
 import type { Clock } from '../../clock.ts';
-import type { Event, ResponseInfo, StreamInfo, WorkloadApiMethod } from '../../events.ts';
+import type { Event, ResponseInfo, StreamInfo, WorkloadApiMethod, WorkloadInfo } from '../../events.ts';
 import { OpenTrace } from './open-trace.ts';
 import { parseTraceparent, type RemoteContext, type SpanContext, type Trace, type TraceStart } from './span.ts';
 
@@ -33,6 +33,8 @@ const SPANS = {
 } as const;
 /** For how many streams the caller's trace context is kept, at most. */
 const MAX_CALLERS = 20_000;
+/** The number of spiffe-sds itself, beside those of workloads. */
+const ITSELF = 0;
 
 interface Message {
   readonly method: WorkloadApiMethod;
@@ -48,7 +50,8 @@ export class TraceRecorder {
   #handling: OpenTrace | undefined;
   /** Open traces by the number of their update. */
   readonly #open = new Map<number, { readonly trace: OpenTrace; readonly forget: () => void }>();
-  #newest = 0;
+  /** The newest update of each workload. */
+  readonly #newest = new Map<number, number>();
   readonly #callers = new Map<number, RemoteContext>();
   #begun = false;
 
@@ -74,7 +77,7 @@ export class TraceRecorder {
         this.#answered(event, at, `rejected: ${event.reason}`);
         break;
       case 'secret_encoded':
-        this.#open.get(this.#newest)?.trace.encoded(event, at);
+        this.#newestOf(event)?.encoded(event, at);
         break;
       case 'stream_opened':
         this.#opened(event);
@@ -92,17 +95,20 @@ export class TraceRecorder {
         this.#messages.set(event.message, { method: event.method, at });
         break;
       case 'context_received':
-        this.#begin(event.message)?.verified(at, { 'spiffe.svid.count': event.svids, 'spiffe.bundle.count': event.bundles });
+        this.#begin(event.message, event.workload)?.verified(at, {
+          'spiffe.svid.count': event.svids,
+          'spiffe.bundle.count': event.bundles,
+        });
         break;
       case 'bundles_received':
-        this.#begin(event.message)?.verified(at, { 'spiffe.bundle.count': event.bundles });
+        this.#begin(event.message, event.workload)?.verified(at, { 'spiffe.bundle.count': event.bundles });
         break;
       case 'token_received':
       case 'token_rotated':
-        this.#begin(event.message)?.verified(at, { 'spiffe.id': event.id });
+        this.#begin(event.message, event.workload)?.verified(at, { 'spiffe.id': event.id });
         break;
       case 'context_discarded':
-        this.#begin(event.message)?.failed(`${event.code}: ${event.reason}`);
+        this.#begin(event.message, event.workload)?.failed(`${event.code}: ${event.reason}`);
         break;
       case 'svid_received':
       case 'svid_rotated':
@@ -119,6 +125,9 @@ export class TraceRecorder {
       case 'message_handled':
         this.#handled(event.message, at);
         break;
+      case 'workload_ended':
+        this.#newest.delete(event.workload.number);
+        break;
     }
   }
 
@@ -127,11 +136,11 @@ export class TraceRecorder {
     for (const update of [...this.#open.keys()]) this.#close(update, at);
   }
 
-  #begin(message: number): OpenTrace | undefined {
+  #begin(message: number, workload: WorkloadInfo | undefined): OpenTrace | undefined {
     const received = this.#messages.get(message);
     if (received === undefined) return undefined;
     const { method, at } = received;
-    const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': `SpiffeWorkloadAPI/${method}` };
+    const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': `SpiffeWorkloadAPI/${method}`, ...whose(workload) };
     this.#handling = this.#create(SPANS[method], at, attributes);
     return this.#handling;
   }
@@ -144,11 +153,11 @@ export class TraceRecorder {
     if (trace !== undefined && trace.update === undefined) this.#options.onTrace(trace.end(at));
   }
 
-  #updated({ update, cause, names }: Event & { readonly type: 'secrets_updated' }, at: number): void {
-    const trace = this.#handling ?? this.#create('secrets.update', at, {});
+  #updated({ update, cause, names, workload }: Event & { readonly type: 'secrets_updated' }, at: number): void {
+    const trace = this.#handling ?? this.#create('secrets.update', at, whose(workload));
     trace.updated(update, at, { 'secrets.update.cause': cause, 'secrets.names': names });
-    const before = this.#newest;
-    this.#newest = update;
+    const before = this.#newest.get(workload?.number ?? ITSELF) ?? 0;
+    this.#newest.set(workload?.number ?? ITSELF, update);
     const forget = this.#options.clock.after(MAX_OPEN_MS, () => this.#close(update, this.#wallTime(at)));
     this.#open.set(update, { trace, forget });
     const [oldest] = this.#open.keys();
@@ -156,6 +165,10 @@ export class TraceRecorder {
     const overtaken = this.#open.get(before)?.trace;
     overtaken?.overtake();
     if (overtaken?.isAnswered) this.#close(before, at);
+  }
+
+  #newestOf({ workload }: Event): OpenTrace | undefined {
+    return this.#open.get(this.#newest.get(workload?.number ?? ITSELF) ?? 0)?.trace;
   }
 
   /** The time when a timer fires; not before the trace began. */
@@ -207,4 +220,9 @@ export class TraceRecorder {
     if (caller === undefined) this.#begun = true;
     return new OpenTrace(name, at, attributes, { parent, links, randomHex, maxPushes: pushSpans, isSampled });
   }
+}
+
+/** In node mode a trace says which workload it is about. */
+function whose(workload: WorkloadInfo | undefined): Readonly<Record<string, string>> {
+  return workload === undefined ? {} : { 'workload.uid': String(workload.uid), 'workload.pid': String(workload.pid) };
 }

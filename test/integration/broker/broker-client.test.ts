@@ -37,10 +37,18 @@ test('a process that is not there is not found', async () => {
   expect(await next(stage.client.workload({ kind: 'pid', pid: 99 }).fetchX509Svid)).toMatchObject({ code: status.NOT_FOUND });
 });
 
-test('a reference that the broker does not know is malformed', async () => {
+test('a pod is known by its uid, and has its own identities alone', async () => {
+  const uid = '0f0e0d0c-0b0a-0908-0706-050403020100';
+  await using stage = await asked({ identities: [WEB, { path: '/pod', of: { pod: uid } }] });
+  const of = (pod: string) => next(stage.client.workload({ kind: 'pod', uid: pod }).fetchX509Svid);
+  expect(idsOf(await of(uid))).toEqual(['spiffe://example.org/pod']);
+  expect(idsOf(await of(uid.replace('0f', '1f')))).toEqual([]);
+});
+
+test('a reference to no pod is malformed', async () => {
   await using stage = await asked();
-  const pod = { kind: 'pod', uid: '0f0e0d0c-0b0a-0908-0706-050403020100' } as const;
-  expect(await next(stage.client.workload(pod).fetchX509Svid)).toMatchObject({ code: status.INVALID_ARGUMENT });
+  const fetch = stage.client.workload({ kind: 'pod', uid: '' }).fetchX509Svid;
+  expect(await next(fetch)).toMatchObject({ code: status.INVALID_ARGUMENT });
 });
 
 test('bundles, tokens and their keys are those of the workload', async () => {

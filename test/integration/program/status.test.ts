@@ -71,7 +71,8 @@ describe('status', () => {
     await admin.running.event('svid_received');
     await using terminal = await Terminal.open();
     await terminal.do('show');
-    const { NO_COLOR, FORCE_COLOR, ...env } = ENV;
+    // With CI Node has no colours anywhere.
+    const { NO_COLOR, FORCE_COLOR, CI, ...env } = ENV;
     const { socketPath } = admin.to as { socketPath: string };
     const child = spawn(process.execPath, [MAIN, 'status', '--admin', `unix://${socketPath}`], {
       env: { ...env, TERM: 'xterm-256color', ...more },

@@ -2,13 +2,16 @@
  * A peer that is somebody else: it becomes the user that its first argument says (JSON: PeerClientOptions), connects then, and writes a
  * line of JSON for whatever comes.
  */
+import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { SdsClient } from '../sds/sds-client.ts';
 import type { PeerClientOptions } from './peer.ts';
 
 const options: PeerClientOptions = JSON.parse(process.argv[2] ?? '');
-const { uid, gid, groups = [], socket, names = [], node, asks, attempts = 1 } = options;
+const { uid, gid, groups = [], cgroup, socket, names = [], node, asks, attempts = 1 } = options;
+if (cgroup !== undefined) writeFileSync(join(cgroup, 'cgroup.procs'), String(process.pid));
 process.setgroups?.([...groups]);
 process.setgid?.(gid);
 process.setuid?.(uid);

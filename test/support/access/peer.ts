@@ -5,6 +5,8 @@ export interface PeerClientOptions {
   readonly uid: number;
   readonly gid: number;
   readonly groups?: readonly number[];
+  /** The folder of a cgroup that it goes into first. */
+  readonly cgroup?: string;
   readonly socket: string;
   /** `bytes`: whether anything comes at all; default state of the world. */
   readonly asks?: 'sotw' | 'delta' | 'fetch' | 'bytes';

@@ -169,6 +169,11 @@ export const NOT_RUN: readonly NotRun[] = [
   },
   {
     page: 'deploy/compose/README.md',
+    begins: 'docker compose --profile node up',
+    reason: 'as above; test/e2e/deploy/compose-node.test.ts brings the profile up with the same stand-ins',
+  },
+  {
+    page: 'deploy/compose/README.md',
     begins: 'docker compose --profile spire up',
     reason:
       'it needs images of SPIRE; test/e2e/deploy/compose-spire.test.ts brings the profile up with stand-ins of these images',

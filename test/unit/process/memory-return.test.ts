@@ -15,6 +15,18 @@ let tookMs: number;
 let spentMs: number;
 let end: () => void;
 
+const memory = {
+  get limit() {
+    return limit;
+  },
+  resident: () => live + garbage,
+  collect: () => {
+    collections += 1;
+    spentMs += tookMs;
+    garbage = 0;
+  },
+};
+
 beforeEach(() => {
   clock = new ManualClock(0);
   live = 70 * MIB;
@@ -24,22 +36,24 @@ beforeEach(() => {
   tookMs = 0;
   spentMs = 0;
   limit = Number.POSITIVE_INFINITY;
-  const memory = {
-    get limit() {
-      return limit;
-    },
-    resident: () => live + garbage,
-    collect: () => {
-      collections += 1;
-      spentMs += tookMs;
-      garbage = 0;
-    },
-  };
   const busy = { now: () => clock.now(), monotonic: () => clock.monotonic() + spentMs, after: clock.after.bind(clock) };
   end = returnMemory(busy, memory, () => {
     short += 1;
     live -= 20 * MIB;
   });
+  // The start is over, and what it left behind is collected.
+  pass(2);
+  collections = 0;
+});
+
+test('what a start leaves behind is collected once', () => {
+  end();
+  end = returnMemory(clock, memory, () => undefined);
+  garbage = 3 * MIB;
+  pass(1.75);
+  expect(collections).toBe(0);
+  pass(600);
+  expect({ collections, garbage }).toEqual({ collections: 1, garbage: 0 });
 });
 
 /** Timers come one after the other. */

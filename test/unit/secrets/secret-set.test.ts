@@ -1,4 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import type { Naming } from '../../../src/secrets/naming.ts';
 import { createSecretSet, type SecretSet } from '../../../src/secrets/secret-set.ts';
@@ -260,5 +262,21 @@ describe('a set that follows another', () => {
     const { set, before } = following(contextOf([renewed, api]));
     expect(set.describe(API)?.versions).toEqual([before.get(API, 'spiffe')?.version]);
     expect(set.describe(WEB)?.versions).not.toContain(before.get(WEB, 'spiffe')?.version);
+  });
+
+  test('does not keep the set before it, nor its keys, in memory', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage: () => void = runInNewContext('gc');
+    const options = { now: NOW, throwawayAuthority: makeThrowawayAuthority, onEncoded: () => undefined };
+    const { set, gone } = (() => {
+      const context = contextOf();
+      const before = createSecretSet(nextTrust(NO_TRUST, context, NOW), NAMING, options);
+      const after = createSecretSet(nextTrust(NO_TRUST, contextOf([renewed, api]), NOW), NAMING, { ...options, before });
+      return { set: after, gone: [new WeakRef(before), new WeakRef(context.svids[0]?.privateKey as Uint8Array)] };
+    })();
+    await new Promise(setImmediate);
+    collectGarbage();
+    expect(gone.map((one) => one.deref())).toEqual([undefined, undefined]);
+    expect(set.get(WEB, 'spiffe')).toBeDefined();
   });
 });

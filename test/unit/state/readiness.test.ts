@@ -56,6 +56,14 @@ describe('readyz', () => {
     });
   });
 
+  test('blames the clock while an SVID waits for its time, and not after it has expired unused', () => {
+    const waits: Event = { type: 'svid_not_yet_valid', id, serial: '01', from: START + HOUR, inMs: HOUR, meanwhile: 'nothing' };
+    const expired: Event = { type: 'svid_expired', id, serial: '01', notAfter: START - HOUR };
+    const early = [listening, connected, bundle, waits];
+    expect(failures(checksAfter(early))['secrets']).toContain('is not valid before 2030-01-01T01:00:00.000Z');
+    expect(failures(checksAfter([...early, expired]))['secrets']).toContain('there is no X509-SVID');
+  });
+
   test('fails before the socket listens', () => {
     expect(failures(checksAfter(SERVING.slice(1)))).toEqual({ socket: 'it does not listen yet' });
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { frameOf } from '../../../src/wire/frame.ts';
 import { decode, encode, method } from '../../../src/wire/wire.ts';
 
 const SECRET = 'envoy.extensions.transport_sockets.tls.v3.Secret';
@@ -124,5 +125,16 @@ describe('method', () => {
 
   it('refuses a method that proto/ does not have', () => {
     expect(() => method('SpiffeWorkloadAPI', 'FetchSVID')).toThrow('SpiffeWorkloadAPI/FetchSVID');
+  });
+});
+
+describe('what is written', () => {
+  const written = encode(SECRET, { name: 'default' });
+
+  it.each([
+    ['a message', written],
+    ['a frame', frameOf(written, written)],
+  ])('keeps no more memory than it has bytes, when it is %s', (_, bytes) => {
+    expect(bytes.buffer.byteLength - bytes.length).toBeLessThanOrEqual(1);
   });
 });

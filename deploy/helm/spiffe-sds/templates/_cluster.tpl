@@ -51,12 +51,12 @@ spec:
     # Who may come in is Envoy's to say, by identity.
     - ports: [{ port: mtls }]
     {{- end }}
-    {{- if $values.monitoring.podMonitor.enabled }}
+    {{- if include "spiffe-sds.isMonitored" $values }}
     - ports: [{ port: sds-probes }]
       from:
         - namespaceSelector:
             matchLabels: { kubernetes.io/metadata.name: {{ $values.monitoring.podMonitor.namespace }} }
     {{- end }}
-    {{- if not (or .inbound $values.monitoring.podMonitor.enabled) }} []{{ end }}
+    {{- if not (or .inbound (include "spiffe-sds.isMonitored" $values)) }} []{{ end }}
 {{- end -}}
 {{- end -}}

@@ -1,10 +1,16 @@
 {{/* Once in a release. Each takes the root, and makes nothing where it is turned off. */}}
 
+{{/* Whether Prometheus asks the pods: not those without a sidecar. Takes the values of spiffe-sds. Not empty: yes. */}}
+{{- define "spiffe-sds.isMonitored" -}}
+{{- if and .monitoring.podMonitor.enabled (eq .mode "sidecar") -}}true{{- end -}}
+{{- end -}}
+
 {{/* Of all pods of the release. The alert SpiffeSdsDown knows sidecars by "spiffe-sds" in the job's name, which is that of the PodMonitor. */}}
 {{- define "spiffe-sds.podMonitor" -}}
 {{- $root := . -}}
-{{- with (index .Subcharts "spiffe-sds").Values.monitoring.podMonitor -}}
-{{- if .enabled -}}
+{{- $values := (index .Subcharts "spiffe-sds").Values -}}
+{{- with $values.monitoring.podMonitor -}}
+{{- if include "spiffe-sds.isMonitored" $values -}}
 apiVersion: monitoring.coreos.com/v1
 kind: PodMonitor
 metadata:

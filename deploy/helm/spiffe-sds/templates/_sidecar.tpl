@@ -1,11 +1,12 @@
 {{/*
 The sidecar, for `initContainers`, before whatever needs an identity. With restartPolicy Always an init container is a sidecar: the others start
-when its startup probe has succeeded, and end before it. Takes the root.
+when its startup probe has succeeded, and end before it. None with mode: node. Takes the root.
 */}}
 {{- define "spiffe-sds.sidecar" -}}
 {{- include "spiffe-sds.own" . -}}
 {{- $own := index .Subcharts "spiffe-sds" -}}
 {{- with $own.Values -}}
+{{- if eq .mode "sidecar" -}}
 - name: spiffe-sds
   image: {{ include "spiffe-sds.image" (dict "image" .image "tag" $own.Chart.AppVersion) }}
   imagePullPolicy: {{ .image.pullPolicy }}
@@ -37,10 +38,16 @@ when its startup probe has succeeded, and end before it. Takes the root.
     {{- toYaml .resources | nindent 4 }}
 {{- end -}}
 {{- end -}}
+{{- end -}}
 
 {{/* For `volumes`. Takes the root. */}}
 {{- define "spiffe-sds.volumes" -}}
 {{- $own := index .Subcharts "spiffe-sds" -}}
+{{- if eq $own.Values.mode "node" -}}
+# The folder of the node's SDS socket. What a pod gets there the agent says, of the process that asks.
+- name: spiffe-sds
+  {{- toYaml $own.Values.node.volume | nindent 2 }}
+{{- else -}}
 # The folder of the agent's socket on this node.
 - name: spiffe-workload-api
   {{- toYaml $own.Values.workloadApi.volume | nindent 2 }}
@@ -49,6 +56,7 @@ when its startup probe has succeeded, and end before it. Takes the root.
   emptyDir: { medium: Memory, sizeLimit: 1Mi }
 - name: spiffe-sds-config
   configMap: { name: {{ include "spiffe-sds.configMapName" . }} }
+{{- end -}}
 {{- end -}}
 
 {{/* For the pod's `securityContext`. Takes the root. */}}
@@ -68,14 +76,15 @@ seccompProfile: { type: RuntimeDefault }
 {{- define "spiffe-sds.config" -}}
 {{- $values := (index .Subcharts "spiffe-sds").Values -}}
 {{- $config := deepCopy $values.config -}}
-{{- if $values.monitoring.podMonitor.enabled -}}
+{{- if include "spiffe-sds.isMonitored" $values -}}
 {{- $config = mergeOverwrite $config (dict "admin" (dict "probes_metrics" true)) -}}
 {{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
 
-{{/* The ConfigMap of the sidecar, once in a release. It is followed: a change needs no new pods. Takes the root. */}}
+{{/* The ConfigMap of the sidecar, once in a release. It is followed: a change needs no new pods. None with mode: node. Takes the root. */}}
 {{- define "spiffe-sds.configMap" -}}
+{{- if eq (index .Subcharts "spiffe-sds").Values.mode "sidecar" -}}
 apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -84,4 +93,5 @@ metadata:
 data:
   spiffe-sds.yaml: |
     {{- include "spiffe-sds.config" . | nindent 4 }}
+{{- end -}}
 {{- end -}}

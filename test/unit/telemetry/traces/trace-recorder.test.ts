@@ -187,6 +187,35 @@ describe('the trace of a message', () => {
   });
 });
 
+describe('in node mode', () => {
+  const of = (number: number, events: readonly Event[]): readonly Event[] =>
+    events.map((event) => ({ ...event, workload: { number, pid: 100 + number, uid: 4000 + number } }) as Event);
+
+  test('a trace says which workload it is about', () => {
+    const { trace } = new Recording().hear(...of(1, message(1)));
+    expect(trace.root.attributes).toMatchObject({ 'workload.uid': '4001', 'workload.pid': '101' });
+  });
+
+  test('so does that of an update that no message brought about', () => {
+    const { trace } = new Recording().hear(...of(1, [{ ...updated(1), cause: 'configuration' } as Event, SETTLED]));
+    expect(trace.root.attributes).toMatchObject({ 'workload.uid': '4001', 'workload.pid': '101' });
+  });
+
+  test('an update of one workload does not overtake that of another', () => {
+    const recording = new Recording().hear(...of(1, message(1, 1)), ...of(2, message(2, 2)), ...of(1, [pushed(1), accepted(1)]));
+    expect(recording.traces).toEqual([]);
+    recording.hear(...of(1, [SETTLED]));
+    expect(recording.trace.root.attributes).toMatchObject({ 'sds.update': 1, 'sds.push.count': 1, 'sds.ack.count': 1 });
+    expect(recording.trace.root.attributes).not.toHaveProperty(['sds.overtaken']);
+  });
+
+  test('a secret is encoded in the trace of its own workload', () => {
+    const encoded: Event = { type: 'secret_encoded', name: 'default', kind: 'tls_certificate', version: 'abc', bytes: 900 };
+    const recording = new Recording().hear(...of(1, message(1, 1)), ...of(2, message(2, 2)), ...of(1, [encoded, SETTLED]));
+    expect(recording.trace.root.children).toMatchObject([{ name: 'secrets.update', events: [{ name: 'encoded' }] }]);
+  });
+});
+
 test('an update that no message brought about is a trace of its own', () => {
   const { trace } = new Recording().hear({ ...updated(1), cause: 'configuration' } as Event, pushed(1), accepted(1), SETTLED);
   expect(trace.root).toMatchObject({
