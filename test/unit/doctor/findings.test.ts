@@ -23,6 +23,46 @@ const lost = {
   meaning: 'it cannot be reached',
 } as const;
 
+describe('a fix', () => {
+  const fixOf = (change: Partial<Facts>) => findingsOf({ ...healthy, ...change })[0]?.fix;
+  const peer = { uid: 102, gid: 103 };
+  const sidecarAs = (uid: number, groups: readonly number[] = []): Partial<Facts> => ({
+    sidecar: { kind: 'status', status, process: { pid: 7, uid, gid: uid, groups } },
+  });
+
+  it('of a socket that keeps Envoy out is the group, which root and its members may give', () => {
+    const setting = 'sds: { group: 103, mode: "0660" }';
+    expect(fixOf({ peer, ...sidecarAs(0) })).toBe(setting);
+    expect(fixOf({ peer, ...sidecarAs(65532, [103]) })).toBe(setting);
+    expect(fixOf({ peer, ...sidecarAs(65532) })).toMatch(
+      /^Run the sidecar with the group 103, too .*, and write sds: { group: 103/,
+    );
+  });
+
+  it('of a folder that keeps Envoy out is its mode, for sds.group changes only the socket', () => {
+    const folders = [{ path: '/run/own', uid: 65532, gid: 65532, mode: 0o750 }];
+    const sds = { ...healthy.sds, socket: { state: 'answers', ...OWNERSHIP, folders } } as const;
+    expect(fixOf({ peer, sds })).toBe('chmod a+x /run/own');
+  });
+});
+
+describe('a Workload API of which this command has no address', () => {
+  const unknown = { workloadApi: { answer: { kind: 'none' } }, sidecar: { kind: 'off' } } as const;
+  const causes = (sds: Facts['sds']) =>
+    findingsOf({ ...healthy, ...unknown, sds })
+      .filter(({ severity }) => severity !== 'fine')
+      .map(({ id, severity }) => `${severity} ${id}`);
+
+  it('is no fault where secrets are served: it is only not asked', () => {
+    expect(causes(healthy.sds)).toEqual(['warning workload_api.not_known']);
+  });
+
+  it('does not hide that this user may not open the socket', () => {
+    const socket = { state: 'forbidden', folders: [{ path: '/run', uid: 0, gid: 0, mode: 0o700 }] } as const;
+    expect(causes({ path: '/run/sds.sock', socket })).toEqual(['broken sds.forbidden']);
+  });
+});
+
 describe('findings', () => {
   it('of a healthy system are all fine', () => {
     expect(findingsOf(healthy).map(({ severity }) => severity)).toEqual(['fine', 'fine', 'fine', 'fine']);
