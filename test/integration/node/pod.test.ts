@@ -64,7 +64,8 @@ if (opened === undefined) console.warn('SKIPPED: test/integration/node/pod.test.
 
 test.runIf(opened !== undefined)(
   'a process gets what its pod may have, one in a cgroup that a user named like a pod and one in no pod get nothing',
-  { timeout: 30_000 },
+  // Longer than what is awaited in it, so that a failure ends its processes, too.
+  { timeout: 90_000 },
   async () => {
     await using cgroups = opened as Cgroups;
     const [web, api] = [randomUUID(), randomUUID()];
