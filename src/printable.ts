@@ -23,7 +23,7 @@ export function escaped(json: string): string {
 
 /** The text in double quotes, for a message. Only the first 200 UTF-16 units are shown. */
 export function quoted(text: string): string {
-  return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text);
+  return JSON.stringify(shortened(text, MAX_QUOTED));
 }
 
 /** The value as JSON, for a message: at most `length` characters; `missing` when it is undefined. */

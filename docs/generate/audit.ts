@@ -1,4 +1,5 @@
-import { AUDIT_EVENTS, type AuditEventType, type AuditRecord, auditRecords } from '../../src/telemetry/audit/audit.ts';
+import { auditRecords } from '../../src/telemetry/audit/audit.ts';
+import { AUDIT_EVENTS, type AuditEventType, type AuditRecord } from '../../src/telemetry/audit/audit-events.ts';
 import { auditLine } from '../../src/telemetry/audit/audit-line.ts';
 import { AUDITED } from './audited.ts';
 import { code, fence, MADE } from './markdown.ts';

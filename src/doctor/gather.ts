@@ -79,7 +79,9 @@ async function lookAtWorkloadApi(endpoint: Endpoint | undefined, probes: Probes)
 
 /** All that there is, and what Envoy asks for, which may be a name that stands for another. */
 async function subscribe(path: string, sidecar: SidecarFacts, wanted: readonly string[], probes: Probes): Promise<SdsAnswer> {
-  const known = sidecar.kind === 'status' ? new Set(sidecar.status.names.map(({ name }) => name)) : undefined;
+  // In node mode the names of the status are those of spiffe-sds itself, and this command has names of its own.
+  const isShared = sidecar.kind === 'status' && sidecar.status.workloads === undefined;
+  const known = isShared ? new Set(sidecar.status.names.map(({ name }) => name)) : undefined;
   if (known?.size === 0) return { kind: 'empty' };
   const all = known === undefined ? await probes.sds(path, []) : await probes.sds(path, [...known]);
   if (known !== undefined || all.kind !== 'secrets' || wanted.length === 0) return all;

@@ -3,12 +3,21 @@ import type { Configuration } from '../config/schema/schema.ts';
 import { nearest } from '../config/values/nearest.ts';
 import { parseSpiffeId, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import type { AskedSecret, EnvoyConfiguration } from './envoy-configuration.ts';
-import type { Facts, ServedSecret, WorkloadAnswer } from './facts.ts';
+import type { Facts, ServedSecret } from './facts.ts';
 import type { Suspicion } from './finding.ts';
 import { judgementOf, nodeOf, socketInForce } from './in-force.ts';
+import { isMeant, nodeIdentities } from './node-findings.ts';
 
 /** Without identities nothing can be said of names. */
-const NO_IDENTITIES = ['workload_api.', 'identity.expired', 'identity.no_path', 'clock.', 'sidecar.', 'envoy.other_socket'];
+const NO_IDENTITIES = [
+  'workload_api.',
+  'identity.expired',
+  'identity.no_path',
+  'clock.',
+  'sidecar.',
+  'node.broker_away',
+  'envoy.other_socket',
+];
 const WHY = 'It is held: what needs it stays closed, or resets connections, until there is such a name.';
 
 interface Served {
@@ -24,20 +33,35 @@ export function nameSuspicions(facts: Facts, { asked }: EnvoyConfiguration): rea
   return [...[...bySlot.values()].flatMap((one) => judged(one, served, facts)), ...rootless(facts, asked)];
 }
 
-function servedBy({ sidecar, sds: { answer }, workloadApi, configuration }: Facts): readonly Served[] {
+function servedBy(facts: Facts): readonly Served[] {
+  const { sidecar, sds, workloadApi, configuration } = facts;
+  const { answer } = sds;
+  const node = nodeIdentities(facts);
+  if (node?.ids.length === 0) return [];
+  if (node !== undefined && !isMeant(facts)) return namesToBe(configuration, node.ids, node.trustDomains);
   if (answer?.kind === 'secrets') {
     const known = new Set(answer.secrets.map(({ name }) => name));
     const more = sidecar.kind === 'status' ? sidecar.status.names.filter(({ name }) => !known.has(name)) : [];
     return [...answer.secrets, ...more.map(({ name, kind }) => ({ name, kind }))];
   }
   if (sidecar.kind === 'status') return sidecar.status.names;
-  return workloadApi.answer.kind === 'context' ? namesToBe(configuration, workloadApi.answer) : [];
+  if (workloadApi.answer.kind !== 'context') return [];
+  const { identities, trustDomains } = workloadApi.answer;
+  return namesToBe(
+    configuration,
+    identities.map(({ id }) => id),
+    trustDomains,
+  );
 }
 
 /** What a sidecar with this configuration would serve. */
-function namesToBe({ names, secrets }: Configuration, answer: WorkloadAnswer & { readonly kind: 'context' }): readonly Served[] {
-  const certificates = [...answer.identities.map(({ id }) => id), names.default_svid];
-  const contexts = [...answer.trustDomains.map((name) => `spiffe://${name}`), names.default_bundle, names.default_all_bundles];
+function namesToBe(
+  { names, secrets }: Configuration,
+  identities: readonly string[],
+  trustDomains: readonly string[],
+): readonly Served[] {
+  const certificates = [...identities, names.default_svid];
+  const contexts = [...trustDomains.map((name) => `spiffe://${name}`), names.default_bundle, names.default_all_bundles];
   return [
     ...certificates.map((name) => ({ name, kind: 'tls_certificate' as const })),
     ...contexts.map((name) => ({ name, kind: 'validation_context' as const })),
@@ -86,7 +110,7 @@ function judged({ name, slot }: AskedSecret, served: readonly Served[], facts: F
       return broken(
         'names.not_registered',
         `Envoy asks for the certificate of ${name}, and the Workload API gives this workload none: it has ${ids(facts).join(', ')}.`,
-        `spire-server entry create -parentID "$(spire-server agent list | awk '/SPIFFE ID/ { print $NF; exit }')" -spiffeID ${name} -selector unix:uid:${sidecarUid(facts)}`,
+        `spire-server entry create -parentID "$(spire-server agent list | awk '/SPIFFE ID/ { print $NF; exit }')" -spiffeID ${name} -selector unix:uid:${attestedUid(facts)}`,
       );
   }
   return broken(
@@ -141,7 +165,11 @@ function rootless({ sds: { answer } }: Facts, asked: readonly AskedSecret[]): re
     }));
 }
 
-function ids({ sidecar, workloadApi: { answer } }: Facts): readonly string[] {
+function ids(facts: Facts): readonly string[] {
+  const { sidecar, workloadApi } = facts;
+  const { answer } = workloadApi;
+  const node = nodeIdentities(facts);
+  if (node !== undefined) return node.ids;
   if (sidecar.kind === 'status') return sidecar.status.identities.map(({ id }) => id);
   return answer.kind === 'context' ? answer.identities.map(({ id }) => id) : [];
 }
@@ -151,6 +179,9 @@ export function ownDomains(facts: Facts): readonly string[] {
   return [...new Set(ids(facts).map((id) => trustDomainOf(parseSpiffeId(id))))];
 }
 
-function sidecarUid({ sidecar, self }: Facts): number {
+function attestedUid(facts: Facts): number {
+  const { sidecar, self } = facts;
+  const node = nodeIdentities(facts);
+  if (node !== undefined) return node.uid;
   return sidecar.kind === 'status' ? (sidecar.process?.uid ?? self.uid) : self.uid;
 }

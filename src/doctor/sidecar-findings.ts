@@ -2,10 +2,11 @@
 import { dirname } from 'node:path';
 import { formatAdminListen } from '../config/schema/telemetry-schema.ts';
 import { connections } from './envoy-facts.ts';
-import type { Facts } from './facts.ts';
+import type { Facts, Peer } from './facts.ts';
 import type { Suspicion } from './finding.ts';
 import { judgementOf, nodeOf, socketInForce } from './in-force.ts';
-import { barrier, socketSuspicions } from './socket-findings.ts';
+import { workloadsOf } from './node-findings.ts';
+import { barrier, type Obstacle, socketSuspicions } from './socket-findings.ts';
 
 const NO_SECRETS = 'Envoys get no secrets, and no rotation.';
 
@@ -54,14 +55,21 @@ function sds(facts: Facts): readonly Suspicion[] {
   };
   const problems = socketSuspicions('sds', socket, words);
   // Without that address it does not start.
-  if (problems.length > 0) return problems.map((problem) => ({ ...problem, explainedBy: ['workload_api.no_address'] }));
+  if (problems.length > 0)
+    return socket.state === 'forbidden'
+      ? problems
+      : problems.map((problem) => ({ ...problem, explainedBy: ['workload_api.no_address'] }));
   if (answer?.kind === 'failed') {
     // Whom no rule can be for is not even let in.
     const isRefused = /PERMISSION_DENIED/.test(answer.reason) || judgementOf(facts, self, undefined)?.kind === 'refused';
     return [isRefused ? selfRefused(facts) : fails(path, answer.reason)];
   }
   const count = answer?.kind === 'secrets' ? answer.secrets.length : 0;
-  return [{ id: 'sds.answers', severity: 'fine', what: `${path} serves secrets: ${count}.` }];
+  const isNode = workloadsOf(facts) !== undefined;
+  const what = isNode
+    ? `${path} serves secrets to this command, of uid ${self.uid}: ${count}. Other processes have their own.`
+    : `${path} serves secrets: ${count}.`;
+  return [{ id: 'sds.answers', severity: 'fine', what }];
 }
 
 function fails(path: string, reason: string): Suspicion {
@@ -99,7 +107,6 @@ function peer(facts: Facts): readonly Suspicion[] {
     sds: { path, socket },
   } = facts;
   if (peer === undefined || !('folders' in socket) || socket.state === 'forbidden') return [];
-  const sds = socketInForce(facts);
   const judgement = judgementOf(facts, peer, nodeOf(facts));
   const obstacle = barrier(socket, path, peer);
   const who = [
@@ -113,7 +120,7 @@ function peer(facts: Facts): readonly Suspicion[] {
         severity: 'broken',
         what: `${who} may connect to ${path}, and ${judgement.reason}.`,
         why: 'That Envoy is refused and gets no secrets.',
-        fix: `sds: { allow: ${JSON.stringify([{ ...(peer.uid === undefined ? { gid: [peer.gid] } : { uid: [peer.uid] }) }, ...(sds.allow ?? [])])} }`,
+        fix: `sds: { allow: ${JSON.stringify([{ ...(peer.uid === undefined ? { gid: [peer.gid] } : { uid: [peer.uid] }) }, ...(socketInForce(facts).allow ?? [])])} }`,
       },
     ];
   if (obstacle === undefined) return [{ id: 'sds.peer_may_connect', severity: 'fine', what: `${who} may connect to ${path}.` }];
@@ -123,12 +130,20 @@ function peer(facts: Facts): readonly Suspicion[] {
       severity: 'broken',
       what: `${who} may not connect: ${obstacle.what}.`,
       why: 'That Envoy gets no secrets; it logs "immediate_connect_error:_Permission_denied".',
-      fix:
-        peer.gid === undefined
-          ? `Run Envoy with the group ${socket.gid} (Docker: user: "${peer.uid}:${socket.gid}").`
-          : `sds: { group: ${peer.gid}, mode: "${(sds.mode | 0o060).toString(8).padStart(4, '0')}" }`,
+      fix: letIn(facts, peer, obstacle, socket.gid),
     },
   ];
+}
+
+function letIn(facts: Facts, { uid, gid }: Peer, { isFolder, path }: Obstacle, socketGid: number): string {
+  const { sidecar } = facts;
+  // The sidecar leaves a folder that is there as it is, whatever sds.group says.
+  if (isFolder) return `chmod a+x ${path}`;
+  if (gid === undefined) return `Run Envoy with the group ${socketGid} (Docker: user: "${uid}:${socketGid}").`;
+  const setting = `sds: { group: ${gid}, mode: "${(socketInForce(facts).mode | 0o060).toString(8).padStart(4, '0')}" }`;
+  const user = sidecar.kind === 'status' ? sidecar.process : undefined;
+  if (user === undefined || user.uid === 0 || user.gid === gid || user.groups?.includes(gid)) return setting;
+  return `Run the sidecar with the group ${gid}, too (systemd: SupplementaryGroups=${gid}; Docker: group_add: ["${gid}"]; a pod: fsGroup: ${gid}), and write ${setting}`;
 }
 
 function admin({ sidecar, sds: { socket }, configuration }: Facts): readonly Suspicion[] {

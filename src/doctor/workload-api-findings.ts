@@ -10,7 +10,7 @@ const NOTHING_COMES = 'Without it no identity is issued or rotated. Envoys keep 
 /** The running sidecar's word counts more than what this command met: another process may be attested as somebody else. */
 export function workloadApiSuspicions(facts: Facts): readonly Suspicion[] {
   const { workloadApi, sidecar } = facts;
-  if (workloadApi.endpoint === undefined) return [noAddress()];
+  if (workloadApi.endpoint === undefined) return [noAddress(facts)];
   if (sidecar.kind === 'status') {
     const { upstream } = sidecar.status;
     if (upstream.state === 'connected') return [...discarded(upstream.discarded?.reason), ...connected(facts)];
@@ -21,7 +21,17 @@ export function workloadApiSuspicions(facts: Facts): readonly Suspicion[] {
   return socket.length > 0 ? socket : answer(facts);
 }
 
-function noAddress(): Suspicion {
+/** A socket that serves secrets, or is kept from this command, is that of a sidecar which has an address. */
+function noAddress({ sds: { socket, answer } }: Facts): Suspicion {
+  if (socket.state === 'forbidden' || (socket.state === 'answers' && answer?.kind === 'secrets'))
+    return {
+      id: 'workload_api.not_known',
+      severity: 'warning',
+      what: 'This command does not know where the Workload API is, and has not asked it.',
+      why: 'It cannot say why identities are missing, or are not rotated.',
+      fix: 'Name what the sidecar was started with: --config, --workload-api, or --admin to ask the sidecar itself.',
+      explainedBy: ['sds.'],
+    };
   return {
     id: 'workload_api.no_address',
     severity: 'broken',

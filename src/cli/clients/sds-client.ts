@@ -1,6 +1,7 @@
 /** The client's side of StreamSecrets: one stream, each response acknowledged, secrets as they come. */
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { type Endpoint, formatEndpoint, grpcTarget } from '../../endpoint.ts';
+import { processUser } from '../../errno.ts';
 import { SpiffeSdsError } from '../../error.ts';
 import type { DiscoveryRequest, DiscoveryResponse, Secret } from '../../gen/messages.ts';
 import { SECRET_TYPE_URL, secretVersion } from '../../secrets/secret.ts';
@@ -8,6 +9,13 @@ import { whyUnreachable } from '../../unreachable.ts';
 import { decode, type Input, method } from '../../wire/wire.ts';
 
 const SERVICE = 'envoy.service.secret.v3.SecretDiscoveryService';
+
+/** What grpc-js says of a connection that was made, and closed before an answer. */
+const CLOSED = /\b(read ECONNRESET|write EPIPE|Connection dropped|Failed to connect)\b/;
+
+function closedByPeer(): string {
+  return `the connection was closed: perhaps no rule of sds.allow is for ${processUser()}, or the sidecar ended; spiffe-sds doctor and its log say which`;
+}
 
 export interface ReceivedSecret {
   readonly secret: Secret;
@@ -44,7 +52,11 @@ export async function* streamSecrets(
   } catch (error) {
     if (signal.aborted) return;
     const { code = status.UNKNOWN, details } = error as ServiceError;
-    const reason = code === status.UNAVAILABLE ? whyUnreachable(endpoint, details) : details;
+    const reason = CLOSED.test(details)
+      ? closedByPeer()
+      : code === status.UNAVAILABLE
+        ? whyUnreachable(endpoint, details)
+        : details;
     throw new SpiffeSdsError('sds_failed', `asking ${formatEndpoint(endpoint)} for secrets: ${status[code]}: ${reason}`, {
       cause: error,
     });

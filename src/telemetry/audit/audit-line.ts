@@ -1,7 +1,8 @@
 /** Audit records as lines: one JSON object each. */
 import type { Event } from '../../events.ts';
 import { escaped, shortened } from '../../printable.ts';
-import { type AuditRecord, actorOf, auditRecords, gone, timestampOf } from './audit.ts';
+import { actorOf, auditRecords, gone, timestampOf } from './audit.ts';
+import type { AuditRecord } from './audit-events.ts';
 
 /** Characters: names are shorter, what an API says need not be. */
 const MAX_VALUE = 4_096;

@@ -81,7 +81,7 @@ function itself(event: Event): string {
     case 'svid_withdrawn':
       return `withdrew ${event.id}: ${event.reason}`;
     case 'bundle_updated':
-      return `bundle of ${event.trustDomain} has ${event.authorities} authorities${event.warning === undefined ? '' : `: ${event.warning}`}`;
+      return `bundle of ${event.trustDomain} has ${event.authorities === 1 ? '1 authority' : `${event.authorities} authorities`}${event.warning === undefined ? '' : `: ${event.warning}`}`;
     case 'bundle_withdrawn':
       return `withdrew the bundle of ${event.trustDomain}: ${event.reason}`;
     case 'certificate_left_out':

@@ -1,5 +1,5 @@
 /** Makes OTLP log records from lines of the log and of the audit. */
-import type { AuditRecord } from '../audit/audit.ts';
+import type { AuditRecord } from '../audit/audit-events.ts';
 import type { LogLine } from '../log/log.ts';
 import type { LogValue, OtlpLogRecord } from './otlp-logs.ts';
 

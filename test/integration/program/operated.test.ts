@@ -3,7 +3,7 @@ import { mkdtempDisposable, readFile, rename, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { AuditRecord } from '../../../src/telemetry/audit/audit.ts';
+import type { AuditRecord } from '../../../src/telemetry/audit/audit-events.ts';
 import { eventually } from '../../support/eventually.ts';
 import { SdsClient } from '../../support/sds/sds-client.ts';
 import { ask } from '../../support/sidecar/admin.ts';

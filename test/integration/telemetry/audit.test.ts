@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Event, SecretVersion } from '../../../src/events.ts';
-import type { AuditRecord } from '../../../src/telemetry/audit/audit.ts';
+import type { AuditRecord } from '../../../src/telemetry/audit/audit-events.ts';
 import { type Audit, BATCH_MS, openAudit } from '../../../src/telemetry/audit/audit-sink.ts';
 import { ManualClock } from '../../support/clocks/manual-clock.ts';
 import { eventually } from '../../support/eventually.ts';

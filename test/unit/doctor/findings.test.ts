@@ -3,114 +3,11 @@ import { describe, expect, it } from 'vitest';
 import type { Status } from '../../../src/admin/status.ts';
 import { loadConfiguration } from '../../../src/config/load.ts';
 import { findingsOf } from '../../../src/doctor/diagnosis.ts';
-import { readEnvoyConfiguration } from '../../../src/doctor/envoy-configuration.ts';
 import type { RunningEnvoy } from '../../../src/doctor/envoy-facts.ts';
-import type { Facts, Ownership } from '../../../src/doctor/facts.ts';
+import type { Facts } from '../../../src/doctor/facts.ts';
 import { diagnose } from '../../../src/doctor/finding.ts';
 import { reportOf, reportText } from '../../../src/doctor/report.ts';
-
-const NOW = Date.UTC(2030, 0, 1, 12);
-const HOUR = 3_600_000;
-const ID = 'spiffe://example.org/backend';
-const OWNERSHIP: Ownership = { uid: 0, gid: 101, mode: 0o660, folders: [{ path: '/run', uid: 0, gid: 0, mode: 0o755 }] };
-
-const status: Status = {
-  version: '0.1.0',
-  started_at: new Date(NOW - HOUR).toISOString(),
-  uptime: 3600,
-  ready: true,
-  checks: [{ name: 'socket', ok: true, reason: 'SDS is served' }],
-  sds: { address: 'unix:///run/sds.sock' },
-  process: { pid: 7, uid: 65532, gid: 65532 },
-  waiting: [],
-  problems: [],
-  configuration: { digest: 'sha256:0', values: {} },
-  history: { upstream: [], delivery: [], nacks: [] },
-  upstream: { address: 'unix:///run/api.sock', state: 'connected', since: new Date(NOW - HOUR).toISOString() },
-  identities: [
-    {
-      id: ID,
-      hint: '',
-      serial: '0A',
-      state: 'fresh',
-      not_after: new Date(NOW + HOUR).toISOString(),
-      expires_in: 3600,
-      received_at: new Date(NOW - HOUR).toISOString(),
-      names: [ID],
-    },
-  ],
-  bundles: [],
-  tokens: [],
-  names: [
-    { name: ID, kind: 'tls_certificate', versions: [] },
-    { name: 'spiffe://example.org', kind: 'validation_context', versions: [] },
-  ],
-  subscribers: [],
-  subscribers_total: 0,
-  held: [],
-  counts: { connections: 0, streams: 0, subscriptions: 0, held: 0 },
-};
-
-const sdsConfig = { api_config_source: { api_type: 'GRPC', grpc_services: [{ envoy_grpc: { cluster_name: 'sds' } }] } };
-const configuration = readEnvoyConfiguration({
-  static_resources: {
-    clusters: [
-      {
-        name: 'sds',
-        http2_protocol_options: {},
-        load_assignment: { endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: '/run/sds.sock' } } } }] }] },
-      },
-    ],
-    listeners: [
-      { tls_certificate_sds_secret_configs: [{ name: ID, sds_config: sdsConfig }] },
-      { validation_context_sds_secret_config: { name: 'spiffe://example.org', sds_config: sdsConfig } },
-    ],
-  },
-});
-
-const envoy: RunningEnvoy = {
-  version: '1.40.0',
-  state: 'LIVE',
-  configuration,
-  warming: [],
-  stats: new Map([[`sds.spiffe_example.org.control_plane.connected_state`, 1]]),
-  serials: new Map([[ID, ['a']]]),
-};
-
-const healthy: Facts = {
-  now: NOW,
-  configuration: loadConfiguration({
-    flags: { listen: 'unix:///run/sds.sock', workload_api: 'unix:///run/api.sock' },
-    env: {},
-    readFile: () => '',
-  }).configuration,
-  advice: [],
-  workloadApi: {
-    endpoint: { kind: 'unix', path: '/run/api.sock' },
-    socket: { state: 'answers', ...OWNERSHIP },
-    answer: {
-      kind: 'context',
-      identities: [{ id: ID, serial: '0A', notBefore: NOW - HOUR, notAfter: NOW + HOUR }],
-      trustDomains: ['example.org'],
-      expiredCrls: [],
-    },
-  },
-  self: { pid: 8, uid: 1000, gid: 1000 },
-  sds: {
-    path: '/run/sds.sock',
-    socket: { state: 'answers', ...OWNERSHIP },
-    answer: {
-      kind: 'secrets',
-      secrets: [
-        { name: ID, kind: 'tls_certificate', serial: 'a' },
-        { name: 'spiffe://example.org', kind: 'validation_context', spiffe: { trustDomains: ['example.org'], rootless: [] } },
-      ],
-    },
-  },
-  sidecar: { kind: 'status', status, process: { pid: 7, uid: 65532, gid: 65532 } },
-  expectsSidecar: true,
-  envoy: { kind: 'running', envoy },
-};
+import { envoy, HOUR, healthy, ID, NOW, OWNERSHIP, status } from '../../support/doctor/healthy-facts.ts';
 
 const withStatus = (change: Partial<Status>): Partial<Facts> => ({
   sidecar: { kind: 'status', status: { ...status, ...change }, process: { pid: 7, uid: 65532, gid: 65532 } },
@@ -125,6 +22,46 @@ const lost = {
   details: 'connect EACCES',
   meaning: 'it cannot be reached',
 } as const;
+
+describe('a fix', () => {
+  const fixOf = (change: Partial<Facts>) => findingsOf({ ...healthy, ...change })[0]?.fix;
+  const peer = { uid: 102, gid: 103 };
+  const sidecarAs = (uid: number, groups: readonly number[] = []): Partial<Facts> => ({
+    sidecar: { kind: 'status', status, process: { pid: 7, uid, gid: uid, groups } },
+  });
+
+  it('of a socket that keeps Envoy out is the group, which root and its members may give', () => {
+    const setting = 'sds: { group: 103, mode: "0660" }';
+    expect(fixOf({ peer, ...sidecarAs(0) })).toBe(setting);
+    expect(fixOf({ peer, ...sidecarAs(65532, [103]) })).toBe(setting);
+    expect(fixOf({ peer, ...sidecarAs(65532) })).toMatch(
+      /^Run the sidecar with the group 103, too .*, and write sds: { group: 103/,
+    );
+  });
+
+  it('of a folder that keeps Envoy out is its mode, for sds.group changes only the socket', () => {
+    const folders = [{ path: '/run/own', uid: 65532, gid: 65532, mode: 0o750 }];
+    const sds = { ...healthy.sds, socket: { state: 'answers', ...OWNERSHIP, folders } } as const;
+    expect(fixOf({ peer, sds })).toBe('chmod a+x /run/own');
+  });
+});
+
+describe('a Workload API of which this command has no address', () => {
+  const unknown = { workloadApi: { answer: { kind: 'none' } }, sidecar: { kind: 'off' } } as const;
+  const causes = (sds: Facts['sds']) =>
+    findingsOf({ ...healthy, ...unknown, sds })
+      .filter(({ severity }) => severity !== 'fine')
+      .map(({ id, severity }) => `${severity} ${id}`);
+
+  it('is no fault where secrets are served: it is only not asked', () => {
+    expect(causes(healthy.sds)).toEqual(['warning workload_api.not_known']);
+  });
+
+  it('does not hide that this user may not open the socket', () => {
+    const socket = { state: 'forbidden', folders: [{ path: '/run', uid: 0, gid: 0, mode: 0o700 }] } as const;
+    expect(causes({ path: '/run/sds.sock', socket })).toEqual(['broken sds.forbidden']);
+  });
+});
 
 describe('findings', () => {
   it('of a healthy system are all fine', () => {

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { Event } from '../../../../src/events.ts';
 import { redact } from '../../../../src/sds/stream/redact.ts';
 import { parseSpiffeId, parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts';
-import { type AuditRecord, auditRecords } from '../../../../src/telemetry/audit/audit.ts';
+import { auditRecords } from '../../../../src/telemetry/audit/audit.ts';
+import type { AuditRecord } from '../../../../src/telemetry/audit/audit-events.ts';
 import { auditLine, auditLines } from '../../../../src/telemetry/audit/audit-line.ts';
 
 const at = Date.UTC(2030, 0, 1, 12, 30, 15, 250) + 0.75;
