@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DevBroker } from '../../../src/dev/dev-broker.ts';
 import { DevDelegatedIdentity } from '../../../src/dev/dev-delegated-identity.ts';
 import type { DevIdentity } from '../../../src/dev/workload-changes.ts';
-import { chooseNextPid, mayChoosePids } from '../../support/access/next-pid.ts';
+import { mayChoosePids, PID_TAKEN } from '../../support/access/next-pid.ts';
 import { type PeerClientOptions, PeerProcessClient } from '../../support/access/peer.ts';
 import { eventually } from '../../support/eventually.ts';
 import { Child } from '../../support/sidecar/child.ts';
@@ -164,16 +164,20 @@ describe.runIf(isRoot).each<Backend>(['broker', 'delegated_identity'])('processe
 
   test.skipIf(!mayChoosePids())('that have the pid of one that was killed get nothing of it', async () => {
     await start();
-    const web = peer({ uid: 4001, names: ['spiffe://example.org/web', 'spiffe://example.org/api'] });
-    await web.next();
-    await web[Symbol.asyncDispose]();
-    // Somebody else may get the pid first: then it is tried again.
-    const api = await eventually('a process with the same pid', async () => {
-      chooseNextPid(web.pid);
-      const next = peer({ uid: 4002, names: ['spiffe://example.org/web', 'spiffe://example.org/api'] });
-      return next.pid === web.pid ? next : undefined;
+    const names = ['spiffe://example.org/web', 'spiffe://example.org/api'];
+    // Somebody else may get the pid first, and keep it: then it is tried with another.
+    const { pid, api, line } = await eventually('a process with the same pid', async () => {
+      const web = peer({ uid: 4001, names });
+      await web.next();
+      await web[Symbol.asyncDispose]();
+      const api = peer({ uid: 4002, names, pid: web.pid });
+      const line = await api.next();
+      return line.ended === PID_TAKEN ? undefined : { pid: web.pid, api, line };
     });
-    expect(await api.next()).toMatchObject({ got: ['spiffe://example.org/api'] });
+    expect(line).toMatchObject({ got: ['spiffe://example.org/api'] });
+    expect([...running.observed.workloads.values()].map(({ workload }) => workload)).toContainEqual(
+      expect.objectContaining({ uid: 4002, pid }),
+    );
     await running.workloadApi.rotate();
     expect(await api.next()).toMatchObject({ got: ['spiffe://example.org/api'] });
     expect(idsOf(workloadOf(4002))).toEqual(['spiffe://example.org/api']);

@@ -8,7 +8,7 @@ import { requireCredentialsReader } from '../../../src/server/peer-credentials.t
 import { LOOK_MS, type PeerProcess, PeerProcesses } from '../../../src/server/peer-process.ts';
 import { ProcessesByPid } from '../../../src/server/processes-by-pid.ts';
 import { listen } from '../../../src/server/unix-listener.ts';
-import { chooseNextPid, mayChoosePids } from '../../support/access/next-pid.ts';
+import { mayChoosePids, withPid } from '../../support/access/next-pid.ts';
 import { ManualClock } from '../../support/clocks/manual-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { Child } from '../../support/sidecar/child.ts';
@@ -33,6 +33,7 @@ afterEach(() => stack.disposeAsync());
 
 /** A process that connects, and what is held of it. */
 async function connected(): Promise<{ readonly child: Child; readonly held: PeerProcess }> {
+  accepted = Promise.withResolvers();
   const child = stack.use(new Child(process.execPath, ['--eval', `require('node:net').connect(${JSON.stringify(path)})`]));
   const socket = await accepted.promise;
   stack.defer(() => void socket.destroy());
@@ -92,12 +93,13 @@ describe.runIf(hasPidfds)('the process of a peer', () => {
   });
 
   test.skipIf(!mayChoosePids())('is not taken for another that has its pid later', async () => {
-    const { child, held } = await connected();
-    await child.stop();
-    // Somebody else may get it first: then it is tried again.
-    await eventually('a process with the same pid', async () => {
-      chooseNextPid(child.pid);
-      return stack.use(new Child('sleep', ['60'])).pid === child.pid || undefined;
+    // Somebody else may get it first, and keep it: then it is tried with another.
+    const held = await eventually('a process with the same pid', async () => {
+      const { child, held } = await connected();
+      await child.stop();
+      const [command = '', ...args] = [...withPid(child.pid), 'sh', '-c', 'echo here; exec sleep 60'];
+      const [line] = await stack.use(new Child(command, args)).written(/^.+$/m);
+      return line === 'here' ? held : undefined;
     });
     expect(held.ended).toBe(true);
   });

@@ -1,5 +1,6 @@
 /** Peers that are other users, for tests as root. */
 import { Child } from '../sidecar/child.ts';
+import { withPid } from './next-pid.ts';
 
 export interface PeerClientOptions {
   readonly uid: number;
@@ -14,6 +15,8 @@ export interface PeerClientOptions {
   readonly node?: { readonly id?: string; readonly cluster?: string };
   /** Of `bytes`: how many connections, as many at once as a line says. Default 1. */
   readonly attempts?: number;
+  /** The pid that it is to have. It tells PID_TAKEN when it cannot have it. */
+  readonly pid?: number;
 }
 
 /** What a peer tells: one of these a line. */
@@ -36,7 +39,9 @@ export class PeerProcessClient implements AsyncDisposable {
   #taken = 0;
 
   constructor(options: PeerClientOptions) {
-    this.#child = new Child(process.execPath, [PROGRAM, JSON.stringify(options)]);
+    const before = options.pid === undefined ? [] : withPid(options.pid);
+    const [command = '', ...args] = [...before, process.execPath, PROGRAM, JSON.stringify(options)];
+    this.#child = new Child(command, args);
   }
 
   get pid(): number {
