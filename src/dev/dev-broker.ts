@@ -4,9 +4,9 @@ import { type Clock, systemClock } from '../clock.ts';
 import { parseEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import { GrpcServer } from '../server/grpc/grpc-server.ts';
-import { UnixListener } from '../server/unix-listener.ts';
 import { certificatesPem, privateKeyPem } from './authority.ts';
 import { BrokerService } from './broker-service.ts';
+import { DevSocket } from './dev-socket.ts';
 import type { DevWorkloadApi } from './dev-workload-api.ts';
 import type { ProcessFinder } from './processes.ts';
 import type { WorkloadState } from './workload-state.ts';
@@ -23,21 +23,17 @@ export interface DevBrokerOptions {
   readonly clock?: Clock;
 }
 
-const GRACE_MS = 50;
-
 /** Its own certificate is renewed with each change of the Workload API, so it lives as long as others do. */
 export class DevBroker implements AsyncDisposable {
   readonly address: string;
-  readonly #server: GrpcServer;
-  readonly #listener: UnixListener;
+  readonly #socket: DevSocket;
   readonly #service: BrokerService;
   readonly #unfollow: () => void;
 
-  private constructor(address: string, service: BrokerService, server: GrpcServer, listener: UnixListener, unfollow: () => void) {
+  private constructor(address: string, service: BrokerService, socket: DevSocket, unfollow: () => void) {
     this.address = address;
     this.#service = service;
-    this.#server = server;
-    this.#listener = listener;
+    this.#socket = socket;
     this.#unfollow = unfollow;
   }
 
@@ -57,9 +53,9 @@ export class DevBroker implements AsyncDisposable {
         `the development broker cannot listen on ${address}: it must be unix:///absolute/path`,
       );
     const service = new BrokerService({ clock, ...(find && { find }) });
-    const server = new GrpcServer([service], { clock });
+    const grpc = new GrpcServer([service], { clock });
     const tls = createServer({ requestCert: true, rejectUnauthorized: true, ALPNProtocols: ['h2'] }, (socket) => {
-      if (isAdmitted(socket, admits)) server.accept(socket);
+      if (isAdmitted(socket, admits)) grpc.accept(socket);
       else socket.destroy();
     });
     const renew = async (state: WorkloadState) => {
@@ -73,8 +69,8 @@ export class DevBroker implements AsyncDisposable {
       renewed = renew(state);
     });
     await renewed;
-    const listener = await UnixListener.open({ path: endpoint.path, mode: 0o777, setting: 'broker.address', server: tls });
-    return new DevBroker(address, service, server, listener, unfollow);
+    const where = { path: endpoint.path, mode: 0o777, setting: 'broker.address' };
+    return new DevBroker(address, service, await DevSocket.open({ ...where, grpc, server: tls }), unfollow);
   }
 
   /** Open streams with SVIDs. */
@@ -84,8 +80,7 @@ export class DevBroker implements AsyncDisposable {
 
   async close(): Promise<void> {
     this.#unfollow();
-    await this.#listener.close();
-    await this.#server.close(GRACE_MS);
+    await this.#socket.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,11 +1,10 @@
 /** The development Delegated Identity API: an agent's admin socket, beside a development Workload API. Not for production. */
-import { createServer } from 'node:net';
 import { type Clock, systemClock } from '../clock.ts';
 import { parseEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import { GrpcServer } from '../server/grpc/grpc-server.ts';
-import { UnixListener } from '../server/unix-listener.ts';
 import { DelegatedService } from './delegated-service.ts';
+import { DevSocket } from './dev-socket.ts';
 import type { DevWorkloadApi } from './dev-workload-api.ts';
 import type { ProcessFinder } from './processes.ts';
 
@@ -19,28 +18,19 @@ export interface DevDelegatedIdentityOptions {
   readonly clock?: Clock;
 }
 
-const GRACE_MS = 50;
 /** Who may open it may have the identities of all: nobody else than its user. */
 const MODE = 0o700;
 
 export class DevDelegatedIdentity implements AsyncDisposable {
   readonly address: string;
   readonly #service: DelegatedService;
-  readonly #server: GrpcServer;
-  readonly #listener: UnixListener;
+  readonly #socket: DevSocket;
   readonly #unfollow: () => void;
 
-  private constructor(
-    address: string,
-    service: DelegatedService,
-    server: GrpcServer,
-    listener: UnixListener,
-    unfollow: () => void,
-  ) {
+  private constructor(address: string, service: DelegatedService, socket: DevSocket, unfollow: () => void) {
     this.address = address;
     this.#service = service;
-    this.#server = server;
-    this.#listener = listener;
+    this.#socket = socket;
     this.#unfollow = unfollow;
   }
 
@@ -59,15 +49,10 @@ export class DevDelegatedIdentity implements AsyncDisposable {
         `the development admin socket cannot be ${address}: it must be unix:///absolute/path`,
       );
     const service = new DelegatedService({ clock, authorizedDelegates, ...(find && { find }) });
-    const server = new GrpcServer([service], { clock });
+    const grpc = new GrpcServer([service], { clock });
     const unfollow = workloadApi.follow((state) => service.publish(state));
-    const listener = await UnixListener.open({
-      path: endpoint.path,
-      mode: MODE,
-      setting: 'broker.address',
-      server: createServer((socket) => server.accept(socket)),
-    });
-    return new DevDelegatedIdentity(address, service, server, listener, unfollow);
+    const socket = await DevSocket.open({ path: endpoint.path, mode: MODE, setting: 'broker.address', grpc });
+    return new DevDelegatedIdentity(address, service, socket, unfollow);
   }
 
   /** Open streams with SVIDs. */
@@ -82,8 +67,7 @@ export class DevDelegatedIdentity implements AsyncDisposable {
 
   async close(): Promise<void> {
     this.#unfollow();
-    await this.#listener.close();
-    await this.#server.close(GRACE_MS);
+    await this.#socket.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,12 +1,11 @@
 /** The embedded development Workload API: a small CA, and all five methods on a Unix socket. Not for production. */
-import { createServer } from 'node:net';
 import { type Clock, systemClock } from '../clock.ts';
 import { parseEndpoint } from '../endpoint.ts';
 import { SpiffeSdsError } from '../error.ts';
 import { GrpcServer } from '../server/grpc/grpc-server.ts';
-import { UnixListener } from '../server/unix-listener.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import { certificatesPem, type DevAuthority, type DevSvid, privateKeyPem } from './authority.ts';
+import { DevSocket } from './dev-socket.ts';
 import {
   type DevIdentity,
   type Issuance,
@@ -51,7 +50,6 @@ export interface DevWorkloadApiOptions {
 
 const HOUR_MS = 3_600_000;
 const JWT_TTL_MS = 300_000;
-const GRACE_MS = 50;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** What a `DevWorkloadApi` is made of once its socket is open. */
@@ -60,8 +58,7 @@ export interface DevWorkloadApiParts {
   readonly issuance: Issuance;
   readonly state: WorkloadState;
   readonly service: WorkloadService;
-  readonly server: GrpcServer;
-  readonly listener: UnixListener;
+  readonly socket: DevSocket;
   readonly rotateEveryMs: number;
 }
 
@@ -71,23 +68,21 @@ export class DevWorkloadApi implements AsyncDisposable {
   readonly trustDomain: string;
   protected readonly issuance: Issuance;
   protected readonly service: WorkloadService;
-  readonly #server: GrpcServer;
-  readonly #listener: UnixListener;
+  readonly #socket: DevSocket;
   readonly #foreign = new Map<TrustDomain, Promise<DevAuthority>>();
   #state: WorkloadState;
   #changes: Promise<unknown> = Promise.resolve();
   #cancelRotation: () => void = () => {};
   readonly #followers = new Set<(state: WorkloadState) => void>();
 
-  protected constructor({ address, issuance, state, service, server, listener, rotateEveryMs }: DevWorkloadApiParts) {
+  protected constructor({ address, issuance, state, service, socket, rotateEveryMs }: DevWorkloadApiParts) {
     this.address = address;
     this.trustDomain = state.trustDomain;
     this.issuance = issuance;
     this.service = service;
     this.#state = state;
     for (const [name, authority] of state.federated) this.#foreign.set(name, Promise.resolve(authority));
-    this.#server = server;
-    this.#listener = listener;
+    this.#socket = socket;
     this.#rotateEvery(rotateEveryMs);
   }
 
@@ -112,14 +107,9 @@ export class DevWorkloadApi implements AsyncDisposable {
     const empty = await initialState(issuance, trustDomain, federated);
     const state = await withIdentities(issuance, empty, options.identities ?? [{ path: '/workload' }]);
     const service = new WorkloadService(clock, options.jwtTtlMs ?? Math.min(svidTtlMs, JWT_TTL_MS), state);
-    const server = new GrpcServer([service]);
-    const listener = await UnixListener.open({
-      path,
-      mode: options.mode ?? 0o777,
-      setting: '--workload-api',
-      server: createServer((socket) => server.accept(socket)),
-    });
-    return { address, issuance, state, service, server, listener, rotateEveryMs: options.rotateEveryMs ?? svidTtlMs / 2 };
+    const grpc = new GrpcServer([service]);
+    const socket = await DevSocket.open({ path, mode: options.mode ?? 0o777, setting: '--workload-api', grpc });
+    return { address, issuance, state, service, socket, rotateEveryMs: options.rotateEveryMs ?? svidTtlMs / 2 };
   }
 
   /** What is served now. */
@@ -156,8 +146,7 @@ export class DevWorkloadApi implements AsyncDisposable {
   async close(): Promise<void> {
     this.#cancelRotation();
     await this.#changes;
-    await this.#listener.close();
-    await this.#server.close(GRACE_MS);
+    await this.#socket.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
