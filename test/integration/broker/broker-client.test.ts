@@ -1,21 +1,23 @@
 import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
-import type { X509SVIDResponse } from '../../../src/gen/messages.ts';
-import { type AskedBrokerOptions, askedBroker, Following, next, OWN } from '../../support/broker/asked-broker.ts';
+import {
+  type AskedBrokerOptions,
+  askedBroker,
+  Following,
+  idsOf,
+  next,
+  OWN,
+  PROCESSES,
+} from '../../support/broker/asked-broker.ts';
 
 const WEB = { path: '/web', of: { uid: 101 } };
 const API = { path: '/api', of: { uid: 102 } };
 const asked = (more: Partial<AskedBrokerOptions> = {}) =>
   askedBroker({
     identities: [WEB, API],
-    processes: [
-      { pid: 11, uid: 101 },
-      { pid: 12, uid: 102 },
-      { pid: 13, uid: 103 },
-    ],
+    processes: PROCESSES,
     ...more,
   });
-const idsOf = (message: unknown) => (message as X509SVIDResponse).svids.map(({ spiffe_id }) => spiffe_id);
 
 test('each workload gets its own identities, and those alone', async () => {
   await using stage = await asked();

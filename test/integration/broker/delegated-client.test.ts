@@ -2,7 +2,7 @@
 import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
 import type { JWTBundlesResponse, X509SVIDResponse } from '../../../src/gen/messages.ts';
-import { Following, next, OWN } from '../../support/broker/asked-broker.ts';
+import { Following, idsOf, next, OWN, PROCESSES } from '../../support/broker/asked-broker.ts';
 import { type DelegatedAgentOptions, delegatedAgent } from '../../support/broker/delegated-agent.ts';
 
 const WEB = { path: '/web', of: { uid: 101 }, hint: 'internal' };
@@ -10,15 +10,10 @@ const API = { path: '/api', of: { uid: 102 } };
 const asked = (more: Partial<DelegatedAgentOptions> = {}) =>
   delegatedAgent({
     identities: [WEB, API],
-    processes: [
-      { pid: 11, uid: 101 },
-      { pid: 12, uid: 102 },
-      { pid: 13, uid: 103 },
-    ],
+    processes: PROCESSES,
     ...more,
   });
 const of = (pid: number) => ({ kind: 'pid', pid }) as const;
-const idsOf = (message: unknown) => (message as X509SVIDResponse).svids.map(({ spiffe_id }) => spiffe_id);
 
 test('each workload gets its own identities and hints, and those alone', async () => {
   await using stage = await asked();

@@ -39,6 +39,17 @@ export interface AskedBroker extends AsyncDisposable {
 }
 
 export const OWN = { path: '/spiffe-sds' };
+/** One of each of three users. */
+export const PROCESSES: readonly DevProcess[] = [
+  { pid: 11, uid: 101 },
+  { pid: 12, uid: 102 },
+  { pid: 13, uid: 103 },
+];
+
+/** The SPIFFE IDs in a message, in its order. */
+export function idsOf(message: unknown): readonly string[] {
+  return (message as X509SVIDResponse).svids.map(({ spiffe_id }) => spiffe_id);
+}
 
 export async function askedBroker({ identities, serverId, admits, path, processes }: AskedBrokerOptions): Promise<AskedBroker> {
   await using stack = new AsyncDisposableStack();
